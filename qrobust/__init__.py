@@ -1,0 +1,28 @@
+"""Robust, deeply quantized Keras models, certified on the device that runs them.
+
+Public names load when first used, so that ``import qrobust`` costs nothing and a device that only
+certifies never loads Keras.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PACKAGES = (
+    "architectures",
+    "callbacks",
+    "certify",
+    "datasets",
+    "layers",
+    "quantizers",
+)
+_HOMES = {"quantize": "qrobust.quantization"}
+__all__ = [*_PACKAGES, *_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home."""
+    if name in _PACKAGES:
+        return import_module(f"qrobust.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

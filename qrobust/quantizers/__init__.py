@@ -1,0 +1,12 @@
+"""QKeras-compatible quantizers that round as the exported integers do: half up, on powers of two.
+
+They go wherever QKeras takes a quantizer, and wherever Keras takes an activation.
+"""
+
+from qrobust.quantizers.fixed_point import FixedPoint
+from qrobust.quantizers.power_of_two_weights import PowerOfTwoWeights
+from qrobust.quantizers.quantized_bits import QuantizedBits
+from qrobust.quantizers.quantized_relu import QuantizedRelu
+from qrobust.quantizers.ternary import Ternary
+
+__all__ = ["FixedPoint", "PowerOfTwoWeights", "QuantizedBits", "QuantizedRelu", "Ternary"]

@@ -1,0 +1,71 @@
+"""Straight-through rounding onto power-of-two grids: the one place where training rounds.
+
+All functions round half up, ``floor(x + 1/2)``, as the exported integers do, and are exact: a power
+of two scales a float32 without error. Their results lie on the grid itself; the usual
+``x + stop_gradient(q - x)`` would land a float32 rounding away from it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+
+def straight_through(quantized: Any, x: Any) -> Any:
+    """``quantized`` going forward, the gradient of ``x`` going back.
+
+    ``x - stop_gradient(x)`` is exactly zero, so the result is exactly ``quantized``.
+    """
+    return ops.stop_gradient(quantized) + (x - ops.stop_gradient(x))
+
+
+def quantize_clipped(x: Any, *, step: float, low: float, high: float) -> Any:
+    """``clip(step * floor(x / step + 1/2), low, high)`` with a straight-through gradient.
+
+    The gradient is 1 where ``low <= x <= high`` and 0 elsewhere.
+
+    Args:
+        x: float32 tensor.
+        step: a power of two.
+        low: smallest value of the grid.
+        high: largest value of the grid.
+    """
+    clipped = ops.clip(x, low, high)
+    return straight_through(ops.floor(clipped * (1 / step) + 0.5) * step, clipped)
+
+
+def quantize_with_steps(x: Any, steps: Any, *, largest: int) -> Any:
+    """``steps * clip(floor(x / steps + 1/2), -largest, largest)``; the gradient passes unchanged.
+
+    Args:
+        x: float32 weights.
+        steps: powers of two that broadcast against ``x``.
+        largest: the largest integer.
+    """
+    x = ops.convert_to_tensor(x)
+    return straight_through(ops.clip(ops.floor(x / steps + 0.5), -largest, largest) * steps, x)
+
+
+# Steps from 2**-24 to 2**8 cover every kernel that trains.
+_SMALLEST_EXPONENT, _LARGEST_EXPONENT = -24, 8
+
+
+def covering_step(magnitude: Any, *, largest: int) -> Any:
+    """The smallest power of two ``s`` with ``magnitude <= largest * s``, elementwise.
+
+    Found by exact comparisons: a logarithm could differ by one ulp between eager and compiled code,
+    and so choose another grid than the one that was exported.
+    """
+    exponents = range(_SMALLEST_EXPONENT, _LARGEST_EXPONENT)
+    bounds = ops.convert_to_tensor([largest * 2.0**e for e in exponents], dtype="float32")
+    steps = ops.convert_to_tensor(
+        [2.0**e for e in range(_SMALLEST_EXPONENT, _LARGEST_EXPONENT + 1)], dtype="float32"
+    )
+    exceeded = ops.cast(ops.expand_dims(magnitude, -1) > bounds, "int32")
+    return ops.take(steps, ops.sum(exceeded, axis=-1))
+
+
+def other_axes(rank: int, channel_axes: Sequence[int]) -> tuple[int, ...]:
+    """All axes of a tensor but the given ones, which may be negative."""
+    kept = {axis % rank for axis in channel_axes}
+    return tuple(axis for axis in range(rank) if axis not in kept)

@@ -1,0 +1,271 @@
+"""The integer graph: tensors that carry their grid, operators as frozen dataclasses.
+
+The graph says what every device must compute. It knows nothing of Keras, of files or of how one
+kernel or another rounds: those live in ``lower``, ``flatbuffer`` and ``passes``.
+Shapes leave out the batch.
+"""
+
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from tflite_export.errors import ExportError
+from tflite_export.grid import Grid, IntArray
+
+Shape = tuple[int, ...]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """An activation: a name, a shape without the batch, a grid. Compared by identity."""
+
+    name: str
+    shape: Shape
+    grid: Grid
+
+    @property
+    def size(self) -> int:
+        """Elements of one example."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Operator:
+    """Base of all operators: tensors in, one tensor out."""
+
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one example."""
+        return 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Linear(Operator):
+    """A weighted sum: ``q_out = clamp(z_out + floor(acc * 2**-shift + 1/2))``.
+
+    ``acc = sum((q_in - z_in) * weights) + bias``; channel ``c`` of the weights has the step
+    ``2**weight_exponents[c]`` and the bias lives on the accumulator's grid,
+    ``2**(e_in + weight_exponents[c])``.
+
+    Attributes:
+        weights: int64 of at most 8 bits; output channels on axis ``channel_axis``.
+        weight_exponents: int64 of shape (channels,).
+        bias: int64 of shape (channels,).
+    """
+
+    weights: IntArray
+    weight_exponents: IntArray
+    bias: IntArray
+
+    channel_axis = 0
+
+    @property
+    def source(self) -> Tensor:
+        """The one input."""
+        return self.inputs[0]
+
+    @property
+    def shift(self) -> IntArray:
+        """Per channel, log2 of output step over accumulator step."""
+        return np.asarray(
+            self.output.grid.exponent - self.source.grid.exponent - self.weight_exponents, np.int64
+        )
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits that hold every weight, the sign included."""
+        return int(np.abs(self.weights).max(initial=0)).bit_length() + 1
+
+    @property
+    def accumulator_bound(self) -> IntArray:
+        """Per channel, the largest ``|acc|`` that any input can give."""
+        reach = self.source.grid.reach
+        axes = tuple(a for a in range(self.weights.ndim) if a != self.channel_axis)
+        return np.asarray(np.abs(self.weights).sum(axis=axes) * reach + np.abs(self.bias))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Conv2D(Linear):
+    """Weights OHWI."""
+
+    strides: Pair = (1, 1)
+    padding: str = "VALID"
+    dilation: Pair = (1, 1)
+
+    @property
+    def macs(self) -> int:
+        """Output positions times weights."""
+        return prod(self.output.shape[:2]) * self.weights.size
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DepthwiseConv2D(Linear):
+    """Weights 1HWC, channel ``c`` reads input channel ``c // multiplier``."""
+
+    strides: Pair = (1, 1)
+    padding: str = "VALID"
+    dilation: Pair = (1, 1)
+
+    channel_axis = 3
+
+    @property
+    def multiplier(self) -> int:
+        """Output channels for each input channel."""
+        return int(self.weights.shape[3]) // self.source.shape[-1]
+
+    @property
+    def macs(self) -> int:
+        """Output positions times weights."""
+        return prod(self.output.shape[:2]) * self.weights.size
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FullyConnected(Linear):
+    """Weights OI, applied to the last axis."""
+
+    @property
+    def macs(self) -> int:
+        """Positions times weights."""
+        return prod(self.output.shape[:-1]) * self.weights.size
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Add(Operator):
+    """``clamp(z + floor(sum(real) / step + 1/2))`` of two tensors of one shape."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MaxPool2D(Operator):
+    """Largest integer of every window; padding never wins."""
+
+    pool: Pair
+    strides: Pair
+    padding: str = "VALID"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Maximum(Operator):
+    """``max(q, bound)``: the lower clip of a grid that no fused activation expresses."""
+
+    bound: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pad(Operator):
+    """Zeros (the zero point) around every axis but the batch."""
+
+    paddings: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reshape(Operator):
+    """Another shape, the same integers in the same order."""
+
+
+@dataclass(frozen=True)
+class IntegerGraph:
+    """Operators in an order in which they can run; checked when built.
+
+    Raises:
+        ExportError: an operator reads what nothing has written yet, or breaks its own contract.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    labels: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Check every operator against its tensors."""
+        known = set(self.inputs)
+        for operator in self.operators:
+            for tensor in operator.inputs:
+                if tensor not in known:
+                    raise ExportError(
+                        f"{operator.output.name}: reads '{tensor.name}' before it is written."
+                    )
+            _check(operator)
+            known.add(operator.output)
+        for tensor in self.outputs:
+            if tensor not in known:
+                raise ExportError(f"Output '{tensor.name}' is never written.")
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Inputs first, then every operator's output."""
+        return self.inputs + tuple(operator.output for operator in self.operators)
+
+    def with_operators(self, operators: tuple[Operator, ...]) -> "IntegerGraph":
+        """The same inputs and outputs over other operators."""
+        return replace(self, operators=operators)
+
+
+# A float32 significand: XNNPACK requantizes through one.
+_FLOAT32_BITS = 24
+_INT32_MAX = 2**31 - 1
+
+
+def _check(operator: Operator) -> None:
+    where = operator.output.name
+    if isinstance(operator, Linear):
+        channels = operator.weights.shape[operator.channel_axis]
+        if not operator.bias.shape == operator.weight_exponents.shape == (channels,):
+            raise ExportError(
+                f"{where}: {channels} channels need as many biases and exponents, not "
+                f"{operator.bias.shape} and {operator.weight_exponents.shape}."
+            )
+        if np.abs(operator.weights).max(initial=0) > 127:
+            raise ExportError(f"{where}: weights outside [-127, 127].")
+        if operator.accumulator_bound.max(initial=0) > _INT32_MAX:
+            raise ExportError(
+                f"{where}: an accumulator could leave int32. Use fewer inputs or fewer bits."
+            )
+        return
+    if isinstance(operator, Add):
+        a, b = operator.inputs
+        if not a.shape == b.shape == operator.output.shape:
+            raise ExportError(
+                f"{where}: Add takes two tensors of one shape, not {a.shape} and {b.shape}."
+            )
+        return
+    if isinstance(operator, Maximum):
+        if operator.bound != operator.output.grid.minimum:
+            raise ExportError(f"{where}: a lower clip at {operator.bound} is not its grid's.")
+        return
+    if operator.inputs[0].grid != operator.output.grid:
+        raise ExportError(
+            f"{where}: moves integers and so cannot change their grid from "
+            f"({operator.inputs[0].grid}) to ({operator.output.grid})."
+        )
+    if isinstance(operator, Reshape) and operator.inputs[0].size != operator.output.size:
+        raise ExportError(
+            f"{where}: cannot reshape {operator.inputs[0].shape} to {operator.output.shape}."
+        )
+
+
+def accumulators_fit_float32(operator: Linear) -> bool:
+    """Whether XNNPACK's float32 requantization is exact for every input.
+
+    Exact when the accumulator itself fits 24 bits, or when every one that does not is far beyond
+    saturation: ``shift + magnitude bits <= 24`` (measured: one bit more fails).
+    """
+    # 255 steps of an unsigned grid take 8 bits, 128 steps of a signed one 7.
+    magnitude_bits = (operator.output.grid.reach - 1).bit_length()
+    beyond = operator.shift + magnitude_bits > _FLOAT32_BITS
+    large = operator.accumulator_bound >= 2**_FLOAT32_BITS
+    return not bool(np.any(beyond & large))
+
+
+def pair(value: int | npt.ArrayLike) -> Pair:
+    """An int or two of them -> two ints."""
+    if isinstance(value, int):
+        return value, value
+    first, second = np.asarray(value).tolist()
+    return int(first), int(second)

@@ -1,0 +1,131 @@
+"""A whole model: inputs find their grids, layers are lowered in order, outputs are collected."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tflite_export.errors import ExportError
+from tflite_export.graph import IntegerGraph, Tensor
+from tflite_export.grid import Grid
+from tflite_export.lower.builder import Builder, once
+from tflite_export.lower.registry import lowering_of
+from tflite_export.lower.values import OnGrid, Pending, Probabilities, Result
+from tflite_export.lower.walk import functional, walk
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A model as integers.
+
+    Attributes:
+        graph: what every device must compute.
+        input_grids: per input, the grid in Keras's units.
+        output_grids: per output, the grid in Keras's units; a final softmax is left out.
+        notes: what is not exact, in words.
+    """
+
+    graph: IntegerGraph
+    input_grids: tuple[Grid, ...]
+    output_grids: tuple[Grid, ...]
+    notes: tuple[str, ...]
+
+
+def lower(
+    model: Any, *, input_grid: Grid | Mapping[str, Grid] | None = None, exact: bool = True
+) -> Lowered:
+    """Lower a Sequential or Functional Keras model.
+
+    Args:
+        model: a built model whose layers are quantized.
+        input_grid: the inputs' grid, or one per input name, in Keras's units. By default what the
+            model says itself (a quantized activation or a noise layer on the input), else pixels
+            0 to 255.
+        exact: refuse whatever could differ from ``model.predict`` by one integer.
+
+    Raises:
+        ExportError: a layer has no integer form, or no exact one.
+    """
+    builder = Builder(exact=exact)
+    inputs = [
+        _Input(tensor.name.partition(":")[0], tuple(tensor.shape[1:]), builder, input_grid)
+        for tensor in functional(model).inputs
+    ]
+    outputs = _run(model, [i.value for i in inputs], builder)
+    values = [_output(value, builder, name=model.name) for value in outputs]
+    graph = IntegerGraph(
+        name=model.name,
+        inputs=tuple(i.tensor for i in inputs),
+        outputs=tuple(value.tensor for value in values),
+        operators=tuple(builder.operators),
+    )
+    return Lowered(
+        graph=graph,
+        input_grids=tuple(i.tensor.grid for i in inputs),
+        output_grids=tuple(value.grid for value in values),
+        notes=tuple(builder.notes),
+    )
+
+
+def lower_layer(layer: Any, inputs: Sequence[Any], builder: Builder) -> Any:
+    """Lower one layer or nested model; wrappers call this for what they wrap."""
+    if getattr(layer, "_functional", None) is not None or hasattr(layer, "_nodes_by_depth"):
+        outputs = _run(layer, inputs, builder)
+        return outputs[0] if len(outputs) == 1 else outputs
+    for value in inputs:
+        if isinstance(value, Probabilities):
+            raise ExportError(
+                f"Layer '{layer.name}': reads the softmax of '{value.layer}'. A softmax is exact on "
+                f"no device, so only a final one can be exported (it is left out)."
+            )
+    return lowering_of(layer)(layer, inputs, builder)
+
+
+def _run(model: Any, inputs: Sequence[Result], builder: Builder) -> list[Result]:
+    return walk(model, inputs, lambda layer, values: lower_layer(layer, values, builder))
+
+
+class _Input:
+    """A graph input whose grid the first reader decides."""
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int | None, ...],
+        builder: Builder,
+        chosen: Grid | Mapping[str, Grid] | None,
+    ) -> None:
+        if None in shape:
+            raise ExportError(f"Input '{name}' has the open shape {shape}; give every size.")
+        self._name, self._shape, self._builder = name, tuple(s for s in shape if s), builder
+        self._chosen = chosen.get(name) if isinstance(chosen, Mapping) else chosen
+        self._tensor: Tensor | None = None
+        self.value = Pending(
+            name, self._shape, once(self._settle), lossless=self._chosen or Grid.pixels()
+        )
+
+    @property
+    def tensor(self) -> Tensor:
+        if self._tensor is None:
+            raise ExportError(f"Input '{self._name}' is read by no layer that computes.")
+        return self._tensor
+
+    def _settle(self, grid: Grid) -> OnGrid:
+        if self._chosen is not None and grid != self._chosen:
+            raise ExportError(
+                f"Input '{self._name}' was given the grid ({self._chosen}) but the model quantizes "
+                f"it to ({grid}). Leave input_grid out, or make them equal."
+            )
+        if self._tensor is not None:
+            raise ExportError(
+                f"Input '{self._name}' is read on two grids, ({self._tensor.grid}) and ({grid}). "
+                f"Quantize it once, right after the input."
+            )
+        self._tensor = self._builder.tensor(self._name, self._shape, grid)
+        return OnGrid(self._tensor)
+
+
+def _output(value: Result, builder: Builder, *, name: str) -> OnGrid:
+    if isinstance(value, Probabilities):
+        value = value.logits
+    return builder.on_grid(value, reader=f"the output of '{name}'")
+

@@ -1,0 +1,31 @@
+"""What an exported file says about itself, as a JSON metadata entry named ``tflite_export``."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+
+from tflite_export.errors import ExportError
+from tflite_export.lower import Lowered
+
+ENTRY = "tflite_export"
+
+
+def export_metadata(lowered: Lowered, labels: Sequence[str]) -> dict[str, bytes]:
+    """The entry for a lowered model.
+
+    Raises:
+        ExportError: as many labels as classes are needed, or none.
+    """
+    classes = lowered.graph.outputs[0].shape[-1]
+    if labels and len(labels) != classes:
+        raise ExportError(f"{len(labels)} labels were given for {classes} classes.")
+    content = {
+        "version": version("qrobust"),
+        "name": lowered.graph.name,
+        "inputs": [asdict(grid) for grid in lowered.input_grids],
+        "outputs": [asdict(grid) for grid in lowered.output_grids],
+        "labels": list(labels),
+        "inexact": list(lowered.notes),
+    }
+    return {ENTRY: json.dumps(content, sort_keys=True).encode()}

@@ -1,0 +1,145 @@
+"""The same inputs through every runtime at hand, compared integer for integer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tflite_export import reference, runtimes
+from tflite_export.exporter import Exported
+from tflite_export.grid import IntArray
+from tflite_export.lower import Lowered
+from tflite_export.lower.walk import functional
+
+KERAS = "Keras predict"
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How many integers differ from the NumPy reference.
+
+    Attributes:
+        inputs: examples compared.
+        integers: outputs compared on each runtime.
+        differing: runtime -> integers that differ.
+        skipped: runtime -> why it did not run.
+    """
+
+    inputs: int
+    integers: int
+    differing: dict[str, int]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every runtime that ran gave the same integers."""
+        return not any(self.differing.values())
+
+    def __str__(self) -> str:
+        lines = [f"{self.inputs} inputs, {self.integers} integers each, against the reference:"]
+        lines += [f"  {name:<18}{count:>8} differ" for name, count in self.differing.items()]
+        lines += [f"  {name:<18} skipped: {why}" for name, why in self.skipped.items()]
+        return "\n".join(lines)
+
+
+def check_parity(
+    model: Any,
+    exported: Exported,
+    inputs: npt.ArrayLike | Sequence[npt.ArrayLike],
+    *,
+    on: Sequence[str] | None = None,
+) -> Parity:
+    """Compare Keras and every installed runtime with the NumPy reference.
+
+    Args:
+        model: the Keras model that was exported.
+        exported: what ``export`` returned.
+        inputs: what ``model.predict`` would take, a list of arrays for several inputs; quantized
+            onto the model's input grid first.
+        on: names of runtimes (see ``runtimes.RUNTIMES``); all of them by default.
+    """
+    lowered = exported.lowered
+    arrays = inputs if isinstance(inputs, list | tuple) else [inputs]
+    stored = [
+        grid.quantize(array) for grid, array in zip(lowered.input_grids, arrays, strict=True)
+    ]
+    expected = reference.run(lowered.graph, *stored)
+    differing = {KERAS: _differing(expected, keras_integers(model, lowered, stored))}
+    skipped = {}
+    int8 = [array.astype(np.int8) for array in stored]
+    for name in on if on is not None else runtimes.RUNTIMES:
+        why = runtimes.missing(name)
+        if why is not None:
+            skipped[name] = why
+            continue
+        differing[name] = _differing(expected, runtimes.run(name, exported.tflite, int8))
+    return Parity(
+        inputs=len(stored[0]),
+        integers=sum(array.size for array in expected),
+        differing=differing,
+        skipped=skipped,
+    )
+
+
+def keras_integers(model: Any, lowered: Lowered, stored: Sequence[IntArray]) -> list[IntArray]:
+    """``model.predict`` as stored integers, a final softmax left out.
+
+    Args:
+        model: the Keras model.
+        lowered: its lowering.
+        stored: integers ``q``, one array per input.
+    """
+    real = [
+        grid.dequantize(q).astype(np.float32)
+        for grid, q in zip(lowered.input_grids, stored, strict=True)
+    ]
+    predicted = logits_model(model).predict(real if len(real) > 1 else real[0], verbose=0)
+    outputs = predicted if isinstance(predicted, list) else [predicted]
+    return [g.quantize(y) for g, y in zip(lowered.output_grids, outputs, strict=True)]
+
+
+def logits_model(model: Any) -> Any:
+    """The same model without a final softmax, sharing or copying its weights."""
+    import keras
+
+    graph = functional(model)
+    outputs = []
+    inside = set()
+    for tensor in graph.outputs:
+        layer, node_index, _ = tensor._keras_history
+        if getattr(layer, "activation", None) is keras.activations.softmax:
+            if isinstance(layer, keras.layers.Activation):
+                tensor = layer._inbound_nodes[node_index].input_tensors[0]
+            else:
+                inside.add(layer.name)
+        elif isinstance(layer, keras.layers.Softmax):
+            tensor = layer._inbound_nodes[node_index].input_tensors[0]
+        outputs.append(tensor)
+    if inside:
+        return _without_softmax(model, inside)
+    if all(a is b for a, b in zip(outputs, graph.outputs, strict=True)):
+        return model
+    return keras.Model(graph.inputs, outputs)
+
+
+def _without_softmax(model: Any, names: set[str]) -> Any:
+    import keras
+
+    def clone(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer.name in names:
+            config["activation"] = "linear"
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _differing(expected: Sequence[IntArray], received: Sequence[npt.NDArray[Any]]) -> int:
+    return sum(
+        int(np.count_nonzero(np.asarray(a) != np.asarray(b)))
+        for a, b in zip(expected, received, strict=True)
+    )

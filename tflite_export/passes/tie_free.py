@@ -1,0 +1,61 @@
+"""Tie-free scaling: the weights and biases for which every kernel rounds alike.
+
+Kernels disagree only where an accumulator lies halfway between two outputs (XNNPACK rounds half to
+even, TFLM rounds twice, ...). Writing ``4 W`` with a quarter of the step and ``4 b + 1`` keeps
+``floor(acc * 2**-shift + 1/2)`` and moves every accumulator off the halfway points, far enough
+that the first of two roundings cannot bring it back. A factor of two would not be enough.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from tflite_export.graph import IntegerGraph, Linear, Operator
+from tflite_export.grid import IntArray
+
+LARGEST_WEIGHT = 127 // 4
+
+
+def tie_free(graph: IntegerGraph) -> IntegerGraph:
+    """Scale every channel that rounds and whose weights have room (up to 6 bits)."""
+    return graph.with_operators(tuple(_scale(operator) for operator in graph.operators))
+
+
+def can_be_tie_free(operator: Linear) -> bool:
+    """Whether every channel that rounds has weights of at most 31."""
+    return bool(np.all(_largest_per_channel(operator)[operator.shift >= 1] <= LARGEST_WEIGHT))
+
+
+def is_tie_free(operator: Linear) -> bool:
+    """Whether no accumulator of the operator, as it stands, can be a tie.
+
+    Weights that are all multiples of four and a bias of 1 modulo 4 keep every accumulator at
+    1 modulo 4; a channel with ``shift <= 0`` rounds nothing.
+    """
+    axes = _all_but_channels(operator)
+    quadrupled = np.all(operator.weights % 4 == 0, axis=axes) & (operator.bias % 4 == 1)
+    return bool(np.all((operator.shift <= 0) | quadrupled))
+
+
+def _scale(operator: Operator) -> Operator:
+    if not isinstance(operator, Linear):
+        return operator
+    scaled = (operator.shift >= 1) & (_largest_per_channel(operator) <= LARGEST_WEIGHT)
+    factor = np.where(scaled, 4, 1)
+    shape = [1] * operator.weights.ndim
+    shape[operator.channel_axis] = -1
+    return replace(
+        operator,
+        weights=operator.weights * factor.reshape(shape),
+        weight_exponents=operator.weight_exponents - np.where(scaled, 2, 0),
+        # Where nothing is rounded the + 1 would be a wrong integer, not a broken tie.
+        bias=operator.bias * factor + scaled,
+    )
+
+
+def _largest_per_channel(operator: Linear) -> IntArray:
+    return np.asarray(np.abs(operator.weights).max(axis=_all_but_channels(operator), initial=0))
+
+
+def _all_but_channels(operator: Linear) -> tuple[int, ...]:
+    return tuple(a for a in range(operator.weights.ndim) if a != operator.channel_axis)

@@ -1,0 +1,114 @@
+"""The table that an export prints: one row per operator, then totals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflite_export.graph import IntegerGraph, Linear, Operator
+from tflite_export.passes.tie_free import is_tie_free
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operator.
+
+    Attributes:
+        name: of the tensor it writes.
+        kind: the operator.
+        shape: of the output, without the batch.
+        weight_bits: bits of the largest weight before the tie-free scaling; None without weights.
+        activation_bits: bits of the output's grid.
+        stored_bytes: of weights and biases.
+        macs: multiply-accumulates for one example.
+        shift: smallest and largest log2 of output step over accumulator step.
+        tie_free: whether no accumulator is a tie; None where nothing is rounded.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    weight_bits: int | None
+    activation_bits: int
+    stored_bytes: int
+    macs: int
+    shift: tuple[int, int] | None
+    tie_free: bool | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was exported; ``str()`` is a table.
+
+    Attributes:
+        rows: one per operator.
+        notes: what is not exact, in words.
+        file_bytes: size of the ``.tflite``.
+    """
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    file_bytes: int
+
+    @classmethod
+    def of(cls, graph: IntegerGraph, *, notes: tuple[str, ...], file_bytes: int) -> "Report":
+        """The report of a graph as it stands in the file."""
+        return cls(tuple(_row(operator) for operator in graph.operators), notes, file_bytes)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every runtime gives the integers of ``model.predict``."""
+        return not self.notes
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one example."""
+        return sum(row.macs for row in self.rows)
+
+    def __str__(self) -> str:
+        from tabulate import tabulate
+
+        header = "layer operator output w-bits a-bits bytes MACs shift ties".split()
+        lines = [
+            [
+                row.name,
+                row.kind,
+                "x".join(map(str, row.shape)),
+                row.weight_bits,
+                row.activation_bits,
+                row.stored_bytes or None,
+                row.macs or None,
+                row.shift and "..".join(map(str, sorted(set(row.shift)))),
+                {True: "none", False: "possible", None: None}[row.tie_free],
+            ]
+            for row in self.rows
+        ]
+        stored = sum(row.stored_bytes for row in self.rows)
+        verdict = "exact: the same integers on every runtime"
+        if self.notes:
+            verdict = "not exact:\n" + "\n".join(f"  * {note}" for note in self.notes)
+        return (
+            f"{tabulate(lines, header, tablefmt='simple', disable_numparse=True)}\n"
+            f"{stored:,} bytes of weights and biases, {self.macs:,} MACs, "
+            f"{self.file_bytes:,} bytes in the file\n{verdict}"
+        )
+
+
+def _row(operator: Operator) -> Row:
+    linear = operator if isinstance(operator, Linear) else None
+    return Row(
+        name=operator.output.name,
+        kind=type(operator).__name__,
+        shape=operator.output.shape,
+        weight_bits=_original_bits(linear) if linear else None,
+        activation_bits=operator.output.grid.bits,
+        stored_bytes=linear.weights.size + 4 * linear.bias.size if linear else 0,
+        macs=operator.macs,
+        shift=(int(linear.shift.min()), int(linear.shift.max())) if linear else None,
+        tie_free=is_tie_free(linear) if linear and np.any(linear.shift >= 1) else None,
+    )
+
+
+def _original_bits(operator: Linear) -> int:
+    """Bits of the weights without the factor four that tie-free scaling put on them."""
+    scaled = bool(np.all(operator.weights % 4 == 0))
+    return operator.weight_bits - 2 * scaled
