@@ -1,0 +1,22 @@
+"""From a spoken word to integers: WAV -> one second -> 49 x 10 MFCC -> signed 8-bit grid.
+
+The keyword-spotting front end of MLPerf Tiny in NumPy alone.  It is floating point: a certificate
+holds on the quantized features it hands over, not on the sound.  No streaming, no augmentation.
+"""
+
+from qrobust.audio.fit_clip import CLIP_SAMPLES, fit_clip
+from qrobust.audio.mel_matrix import mel_matrix
+from qrobust.audio.mfcc import mfcc
+from qrobust.audio.quantize_features import FEATURE_EXPONENT, quantize_features
+from qrobust.audio.read_wav import SAMPLE_RATE, read_wav
+
+__all__ = [
+    "CLIP_SAMPLES",
+    "FEATURE_EXPONENT",
+    "SAMPLE_RATE",
+    "fit_clip",
+    "mel_matrix",
+    "mfcc",
+    "quantize_features",
+    "read_wav",
+]

@@ -1,0 +1,176 @@
+"""Speech Commands from the publisher's folders of WAV files."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from qrobust.audio.fit_clip import CLIP_SAMPLES, fit_clip
+from qrobust.audio.mfcc import mfcc
+from qrobust.audio.quantize_features import FEATURE_EXPONENT, quantize_features
+from qrobust.audio.read_wav import read_wav
+from qrobust.datasets._layout import find
+from qrobust.datasets.dataset import Dataset
+from qrobust.datasets.speaker_split import speaker_split
+from qrobust.datasets.split import Split
+
+# The labels of MLPerf Tiny's keyword task, in the order of its reference model's outputs.
+KEYWORDS = (
+    "down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown",
+)  # fmt: skip
+
+_BACKGROUND = "_background_noise_"
+_CLIPS_AT_ONCE = 256  # bounds the memory while features are computed
+
+
+class _Clip(NamedTuple):
+    path: Path
+    start: int  # first sample
+    label: int
+
+
+def speech_commands(
+    folder: str | os.PathLike[str] | None = None,
+    words: Sequence[str] | None = None,
+    *,
+    features: Literal["mfcc", "waveform"] = "mfcc",
+    exponent: int = FEATURE_EXPONENT,
+) -> Dataset:
+    """One-second spoken words, split by speaker as the publisher does.
+
+    Reads `WORD/SPEAKER_nohash_N.wav` (16 kHz, mono, 16 bits) in `speech_commands` (also with
+    `_v0.01` or `_v0.02`) or in the folder itself.  Shorter clips are padded with zeros, longer ones
+    cut.  Where a copy has no clips of the publisher's test speakers, its validation speakers are
+    the test part and there is no validation part; speakers never appear in two parts.
+
+    Two of the words in `words` have a meaning of their own:
+
+    * "unknown": clips of all words that were not asked for, in each part as many as an asked word
+      has on average (MLPerf Tiny takes all of them), chosen by SHA-1("word/file").
+    * "silence": one second every half second of the files in `_background_noise_`; the first 80 %
+      of each file for training, then 10 % for validation and 10 % for test.
+
+    Args:
+        folder: Where to look; None as in `data_folder`.
+        words: Classes in the order of their labels, for instance `KEYWORDS`; None: every word
+            that has a folder, in alphabetical order.
+        features: "mfcc" for the quantized features of `qrobust.audio`, "waveform" for samples.
+        exponent: Grid of the features, as in `quantize_features`; not used for waveforms.
+
+    Returns:
+        int8 `(49, 10, 1)` features or int16 `(16000,)` samples, with a validation part if the
+        files allow.
+
+    Raises:
+        FileNotFoundError: No folders with WAV files, or none for an asked word.
+        ValueError: Words asked twice, fewer than two classes, nobody to train or to test on, a file
+            that is no such WAV file, or an unknown `features`.
+
+    Source:
+        Warden 2018 (arXiv 1804.03209), versions 0.01 and 0.02.
+    """
+    if features not in ("mfcc", "waveform"):
+        raise ValueError(f"`features` has to be 'mfcc' or 'waveform'. Received: {features!r}")
+    place = find(
+        folder,
+        name="Speech Commands",
+        subfolders=("speech_commands", "speech_commands_v0.02", "speech_commands_v0.01"),
+        holds=lambda p: any(p.glob("*/*.wav")),
+        fill="Unpack the publisher's speech_commands_v0.02.tar.gz there (one folder a word).",
+    )
+    found = sorted({path.parent.name for path in place.glob("[!_.]*/*.wav")})
+    words = tuple(found if words is None else words)
+    if len(words) < 2 or len(set(words)) != len(words):
+        raise ValueError(f"Two or more different words are needed. Received: {words}, in {place}")
+    parts = _spoken(place, words, found)
+    spoken = {part for part, clips in parts.items() if clips}
+    if "unknown" in words:
+        _add_unknown(parts, place, words, found)
+    if "silence" in words:
+        _add_silence(parts, place, words.index("silence"))
+    if "train" not in spoken or len(spoken) < 2:
+        raise ValueError(
+            f"{place} needs speakers to train on and others to test on. It has speakers of: "
+            f"{sorted(spoken) or 'no part'}"
+        )
+    if "test" not in spoken:
+        parts["test"] = parts.pop("validation")
+    elif "validation" not in spoken:
+        del parts["validation"]
+    grid = exponent if features == "mfcc" else None
+    return Dataset(
+        name="speech_commands",
+        class_names=words,
+        unit=(
+            f"feature step (quantized MFCC, 2^{exponent} each)"
+            if features == "mfcc"
+            else "sample step (2^-15 of full scale)"
+        ),
+        **{part: _load(clips, grid) for part, clips in parts.items()},
+    )
+
+
+def _spoken(place: Path, words: tuple[str, ...], found: list[str]) -> dict[str, list[_Clip]]:
+    """Clips of the words that have a folder of their own, by part."""
+    parts: dict[str, list[_Clip]] = {"train": [], "validation": [], "test": []}
+    for label, word in enumerate(words):
+        if word in ("silence", "unknown"):
+            continue
+        if word not in found:
+            raise FileNotFoundError(f"{place} has no WAV files for {word!r}. It has: {found}")
+        for path in sorted((place / word).glob("*.wav")):
+            parts[speaker_split(path.name)].append(_Clip(path, 0, label))
+    return parts
+
+
+def _add_unknown(
+    parts: dict[str, list[_Clip]], place: Path, words: tuple[str, ...], found: list[str]
+) -> None:
+    others = [path for word in found if word not in words for path in (place / word).glob("*.wav")]
+    if not others:
+        raise FileNotFoundError(
+            f"{place} has no other words to serve as 'unknown'. It has: {found}"
+        )
+    others.sort(key=lambda p: _sha1(f"{p.parent.name}/{p.name}"))
+    spoken = sum(word not in ("silence", "unknown") for word in words)
+    for part, clips in parts.items():
+        members = [path for path in others if speaker_split(path.name) == part]
+        limit = round(len(clips) / max(1, spoken))
+        clips += [_Clip(path, 0, words.index("unknown")) for path in members[:limit]]
+
+
+def _add_silence(parts: dict[str, list[_Clip]], place: Path, label: int) -> None:
+    paths = sorted((place / _BACKGROUND).glob("*.wav"))
+    if not paths:
+        raise FileNotFoundError(f"'silence' needs WAV files in {place / _BACKGROUND}")
+    for path in paths:
+        samples = len(read_wav(path))
+        bounds = [0, samples * 8 // 10, samples * 9 // 10, samples]
+        # `parts` is in the order train, validation, test.
+        for clips, low, high in zip(parts.values(), bounds[:-1], bounds[1:], strict=True):
+            starts = range(low, high - CLIP_SAMPLES + 1, CLIP_SAMPLES // 2)
+            clips += [_Clip(path, start, label) for start in starts]
+
+
+def _load(clips: list[_Clip], exponent: int | None) -> Split:
+    """Features on the grid 2^exponent, or samples where there is none."""
+    parts = []
+    for start in range(0, len(clips), _CLIPS_AT_ONCE):
+        some = clips[start : start + _CLIPS_AT_ONCE]
+        samples = np.stack([_samples(clip) for clip in some])
+        parts.append(samples if exponent is None else quantize_features(mfcc(samples), exponent))
+    return Split(np.concatenate(parts), np.array([clip.label for clip in clips]))
+
+
+def _samples(clip: _Clip) -> np.ndarray:
+    samples = read_wav(clip.path)
+    if samples.size == 0:
+        raise ValueError(f"{clip.path} holds no samples")
+    return fit_clip(samples[clip.start :])
+
+
+def _sha1(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
