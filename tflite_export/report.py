@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflite_export.graph import IntegerGraph, Linear, Operator
-from tflite_export.passes.tie_free import is_tie_free
+from tflite_export.passes.tie_free import is_tie_free, unscaled_weight_bits
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _row(operator: Operator) -> Row:
         name=operator.output.name,
         kind=type(operator).__name__,
         shape=operator.output.shape,
-        weight_bits=_original_bits(linear) if linear else None,
+        weight_bits=unscaled_weight_bits(linear) if linear else None,
         activation_bits=operator.output.grid.bits,
         stored_bytes=linear.weights.size + 4 * linear.bias.size if linear else 0,
         macs=operator.macs,
@@ -108,7 +108,3 @@ def _row(operator: Operator) -> Row:
     )
 
 
-def _original_bits(operator: Linear) -> int:
-    """Bits of the weights without the factor four that tie-free scaling put on them."""
-    scaled = bool(np.all(operator.weights % 4 == 0))
-    return operator.weight_bits - 2 * scaled

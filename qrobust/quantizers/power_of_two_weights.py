@@ -42,7 +42,6 @@ class PowerOfTwoWeights(WeightQuantizer):
 
     def steps(self, kernel: Any) -> Any:
         """Powers of two that broadcast against the kernel."""
-        kernel = ops.stop_gradient(kernel)
         axes = self.reduced_axes(kernel)
         best = covering_step(ops.max(ops.abs(kernel), axes, keepdims=True), largest=self.largest)
         if self.scale_from == "max":

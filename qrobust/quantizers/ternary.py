@@ -26,7 +26,6 @@ class Ternary(WeightQuantizer):
 
     def steps(self, kernel: Any) -> Any:
         """Powers of two that broadcast against the kernel."""
-        kernel = ops.stop_gradient(kernel)
         mean = ops.mean(ops.abs(kernel), self.reduced_axes(kernel), keepdims=True)
         # Nearest power of two in the geometric sense: cover 1 / sqrt(2) of the ideal step.
         return covering_step(mean * (1.4 * 0.5**0.5), largest=1)

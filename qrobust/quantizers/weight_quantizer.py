@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+from keras import ops
+
 from qrobust.quantizers.rounding import other_axes, quantize_with_steps
+
+
+_FINEST_SHARE = 2.0**-8
 
 
 class WeightQuantizer:
     """Base of quantizers that choose a power-of-two step for every output channel.
 
-    A subclass sets ``largest`` and computes ``steps(kernel)``.
+    A subclass sets ``largest`` and computes ``steps(kernel)``. No channel's step is finer than
+    1/256 of the coarsest.
 
     Args:
         channel_axes: axes of the kernel that count output channels: (-1,) for dense layers and
@@ -25,7 +31,11 @@ class WeightQuantizer:
 
     def __call__(self, kernel: Any) -> Any:
         """Quantize a kernel; the result lies on its grid exactly."""
-        return quantize_with_steps(kernel, self.steps(kernel), largest=self.largest)
+        steps = self.steps(ops.stop_gradient(kernel))
+        # A channel far below the others is as good as silent. On a step of its own its
+        # accumulators would be too fine for float32 to add a bias to them exactly.
+        steps = ops.maximum(steps, ops.max(steps) * _FINEST_SHARE)
+        return quantize_with_steps(kernel, steps, largest=self.largest)
 
     def steps(self, kernel: Any) -> Any:
         """Powers of two that broadcast against the kernel."""

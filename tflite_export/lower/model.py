@@ -10,7 +10,7 @@ from tflite_export.grid import Grid
 from tflite_export.lower.builder import Builder, once
 from tflite_export.lower.registry import lowering_of
 from tflite_export.lower.values import OnGrid, Pending, Probabilities, Result
-from tflite_export.lower.walk import functional, walk
+from tflite_export.lower.walk import functional, is_model, walk
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def lower(
 
 def lower_layer(layer: Any, inputs: Sequence[Any], builder: Builder) -> Any:
     """Lower one layer or nested model; wrappers call this for what they wrap."""
-    if getattr(layer, "_functional", None) is not None or hasattr(layer, "_nodes_by_depth"):
+    if is_model(layer):
         outputs = _run(layer, inputs, builder)
         return outputs[0] if len(outputs) == 1 else outputs
     for value in inputs:

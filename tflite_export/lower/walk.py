@@ -27,6 +27,21 @@ def functional(model: Any) -> Any:
     return graph
 
 
+def is_model(layer: Any) -> bool:
+    """Whether a layer is a Sequential or Functional model of its own."""
+    return getattr(layer, "_functional", None) is not None or hasattr(layer, "_nodes_by_depth")
+
+
+def nodes(model: Any) -> list[Any]:
+    """The calls of a model's layers, inputs left out, each after those it reads from.
+
+    A node has an ``operation``, ``input_tensors`` and ``output_tensors``.
+    """
+    by_depth = functional(model)._nodes_by_depth
+    ordered = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    return [node for node in ordered if not node.is_input]
+
+
 def walk(model: Any, inputs: Sequence[Any], visit: Visitor) -> list[Any]:
     """Run ``visit(operation, inputs) -> output`` over the graph and return the outputs' values.
 
@@ -38,12 +53,9 @@ def walk(model: Any, inputs: Sequence[Any], visit: Visitor) -> list[Any]:
     """
     graph = functional(model)
     values = {id(t): value for t, value in zip(graph.inputs, inputs, strict=True)}
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            outputs = node.output_tensors
-            result = visit(node.operation, [values[id(t)] for t in node.input_tensors])
-            results = result if len(outputs) > 1 else [result]
-            values.update({id(t): v for t, v in zip(outputs, results, strict=True)})
+    for node in nodes(model):
+        outputs = node.output_tensors
+        result = visit(node.operation, [values[id(t)] for t in node.input_tensors])
+        results = result if len(outputs) > 1 else [result]
+        values.update({id(t): v for t, v in zip(outputs, results, strict=True)})
     return [values[id(t)] for t in graph.outputs]

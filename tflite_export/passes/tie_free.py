@@ -9,6 +9,7 @@ that the first of two roundings cannot bring it back. A factor of two would not 
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from tflite_export.graph import IntegerGraph, Linear, Operator
 from tflite_export.grid import IntArray
@@ -32,9 +33,13 @@ def is_tie_free(operator: Linear) -> bool:
     Weights that are all multiples of four and a bias of 1 modulo 4 keep every accumulator at
     1 modulo 4; a channel with ``shift <= 0`` rounds nothing.
     """
-    axes = _all_but_channels(operator)
-    quadrupled = np.all(operator.weights % 4 == 0, axis=axes) & (operator.bias % 4 == 1)
-    return bool(np.all((operator.shift <= 0) | quadrupled))
+    return bool(np.all((operator.shift <= 0) | _quadrupled(operator)))
+
+
+def unscaled_weight_bits(operator: Linear) -> int:
+    """Bits of the largest weight, sign included, before the pass."""
+    largest = _largest_per_channel(operator) // np.where(_quadrupled(operator), 4, 1)
+    return int(largest.max(initial=0)).bit_length() + 1
 
 
 def _scale(operator: Operator) -> Operator:
@@ -51,6 +56,11 @@ def _scale(operator: Operator) -> Operator:
         # Where nothing is rounded the + 1 would be a wrong integer, not a broken tie.
         bias=operator.bias * factor + scaled,
     )
+
+
+def _quadrupled(operator: Linear) -> npt.NDArray[np.bool_]:
+    multiples = np.all(operator.weights % 4 == 0, axis=_all_but_channels(operator))
+    return np.asarray(multiples & (operator.bias % 4 == 1))
 
 
 def _largest_per_channel(operator: Linear) -> IntArray:

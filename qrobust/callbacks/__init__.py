@@ -1,0 +1,5 @@
+"""Keras callbacks."""
+
+from qrobust.callbacks.noise_schedule import NoiseSchedule
+
+__all__ = ["NoiseSchedule"]

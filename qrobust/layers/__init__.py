@@ -1,0 +1,21 @@
+"""Keras layers: noise and Jacobian penalties for training, folded batch norm, exact pooling.
+
+All serialize with the model; at export they become integers or are gone.
+"""
+
+from qrobust.layers import lowering  # noqa: F401  (tells the exporter about the layers)
+from qrobust.layers.conv2d_batch_norm import Conv2DBatchNorm
+from qrobust.layers.dense_batch_norm import DenseBatchNorm
+from qrobust.layers.depthwise_conv2d_batch_norm import DepthwiseConv2DBatchNorm
+from qrobust.layers.grid_noise import GridNoise
+from qrobust.layers.integer_global_average_pooling2d import IntegerGlobalAveragePooling2D
+from qrobust.layers.jacobian_regularized import JacobianRegularized
+
+__all__ = [
+    "Conv2DBatchNorm",
+    "DenseBatchNorm",
+    "DepthwiseConv2DBatchNorm",
+    "GridNoise",
+    "IntegerGlobalAveragePooling2D",
+    "JacobianRegularized",
+]

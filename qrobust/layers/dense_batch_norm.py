@@ -1,0 +1,50 @@
+"""A dense layer with folded batch norm."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+
+
+@keras.saving.register_keras_serializable(package="qrobust")
+class DenseBatchNorm(FoldedBatchNorm, keras.layers.Dense):
+    """``keras.layers.Dense`` and the batch norm after it, as one quantized layer.
+
+    See :class:`FoldedBatchNorm` for the arithmetic. Takes what ``keras.layers.Dense`` takes, but
+    for ``use_bias`` (the norm's beta is the bias), and:
+
+    Args:
+        kernel_quantizer: quantizes the folded kernel, for instance
+            ``PowerOfTwoWeights(4)``.
+        bias_quantizer: quantizes the folded bias, for instance ``FixedPoint()``.
+        momentum: of the moving statistics.
+        epsilon: added to variances.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        kernel_quantizer: Any = None,
+        bias_quantizer: Any = None,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("use_bias", None)
+        super().__init__(units, use_bias=False, **kwargs)
+        self._init_norm(kernel_quantizer, bias_quantizer, momentum, epsilon)
+
+    def build(self, input_shape: Any) -> None:
+        """Add the kernel, then the norm's weights."""
+        super().build(input_shape)
+        self._build_norm(self.units)
+
+    def _linear(self, inputs: Any, kernel: Any) -> Any:
+        return ops.matmul(inputs, kernel)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), **self._norm_config()}

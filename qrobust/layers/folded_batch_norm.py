@@ -1,0 +1,100 @@
+"""Batch norm folded into the kernel before the kernel is quantized: what three layers share."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class FoldedBatchNorm:
+    """Mixin of a Keras layer with a kernel: ``BN(linear(x, w))`` with one quantized linear map.
+
+    In inference ``y = linear(x, Q(w * s)) + Q_b(beta - mean * s)``, ``s = gamma / sqrt(var + eps)``
+    from the moving statistics, so that the kernel that is exported lies on its grid.
+
+    In training the kernel is folded with the same moving statistics, and the batch's own are taken
+    from the result ``z``, which the moving ones then correct::
+
+        y = (z - mean_z) * sqrt(moving_var + eps) / sqrt(var_z / s**2 + eps) + beta
+
+    That is batch norm of the quantized layer at the cost of one convolution. (Folding with batch
+    statistics, as QKeras does, convolves twice.) Moving statistics follow the quantized kernel's
+    results, which is what inference sees.
+    """
+
+    def _init_norm(
+        self, kernel_quantizer: Any, bias_quantizer: Any, momentum: float, epsilon: float
+    ) -> None:
+        self.kernel_quantizer = _revived(kernel_quantizer)
+        self.bias_quantizer = _revived(bias_quantizer)
+        self.momentum = momentum
+        self.epsilon = epsilon
+        # XLA makes beta - mean * s one fused multiply-add: another bias than the exported one.
+        self.supports_jit = False
+
+    def _build_norm(self, channels: int) -> None:
+        def add(name: str, initializer: str, trainable: bool) -> Any:
+            return self.add_weight(
+                name=name, shape=(channels,), initializer=initializer, trainable=trainable
+            )
+
+        self.gamma = add("gamma", "ones", True)
+        self.beta = add("beta", "zeros", True)
+        self.moving_mean = add("moving_mean", "zeros", False)
+        self.moving_variance = add("moving_variance", "ones", False)
+
+    def folded_kernel(self) -> Any:
+        """The quantized kernel that the layer multiplies by, in the layer's own layout."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        scale = ops.reshape(self._scale(), self._scale_shape())
+        folded = kernel * scale
+        return folded if self.kernel_quantizer is None else self.kernel_quantizer(folded)
+
+    def folded_bias(self) -> Any:
+        """The quantized bias that the layer adds in inference, shape (channels,)."""
+        bias = self.beta - self.moving_mean * self._scale()
+        return bias if self.bias_quantizer is None else self.bias_quantizer(bias)
+
+    def _scale(self) -> Any:
+        return self.gamma / ops.sqrt(self.moving_variance + self.epsilon)
+
+    def _scale_shape(self) -> tuple[int, ...]:
+        """The shape in which one value per channel broadcasts against the kernel."""
+        return (-1,)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Normalize with the batch's statistics in training, with the moving ones otherwise."""
+        z = self._linear(inputs, self.folded_kernel())
+        y = self._normalized(z) if training else z + self.folded_bias()
+        return y if self.activation is None else self.activation(y)
+
+    def _normalized(self, z: Any) -> Any:
+        mean, variance = ops.moments(z, axes=tuple(range(len(z.shape) - 1)))
+        scale = self._scale()
+        # A channel whose gamma is zero has no statistics to unfold: all stay zero.
+        inverse = scale / (ops.square(scale) + 1e-12)
+        unfolded = variance * ops.square(inverse)
+        # Read before the update: z was folded with the statistics as they were.
+        spread = ops.sqrt((self.moving_variance + self.epsilon) / (unfolded + self.epsilon))
+        self._update(self.moving_mean, mean * inverse)
+        self._update(self.moving_variance, unfolded)
+        return (z - mean) * spread + self.beta
+
+    def _update(self, moving: Any, batch: Any) -> None:
+        value = moving * self.momentum + ops.stop_gradient(batch) * (1 - self.momentum)
+        moving.assign(value)
+
+    def _norm_config(self) -> dict[str, Any]:
+        return {
+            "kernel_quantizer": keras.saving.serialize_keras_object(self.kernel_quantizer),
+            "bias_quantizer": keras.saving.serialize_keras_object(self.bias_quantizer),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }
+
+
+def _revived(quantizer: Any) -> Any:
+    """A quantizer, or the one that a saved config describes."""
+    if isinstance(quantizer, dict):
+        return keras.saving.deserialize_keras_object(quantizer)
+    return quantizer

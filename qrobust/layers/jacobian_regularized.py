@@ -1,0 +1,181 @@
+"""A wrapper that adds the Jacobian of what it wraps to the loss."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from qrobust.layers.jacobian import (
+    conv_jacobian,
+    dense_jacobian,
+    depthwise_jacobian,
+    logits_jacobian,
+)
+
+
+@keras.saving.register_keras_serializable(package="qrobust")
+class JacobianRegularized(keras.layers.Wrapper):
+    """Runs a layer or a model and, in training, adds a penalty on its Jacobian to the loss.
+
+    Around a dense, convolution or depthwise layer (float, QKeras or folded): the per-layer penalty
+    ``weight * mean_batch ||d a / d x||_F**2`` in closed form, which needs no extra backward pass.
+    ``phi'`` of a quantized activation is the surrogate that training uses.
+
+    Around a whole model: the penalty on its logits of Hoffman et al. 2019,
+    ``weight / 2 * mean_batch ||d logits / d x||_F**2``, estimated from random projections.
+
+    In inference, and at export, only what it wraps is left.
+
+    Args:
+        layer: a layer with a kernel and an activation of known derivative, or a model that ends in
+            logits.
+        weight: of the penalty, not negative.
+        projections: for models: random projections a batch, or -1 for the exact norm.
+        seed: of the projections.
+
+    Raises:
+        ValueError: a negative weight, or a layer whose Jacobian has no closed form here.
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        weight: float,
+        *,
+        projections: int = 1,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("name", f"{layer.name}_jacobian")
+        super().__init__(layer, **kwargs)
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"weight is not negative. Received: weight={weight}")
+        if projections < 1 and projections != -1:
+            raise ValueError(
+                f"projections is at least 1, or -1 for all. Received: projections={projections}"
+            )
+        self.initial_weight = float(weight)
+        self.projections = projections
+        self.seed = seed
+        self._generator = keras.random.SeedGenerator(seed)
+        self._weight = self.add_weight(
+            name="jacobian_weight",
+            shape=(),
+            initializer=keras.initializers.Constant(weight),
+            trainable=False,
+        )
+        if not self.wraps_model:
+            _check_layer(layer)
+
+    @property
+    def wraps_model(self) -> bool:
+        """Whether the penalty is on the logits of a whole model."""
+        return isinstance(self.layer, keras.Model)
+
+    @property
+    def weight(self) -> float:
+        """Of the penalty."""
+        return float(ops.convert_to_numpy(self._weight.value))
+
+    @weight.setter
+    def weight(self, value: float) -> None:
+        self._weight.assign(value)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Run what is wrapped; in training, add the penalty."""
+        if not training:
+            return self.layer(inputs, training=False)
+        if self.wraps_model:
+            logits, norms = logits_jacobian(
+                lambda x: self.layer(x, training=True),
+                inputs,
+                projections=self.projections,
+                generator=self._generator,
+            )
+            self.add_loss(self._weight / 2 * ops.mean(norms))
+            return logits
+        # The activation is applied here, so that its derivative is taken where it belongs.
+        activation, self.layer.activation = self.layer.activation, keras.activations.linear
+        try:
+            z = self.layer(inputs, training=True)
+        finally:
+            self.layer.activation = activation
+        norms = _layer_jacobian(self.layer, inputs, derivative_of(activation, z))
+        self.add_loss(self._weight * ops.mean(norms))
+        return z if activation is None else activation(z)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """That of what is wrapped."""
+        return self.layer.compute_output_shape(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "weight": self.initial_weight,
+            "projections": self.projections,
+            "seed": self.seed,
+        }
+
+
+def derivative_of(activation: Any, z: Any) -> Any:
+    """``phi'(z)``; that of a quantizer is its surrogate.
+
+    Raises:
+        ValueError: the activation's derivative is not known here.
+    """
+    if activation is None or activation is keras.activations.linear:
+        return ops.ones_like(z)
+    if hasattr(activation, "derivative"):
+        return activation.derivative(z)
+    known = {
+        keras.activations.relu: lambda: ops.cast(z > 0, z.dtype),
+        keras.activations.tanh: lambda: 1 - ops.square(ops.tanh(z)),
+        keras.activations.sigmoid: lambda: ops.sigmoid(z) * (1 - ops.sigmoid(z)),
+    }
+    if activation not in known:
+        raise ValueError(
+            f"The derivative of {activation} is not known. Use linear, relu, tanh, sigmoid or a "
+            f"quantizer of qrobust.quantizers."
+        )
+    return known[activation]()
+
+
+def _check_layer(layer: Any) -> None:
+    if not isinstance(layer, keras.layers.Dense | keras.layers.Conv2D) and not _is_depthwise(layer):
+        raise ValueError(
+            f"'{layer.name}' ({type(layer).__name__}) has no Jacobian in closed form here. Wrap a "
+            f"Dense, Conv2D or DepthwiseConv2D layer, or a whole model."
+        )
+
+
+def _is_depthwise(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.DepthwiseConv2D)
+
+
+def _effective_kernel(layer: Any) -> Any:
+    """The kernel that the layer multiplies by: folded and quantized where it is."""
+    if hasattr(layer, "folded_kernel"):
+        return layer.folded_kernel()
+    kernel = getattr(layer, "depthwise_kernel", None)
+    kernel = layer.kernel if kernel is None else kernel
+    for name in ("kernel_quantizer_internal", "depthwise_quantizer_internal"):
+        quantizer = getattr(layer, name, None)
+        if quantizer is not None:
+            return quantizer(kernel)
+    return kernel
+
+
+def _layer_jacobian(layer: Any, inputs: Any, derivative: Any) -> Any:
+    kernel = _effective_kernel(layer)
+    if isinstance(layer, keras.layers.Dense):
+        return dense_jacobian(kernel, derivative)
+    geometry = {
+        "shape": tuple(inputs.shape[1:3]),
+        "strides": layer.strides,
+        "padding": layer.padding,
+        "dilation_rate": layer.dilation_rate,
+    }
+    if _is_depthwise(layer):
+        return depthwise_jacobian(kernel, derivative, **geometry)
+    return conv_jacobian(kernel, derivative, **geometry)

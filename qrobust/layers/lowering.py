@@ -1,0 +1,45 @@
+"""How the exporter sees this package's layers: folded, unwrapped, or gone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tflite_export.lower import lower_layer, lowers
+from tflite_export.lower.activation import apply_activation
+from tflite_export.lower.builder import Builder
+from tflite_export.lower.linear import conv2d, dense, depthwise_conv2d, real
+from tflite_export.lower.pooling import global_average_pool
+from tflite_export.lower.values import OnGrid, Result, Value
+
+_LINEAR = {
+    "Conv2DBatchNorm": conv2d,
+    "DepthwiseConv2DBatchNorm": depthwise_conv2d,
+    "DenseBatchNorm": dense,
+}
+
+
+@lowers(*(f"qrobust.{name}" for name in _LINEAR))
+def _folded(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    lower = _LINEAR[type(layer).__name__]
+    kernel, bias = real(layer.folded_kernel()), real(layer.folded_bias())
+    value = lower(layer, inputs[0], builder, kernel=kernel, bias=bias)
+    return apply_activation(value, layer.activation, name=layer.name, builder=builder)
+
+
+@lowers("qrobust.GridNoise")
+def _grid_noise(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    value = inputs[0]
+    # On the input it says what the input may hold; anywhere else it only vanishes.
+    return value if isinstance(value, OnGrid) else value.settle(layer.grid())
+
+
+@lowers("qrobust.JacobianRegularized")
+def _jacobian_regularized(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    result: Result = lower_layer(layer.layer, inputs, builder)
+    return result
+
+
+@lowers("qrobust.IntegerGlobalAveragePooling2D")
+def _average(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    return global_average_pool(
+        inputs[0], builder, name=layer.name, share=layer.share, keepdims=layer.keepdims
+    )

@@ -1,0 +1,5 @@
+"""Float Keras model -> quantized Keras model."""
+
+from qrobust.quantization.quantize import quantize
+
+__all__ = ["quantize"]

@@ -1,0 +1,65 @@
+"""Integer bits of activations: from data, or from what batch norm makes likely."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from tflite_export.grid import Grid
+
+_EXAMPLES = 512
+_VALUES = 200_000
+# Ranges tried below the one that covers the largest value: clipping further never pays.
+_NARROWER = 4
+
+
+def observe(model: Any, tensors: Sequence[Any], data: Any) -> dict[int, npt.NDArray[np.float32]]:
+    """Values that intermediate tensors of a float model take on data, by ``id`` of the tensor.
+
+    Args:
+        model: a Functional graph.
+        tensors: Keras tensors of that graph.
+        data: what ``model.predict`` takes; the first 512 examples are used.
+    """
+    if not tensors:
+        return {}
+    probe = keras.Model(model.inputs, list(tensors))
+    first = [np.asarray(a)[:_EXAMPLES] for a in data] if isinstance(data, list) else data
+    first = first if isinstance(first, list) else np.asarray(first)[:_EXAMPLES]
+    outputs = probe.predict(first, verbose=0)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    return {
+        id(tensor): _thinned(np.asarray(values).ravel())
+        for tensor, values in zip(tensors, outputs, strict=True)
+    }
+
+
+def integer_bits(values: npt.NDArray[Any], bits: int, *, signed: bool) -> int:
+    """The integer bits with the least squared rounding and clipping error on given values.
+
+    Args:
+        values: float, any shape.
+        bits: of the grid.
+        signed: ``QuantizedBits`` rather than ``QuantizedRelu``.
+    """
+    values = values if signed else np.maximum(values, 0)
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest == 0.0:
+        return 0
+    covering = int(np.ceil(np.log2(largest)))
+    candidates = range(covering - _NARROWER, covering + 2)
+    return min(candidates, key=lambda integer: _error(values, bits, integer, signed))
+
+
+def _error(values: npt.NDArray[Any], bits: int, integer: int, signed: bool) -> float:
+    if signed:
+        grid = Grid.signed(bits, integer - bits + 1)
+    else:
+        grid = Grid.unsigned(bits, integer - bits)
+    return float(np.square(grid.dequantize(grid.quantize(values)) - values).sum())
+
+
+def _thinned(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return values[:: max(1, len(values) // _VALUES)]

@@ -1,0 +1,81 @@
+"""The quantized twin of one float layer, and how its weights move over."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import qkeras
+
+from qrobust.layers import Conv2DBatchNorm, DenseBatchNorm, DepthwiseConv2DBatchNorm
+from qrobust.quantizers import FixedPoint, PowerOfTwoWeights, Ternary
+from qrobust.quantizers.weight_quantizer import WeightQuantizer
+
+LINEAR = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+_PLAIN = {
+    keras.layers.Dense: qkeras.QDense,
+    keras.layers.Conv2D: qkeras.QConv2D,
+    keras.layers.DepthwiseConv2D: qkeras.QDepthwiseConv2D,
+}
+_FOLDED = {
+    keras.layers.Dense: DenseBatchNorm,
+    keras.layers.Conv2D: Conv2DBatchNorm,
+    keras.layers.DepthwiseConv2D: DepthwiseConv2DBatchNorm,
+}
+
+
+def weight_quantizer(bits: int | str, scale: str, channel_axes: Sequence[int]) -> WeightQuantizer:
+    """The quantizer for "ternary" or a number of bits."""
+    if bits == "ternary":
+        return Ternary(channel_axes=channel_axes)
+    if isinstance(bits, str):
+        raise ValueError(f"weight_bits is 2 to 8 or 'ternary'. Received: {bits!r}")
+    return PowerOfTwoWeights(bits, scale, channel_axes)
+
+
+def linear_twin(
+    layer: Any, norm: Any, activation: Any, *, weight_bits: int | str, weight_scale: str
+) -> Any:
+    """A QKeras layer, or a folded one when a batch norm follows; weights are not set yet.
+
+    Args:
+        layer: a Dense, Conv2D or DepthwiseConv2D layer.
+        norm: the BatchNormalization after it, or None.
+        activation: of the twin: a quantizer or None.
+        weight_bits: 2 to 8, or "ternary".
+        weight_scale: see ``PowerOfTwoWeights``.
+    """
+    kind = type(layer)
+    depthwise = kind is keras.layers.DepthwiseConv2D
+    config = layer.get_config()
+    config["activation"] = activation
+    for key in ("lora_rank", "lora_alpha", "quantization_config", "groups"):
+        if config.get(key) in (None, 1):
+            config.pop(key, None)
+    quantizer = weight_quantizer(weight_bits, weight_scale, (-2, -1) if depthwise else (-1,))
+    if norm is not None:
+        config.update(momentum=norm.momentum, epsilon=norm.epsilon)
+        return _FOLDED[kind](
+            **config, kernel_quantizer=quantizer, bias_quantizer=FixedPoint()
+        )
+    name = "depthwise_quantizer" if depthwise else "kernel_quantizer"
+    return _PLAIN[kind](**config, **{name: quantizer}, bias_quantizer=FixedPoint())
+
+
+def copy_linear(source: Any, norm: Any, twin: Any) -> None:
+    """Copy kernel, bias and statistics of a float layer (and its batch norm) to its twin."""
+    kernel = np.asarray(source.kernel)
+    target = twin.depthwise_kernel if hasattr(twin, "depthwise_kernel") else twin.kernel
+    target.assign(kernel)
+    bias = np.asarray(source.bias) if source.use_bias else 0.0
+    if norm is None:
+        if source.use_bias:
+            twin.bias.assign(bias)
+        return
+    if norm.scale:
+        twin.gamma.assign(norm.gamma)
+    if norm.center:
+        twin.beta.assign(norm.beta)
+    # The norm subtracts its mean from kernel plus bias; the twin has no bias to add.
+    twin.moving_mean.assign(np.asarray(norm.moving_mean) - bias)
+    twin.moving_variance.assign(norm.moving_variance)
