@@ -16,7 +16,6 @@ _PACKAGES = (
     "quantizers",
 )
 _HOMES = {"quantize": "qrobust.quantization"}
-__all__ = [*_PACKAGES, *_HOMES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

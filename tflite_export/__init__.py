@@ -22,7 +22,15 @@ _HOMES = {
     "check_parity": "parity",
     "export": "exporter",
 }
-__all__ = list(_HOMES)  # noqa: PLE0605
+__all__ = [
+    "ExportError",
+    "Exported",
+    "Grid",
+    "IntegerGraph",
+    "Parity",
+    "check_parity",
+    "export",
+]
 
 
 def __getattr__(name: str) -> Any:

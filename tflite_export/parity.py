@@ -62,9 +62,7 @@ def check_parity(
     """
     lowered = exported.lowered
     arrays = inputs if isinstance(inputs, list | tuple) else [inputs]
-    stored = [
-        grid.quantize(array) for grid, array in zip(lowered.input_grids, arrays, strict=True)
-    ]
+    stored = [grid.quantize(array) for grid, array in zip(lowered.input_grids, arrays, strict=True)]
     expected = reference.run(lowered.graph, *stored)
     differing = {KERAS: _differing(expected, keras_integers(model, lowered, stored))}
     skipped = {}

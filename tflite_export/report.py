@@ -106,5 +106,3 @@ def _row(operator: Operator) -> Row:
         shift=(int(linear.shift.min()), int(linear.shift.max())) if linear else None,
         tie_free=is_tie_free(linear) if linear and np.any(linear.shift >= 1) else None,
     )
-
-

@@ -10,10 +10,10 @@ from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 
 @keras.saving.register_keras_serializable(package="qrobust")
 class DepthwiseConv2DBatchNorm(FoldedBatchNorm, keras.layers.DepthwiseConv2D):
-    """``keras.layers.DepthwiseConv2D`` and the batch norm after it, as one quantized layer.
+    """``keras.layers.DepthwiseConv2D`` and the batch norm behind it in one quantized layer.
 
-    See :class:`FoldedBatchNorm` for the arithmetic. Takes what ``keras.layers.DepthwiseConv2D`` takes, but
-    for ``use_bias`` (the norm's beta is the bias), and:
+    See :class:`FoldedBatchNorm` for the arithmetic. Takes what ``keras.layers.DepthwiseConv2D``
+    takes, but for ``use_bias`` (the norm's beta is the bias), and:
 
     Args:
         kernel_quantizer: quantizes the folded kernel, for instance

@@ -11,11 +11,11 @@ from qrobust.quantizers.weight_quantizer import WeightQuantizer
 
 @keras.saving.register_keras_serializable(package="qrobust")
 class Ternary(WeightQuantizer):
-    """``w_q = s * clip(floor(w / s + 1/2), -1, 1)``: weights beyond half a step become +-s.
+    """``w_q = s * clip(floor(w / s + 1/2), -1, 1)``: beyond half a step a weight becomes +-s.
 
-    The step is the power of two nearest to 0.7 / 0.5 = 1.4 times the channel's mean magnitude, which
-    puts the threshold near where Ternary Weight Networks put theirs (Li & Liu 2016, section 2.3:
-    0.7 times the mean). The gradient passes straight through.
+    The step is the power of two nearest to 0.7 / 0.5 = 1.4 times the channel's mean magnitude,
+    which puts the threshold near where Ternary Weight Networks put theirs (Li & Liu 2016,
+    section 2.3: 0.7 times the mean). The gradient passes straight through.
 
     Args:
         channel_axes: axes of the kernel that count output channels.

@@ -7,7 +7,6 @@ from keras import ops
 
 from qrobust.quantizers.rounding import other_axes, quantize_with_steps
 
-
 _FINEST_SHARE = 2.0**-8
 
 

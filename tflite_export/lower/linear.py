@@ -77,9 +77,7 @@ def conv2d(
 
     def make(x: Tensor, y: Tensor, w: IntArray, e: IntArray, b: IntArray) -> Linear:
         ohwi = w.transpose(3, 0, 1, 2)
-        return Conv2D(
-            inputs=(x,), output=y, weights=ohwi, weight_exponents=e, bias=b, **geometry
-        )
+        return Conv2D(inputs=(x,), output=y, weights=ohwi, weight_exponents=e, bias=b, **geometry)
 
     shape = _convolved(source.shape, kernel.shape[:2], geometry, kernel.shape[3])
     return linear(layer.name, source, shape, kernel, bias, make, builder)

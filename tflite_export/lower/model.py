@@ -74,8 +74,8 @@ def lower_layer(layer: Any, inputs: Sequence[Any], builder: Builder) -> Any:
     for value in inputs:
         if isinstance(value, Probabilities):
             raise ExportError(
-                f"Layer '{layer.name}': reads the softmax of '{value.layer}'. A softmax is exact on "
-                f"no device, so only a final one can be exported (it is left out)."
+                f"Layer '{layer.name}': reads the softmax of '{value.layer}'. A softmax is exact "
+                f"on no device, so only a final one can be exported (it is left out)."
             )
     return lowering_of(layer)(layer, inputs, builder)
 
@@ -128,4 +128,3 @@ def _output(value: Result, builder: Builder, *, name: str) -> OnGrid:
     if isinstance(value, Probabilities):
         value = value.logits
     return builder.on_grid(value, reader=f"the output of '{name}'")
-

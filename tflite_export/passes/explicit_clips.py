@@ -17,9 +17,7 @@ def explicit_clips(graph: IntegerGraph) -> IntegerGraph:
     operators: list[Operator] = []
     for operator in graph.operators:
         output = operator.output
-        if not isinstance(operator, Linear | Add) or (
-            fused_activation(output.grid) is not None
-        ):
+        if not isinstance(operator, Linear | Add) or (fused_activation(output.grid) is not None):
             operators.append(operator)
             continue
         grid = Grid(output.grid.exponent, output.grid.zero_point)
