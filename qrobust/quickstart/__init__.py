@@ -1,0 +1,1 @@
+"""The whole road on real digits: train, export, prove parity, certify, report."""

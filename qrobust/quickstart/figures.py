@@ -1,0 +1,65 @@
+"""The two pictures of the quickstart's report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from qrobust.certify import Certificate
+
+matplotlib.use("Agg")
+
+
+def certified_accuracy_figure(
+    curves: Mapping[str, Sequence[Certificate]], path: Path, *, sigma: float, n: int, alpha: str
+) -> None:
+    """Share of images certified to their true class, against the radius; one curve a model."""
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, certificates in curves.items():
+        radii = np.sort([c.radius for c in certificates if c.correct])
+        share = np.arange(len(radii), -1, -1) / len(certificates)
+        axes.stairs(share[:-1], np.concatenate([[0.0], radii]), baseline=None, label=name)
+    axes.set(
+        xlabel="L2 radius in pixel steps (1/255 of the scale)",
+        ylabel="certified accuracy",
+        title=f"Noise sigma {sigma:g}, n = {n:,}, alpha = {alpha}",
+        xlim=(0, None),
+        ylim=(0, 1),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def votes_figure(
+    images: npt.NDArray[np.uint8],
+    certificates: Sequence[Certificate],
+    path: Path,
+    *,
+    sigma: float,
+    seed: int,
+) -> None:
+    """A few digits, one noisy copy of each, and the votes of all noisy copies."""
+    generator = np.random.default_rng(seed)
+    figure = Figure(figsize=(1.6 * len(images), 4.6), layout="constrained")
+    axes: Any = figure.subplots(3, len(images), squeeze=False)
+    for column, (image, certificate) in enumerate(zip(images, certificates, strict=True)):
+        noise = np.rint(generator.normal(0, sigma, image.shape))
+        noisy = np.clip(image + noise, 0, 255)
+        for row, picture in enumerate((image, noisy)):
+            axes[row, column].imshow(picture[..., 0], cmap="gray_r", vmin=0, vmax=255)
+            axes[row, column].set_axis_off()
+        label = "abstains" if certificate.abstained else f"{certificate.label}"
+        axes[0, column].set_title(f"{label}, R = {certificate.radius:.0f}", fontsize=10)
+        votes = np.array(certificate.votes) / certificate.n
+        axes[2, column].bar(range(len(votes)), votes)
+        axes[2, column].set(ylim=(0, 1), xticks=range(len(votes)), yticks=[0, 0.5, 1])
+        axes[2, column].tick_params(labelsize=6)
+    axes[2, 0].set_ylabel("share of votes", fontsize=8)
+    figure.suptitle("Held-out digits, one noisy copy of each, and how all noisy copies voted")
+    figure.savefig(path, dpi=120)
