@@ -84,6 +84,15 @@ class FoldedBatchNorm:
         value = moving * self.momentum + ops.stop_gradient(batch) * (1 - self.momentum)
         moving.assign(value)
 
+    # Keras's convolutions save a kernel and a bias by name, and nothing else.
+    def save_own_variables(self, store: Any) -> None:
+        """Save every variable."""
+        keras.layers.Layer.save_own_variables(self, store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load every variable."""
+        keras.layers.Layer.load_own_variables(self, store)
+
     def _norm_config(self) -> dict[str, Any]:
         return {
             "kernel_quantizer": keras.saving.serialize_keras_object(self.kernel_quantizer),

@@ -89,16 +89,15 @@ class _Quantization:
         self.twins: dict[int, Any] = {}
 
     def run(self) -> Any:
-        inputs = [
-            keras.Input(t.shape[1:], dtype=t.dtype, name=t.name) for t in self.graph.inputs
-        ]
+        inputs = [keras.Input(t.shape[1:], dtype=t.dtype, name=t.name) for t in self.graph.inputs]
         values = {id(t): x for t, x in zip(self.graph.inputs, inputs, strict=True)}
         for node in self.nodes:
             (output,) = node.output_tensors
             arguments = [values[id(t)] for t in node.input_tensors]
             values[id(output)] = self._convert(node, arguments)
         outputs = [values[id(t)] for t in self.graph.outputs]
-        twin = keras.Model(inputs, outputs, name=self.model.name)
+        # One tensor in, one out: a model of lists would give lists to the layer that reads it.
+        twin = keras.Model(_only(inputs), _only(outputs), name=self.model.name)
         self._copy_weights()
         return twin
 
@@ -269,6 +268,10 @@ class _Quantization:
             if not isinstance(node.operation, _KEPT) and not _is_softmax(node.operation)
         ]
         return observe(self.graph, wanted, self.calibrate)
+
+
+def _only(tensors: list[Any]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
 
 
 def _inner_model(layer: Any) -> Any:

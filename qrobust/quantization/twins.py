@@ -55,9 +55,7 @@ def linear_twin(
     quantizer = weight_quantizer(weight_bits, weight_scale, (-2, -1) if depthwise else (-1,))
     if norm is not None:
         config.update(momentum=norm.momentum, epsilon=norm.epsilon)
-        return _FOLDED[kind](
-            **config, kernel_quantizer=quantizer, bias_quantizer=FixedPoint()
-        )
+        return _FOLDED[kind](**config, kernel_quantizer=quantizer, bias_quantizer=FixedPoint())
     name = "depthwise_quantizer" if depthwise else "kernel_quantizer"
     return _PLAIN[kind](**config, **{name: quantizer}, bias_quantizer=FixedPoint())
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from qrobust.certify import Certificate
+from qrobust.certify.sampler import NoiseSampler
+from qrobust.certify.streams import Purpose
 
 matplotlib.use("Agg")
 
@@ -41,16 +43,14 @@ def votes_figure(
     certificates: Sequence[Certificate],
     path: Path,
     *,
-    sigma: float,
-    seed: int,
+    sampler: NoiseSampler,
 ) -> None:
-    """A few digits, one noisy copy of each, and the votes of all noisy copies."""
-    generator = np.random.default_rng(seed)
+    """A few digits, the first noisy copy of each that voted, and the votes of all."""
     figure = Figure(figsize=(1.6 * len(images), 4.6), layout="constrained")
     axes: Any = figure.subplots(3, len(images), squeeze=False)
     for column, (image, certificate) in enumerate(zip(images, certificates, strict=True)):
-        noise = np.rint(generator.normal(0, sigma, image.shape))
-        noisy = np.clip(image + noise, 0, 255)
+        noise = sampler.noise(certificate.index, Purpose.BOUND, 0, 1).reshape(image.shape)
+        noisy = np.clip(image.astype(np.int16) + noise, 0, 255)
         for row, picture in enumerate((image, noisy)):
             axes[row, column].imshow(picture[..., 0], cmap="gray_r", vmin=0, vmax=255)
             axes[row, column].set_axis_off()

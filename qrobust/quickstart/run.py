@@ -11,8 +11,16 @@ import numpy as np
 from tqdm import tqdm
 from tqdm.keras import TqdmCallback
 
-from qrobust.certify import Certificate, Job, SmoothingSpec, attach_spec, make_data
-from qrobust.certify import certify_dataset as certify
+from qrobust.certify import (
+    Certificate,
+    Certifier,
+    Job,
+    SmoothingSpec,
+    attach_spec,
+    certify_dataset,
+    make_data,
+)
+from qrobust.certify.sampler import NoiseSampler
 from qrobust.datasets import digits
 from qrobust.quickstart.figures import certified_accuracy_figure, votes_figure
 from qrobust.quickstart.network import Defence, train
@@ -114,8 +122,7 @@ def quickstart(out: Path, settings: Settings) -> dict[str, Any]:
         data.test.x[:_PICTURED],
         certificates[:_PICTURED],
         out / "votes.png",
-        sigma=settings.sigma,
-        seed=settings.seed,
+        sampler=_sampler(model, settings),
     )
     (out / "report.md").write_text(markdown(summary, str(exported.report)))
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
@@ -154,8 +161,14 @@ def _certify(
 ) -> list[Certificate]:
     job = Job(model=model, seed=settings.seed, n0=settings.n0, n=settings.n, alpha=settings.alpha)
     images = make_data(data.x[: settings.images], data.y[: settings.images])
-    results = certify(job, images, out=journal)
+    results = certify_dataset(job, images, out=journal)
     return list(tqdm(results, desc=f"certifying, {name}", total=settings.images, unit="digit"))
+
+
+def _sampler(model: bytes, settings: Settings) -> NoiseSampler:
+    """The noise that the certificates were made with."""
+    with Certifier(model, seed=settings.seed) as certifier:
+        return NoiseSampler(certifier.noise, certifier.file.coordinates, seed=settings.seed)
 
 
 def _accuracy(model: Any, data: Any) -> float:

@@ -1,0 +1,95 @@
+"""Noisy copies of one input: draw, add, saturate, in integers and in reused buffers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrobust.certify.noise import AMBIGUOUS, NoiseTable
+from qrobust.certify.streams import WORDS_PER_BLOCK, WindowLayout, philox, raw_words
+
+
+class NoiseSampler:
+    """Draws the noise of consecutive samples of one image.
+
+    One per thread: the scratch buffer is its own, the table is shared.
+
+    Args:
+        table: the noise.
+        coordinates: numbers in one input.
+        seed: first word of every key.
+    """
+
+    def __init__(self, table: NoiseTable, coordinates: int, *, seed: int) -> None:
+        self.table = table
+        self.layout = WindowLayout(coordinates)
+        self.seed = seed
+        self._noise = np.empty((0, coordinates), np.int16)
+
+    def noise(self, image: int, purpose: int, start: int, count: int) -> NDArray[np.int16]:
+        """Return the noise of samples ``start`` to ``start + count - 1``.
+
+        Args:
+            image: image index, second word of the key.
+            purpose: which stream.
+            start: index of the first sample.
+            count: how many.
+
+        Returns:
+            int16[count, coordinates], in input LSB.
+        """
+        out = np.empty((count, self.layout.coordinates), np.int16)
+        self._draw(out, image, purpose, start)
+        return out
+
+    def add(
+        self,
+        tensor: NDArray[np.int16],
+        out: NDArray[np.int8] | NDArray[np.uint8],
+        *,
+        low: int,
+        high: int,
+        image: int,
+        purpose: int,
+        start: int,
+    ) -> None:
+        """Write ``sat(tensor + N)`` of consecutive samples into ``out``.
+
+        Args:
+            tensor: int16[coordinates], the clean input in tensor values.
+            out: int8 or uint8[count, coordinates], one row a sample.
+            low: least tensor value, in LSB.
+            high: greatest tensor value, in LSB.
+            image: image index, second word of the key.
+            purpose: which stream.
+            start: index of the first sample.
+        """
+        if len(self._noise) < len(out):
+            self._noise = np.empty((len(out), self.layout.coordinates), np.int16)
+        noisy = self._noise[: len(out)]
+        self._draw(noisy, image, purpose, start)
+        np.add(noisy, tensor, out=noisy)
+        np.clip(noisy, low, high, out=noisy)
+        np.copyto(out, noisy, casting="unsafe")  # in range after the clip
+
+    def _draw(self, out: NDArray[np.int16], image: int, purpose: int, start: int) -> None:
+        """Fill ``out``, C-contiguous int16[count, coordinates], with samples from ``start`` on."""
+        layout = self.layout
+        block = start * (layout.window // WORDS_PER_BLOCK)
+        raw = philox(self.seed, image, purpose, block).random_raw(len(out) * layout.window)
+        windows = raw.astype("<u8", copy=False).reshape(len(out), layout.window)
+        draws = windows[:, : layout.main].view("<u2")[:, : layout.coordinates]
+        # Every index is a 16-bit word, so "wrap" changes none; it spares the bounds check.
+        np.take(self.table.lookup, draws, out=out, mode="wrap")
+
+        ambiguous = np.flatnonzero(out == AMBIGUOUS)
+        if not len(ambiguous):
+            return
+        rows, columns = np.divmod(ambiguous, layout.coordinates)
+        # Rank of each ambiguous coordinate within its sample; rows come sorted.
+        rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        rests = windows[rows, layout.main + np.minimum(rank, layout.reserve - 1)]
+        for late in np.flatnonzero(rank >= layout.reserve):
+            word = (start + int(rows[late])) * layout.coordinates + int(rank[late])
+            rests[late] = raw_words(self.seed, image, purpose, word, 1, overflow=True)[0]
+        out[rows, columns] = self.table.refine(draws[rows, columns].astype(np.int64), rests)

@@ -1,0 +1,141 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from qrobust.certify import SmoothingSpec, attach_spec
+from qrobust.certify.cli import main
+
+from .tiny_models import linear
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, classifier, data):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.tflite").write_bytes(
+        attach_spec(classifier, SmoothingSpec.for_model(classifier, sigma=30))
+    )
+    (tmp_path / "bare.tflite").write_bytes(classifier)
+    np.savez(tmp_path / "d.npz", x=data.x, y=data.y)
+    return tmp_path
+
+
+FAST = ["--n0", "20", "--n", "200", "--quiet", "--threads", "1"]
+
+
+def certify(*extra, model="m.tflite", data="d.npz", out="c.jsonl"):
+    return main([model, data, "--out", out, *FAST, *extra])
+
+
+def test_certify_then_audit(place, capsys):
+    assert certify() == 0
+    assert "12 images" in capsys.readouterr().out
+    assert main(["audit", "c.jsonl", "m.tflite", "d.npz", "--quiet"]) == 0
+    assert "12 certificates, 0 do not stand" in capsys.readouterr().out
+    text = (place / "c.jsonl").read_text()
+    (place / "c.jsonl").write_text(text.replace('"n0":20', '"n0":21', 2))
+    assert main(["audit", "c.jsonl", "m.tflite", "d.npz", "--quiet"]) == 1
+    assert "line 2, image 0: its chain" in capsys.readouterr().out
+
+
+def test_json_summaries(place, capsys):
+    assert certify("--json", "--limit", "5", "--start", "2") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["images"], summary["samples_run"]) == (5, 5 * 220)
+    assert set(summary["certified_accuracy"]) == {"0", "15", "30", "45", "60", "90"}
+    assert main(["audit", "c.jsonl", "m.tflite", "d.npz", "--quiet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"certificates": 5, "failed": []}
+
+
+def test_a_longer_run_extends_a_shorter(place, capsys):
+    assert certify("--limit", "3") == 0
+    assert certify("--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["samples_run"] == 9 * 220
+
+
+def test_workers_give_the_same_certificates(place):
+    assert certify() == 0
+    assert certify("--workers", "2", out="w.jsonl") == 0
+    a, b = (
+        [{**json.loads(t), "seconds": 0} for t in (place / n).read_text().splitlines()]
+        for n in ("c.jsonl", "w.jsonl")
+    )
+    assert a == b
+
+
+def test_module_prints_progress_to_stderr(place):
+    command = [sys.executable, "-m", "qrobust.certify", "bare.tflite", "d.npz"]
+    command += ["--out", "c.jsonl", "--sigma", "30", "--n", "100"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "certified" in done.stdout
+    assert "error" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": "bare.tflite"}, "no smoothing spec"),
+        ({"model": "none.tflite"}, "cannot read the model"),
+        ({"model": "d.npz"}, "not a .tflite file"),
+        ({"data": "none.npz"}, "cannot read the data"),
+        ({"data": "m.tflite"}, "no readable .npz"),
+        ({"out": "none/c.jsonl"}, "cannot write the journal"),
+        ({"out": "d.npz"}, "no journal of certificates"),
+    ],
+    ids=str,
+)
+def test_bad_files(place, capsys, arguments, message):
+    before = {path: path.read_bytes() for path in place.iterdir()}
+    assert certify(**arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--sigma", "29"], "contradicts the file's smoothing spec"),
+        (["--sigma", "-1"], "sigma must be positive"),
+        (["--sigma", "much"], "sigma must be a finite number"),
+        (["--n", "9"], "use n >= 10"),
+        (["--alpha", "2"], "alpha must lie"),
+        (["--workers", "0"], "--workers must be at least 1"),
+        (["--start", "12"], "--start must lie"),
+        (["--limit", "0"], "--limit must be"),
+        (["--seed", "-1"], "seed must lie"),
+        (["--batch", "0"], "batch_size must be"),
+    ],
+    ids=str,
+)
+def test_bad_options(place, capsys, extra, message):
+    assert certify(*extra) == 2
+    assert message in capsys.readouterr().err
+    assert not (place / "c.jsonl").exists()
+
+
+def test_a_journal_of_another_run(place, capsys):
+    assert certify() == 0
+    before = (place / "c.jsonl").read_bytes()
+    assert certify("--seed", "4") == 2
+    assert "is a journal with seed=0" in capsys.readouterr().err
+    assert (place / "c.jsonl").read_bytes() == before
+
+
+def test_a_float_model(place, capsys):
+    (place / "f.tflite").write_bytes(linear(np.eye(3, 20), shape=(5, 4, 1), dtype="float32"))
+    assert certify("--sigma", "3", model="f.tflite") == 2
+    assert "is float32; only int8 and uint8 files" in capsys.readouterr().err
+
+
+def test_interrupted(place, capsys, monkeypatch):
+    def interrupt(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qrobust.certify.cli.certify_dataset", interrupt)
+    assert certify() == 130
+    assert "run the same command again" in capsys.readouterr().err

@@ -1,0 +1,388 @@
+"""Small quantized networks: what one looks like, and the Keras model that it means.
+
+A network is a tree of frozen dataclasses, so that a failing example prints as what one would type to
+see it again: ``keras_model(Network(...))``. Weights follow from seeds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+import qkeras
+
+from qrobust import layers
+from qrobust.quantizers import (
+    FixedPoint,
+    PowerOfTwoWeights,
+    QuantizedBits,
+    QuantizedRelu,
+    Ternary,
+)
+from tflite_export import Grid
+
+L = keras.layers
+Pair = tuple[int, int]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Values:
+    """A Keras tensor and about how large its values are, against which weights are scaled."""
+
+    tensor: Any
+    reach: float
+
+
+class Step:
+    """Something that makes a Keras tensor of another."""
+
+    def __call__(self, x: Values) -> Values:
+        """Apply the step; the values stay as large as they are unless a subclass knows better."""
+        return Values(self.layer()(x.tensor), x.reach)
+
+    def layer(self) -> Any:
+        """The Keras layer that this step is."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Relu:
+    """``QuantizedRelu``."""
+
+    bits: int
+    integer: int
+
+    @property
+    def grid(self) -> Grid:
+        return self.quantizer().grid()
+
+    def quantizer(self) -> Any:
+        return QuantizedRelu(self.bits, self.integer)
+
+
+@dataclass(frozen=True)
+class Bits:
+    """``QuantizedBits``."""
+
+    bits: int
+    integer: int
+    symmetric: bool = False
+
+    @property
+    def grid(self) -> Grid:
+        return self.quantizer().grid()
+
+    def quantizer(self) -> Any:
+        return QuantizedBits(self.bits, self.integer, self.symmetric)
+
+
+Activation = Relu | Bits
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Random weights and their quantizer.
+
+    Attributes:
+        bits: 2 to 6, or None for ternary ones.
+        scale: of ``PowerOfTwoWeights``.
+        aim: log2 of about how large the layer's outputs should be.
+        spread: channels differ in size by up to ``2**spread``.
+        bias_bits: fraction bits of the bias; None for no bias.
+        seed: of the numbers.
+    """
+
+    bits: int | None
+    scale: str
+    aim: int
+    spread: int
+    bias_bits: int | None
+    seed: int
+
+    def quantizers(self, name: str, channel_axes: Shape = (-1,)) -> dict[str, Any]:
+        """What a layer's constructor takes."""
+        if self.bits is None:
+            quantizer = Ternary(channel_axes)
+        else:
+            quantizer = PowerOfTwoWeights(self.bits, self.scale, channel_axes)
+        bias = {} if self.bias_bits is None else {"bias_quantizer": FixedPoint(self.bias_bits)}
+        return {name: quantizer, "use_bias": self.bias_bits is not None, **bias}
+
+    def assign(self, layer: Any, reach: float) -> None:
+        """Draw the weights of a built layer whose inputs are about ``reach`` large."""
+        rng = np.random.default_rng(self.seed)
+        depthwise = isinstance(layer, L.DepthwiseConv2D)
+        kernel = layer.depthwise_kernel if hasattr(layer, "depthwise_kernel") else layer.kernel
+        per_channel = kernel.shape[-2:] if depthwise else kernel.shape[-1:]
+        inputs = prod(kernel.shape) // prod(per_channel)
+        sizes = np.exp2(self.aim - rng.integers(0, self.spread + 1, per_channel))
+        drawn = rng.normal(0, 1, kernel.shape)
+        kernel.assign(drawn * sizes / (reach * np.sqrt(inputs)))
+        channels = (prod(per_channel),)
+        bias = rng.normal(0, 0.5, channels) * 2.0**self.aim
+        if hasattr(layer, "moving_variance"):
+            layer.gamma.assign(rng.uniform(0.5, 1.5, channels) * rng.choice([-1, 1], channels))
+            layer.beta.assign(bias)
+            layer.moving_mean.assign(rng.normal(0, 0.2, channels) * 2.0**self.aim)
+            layer.moving_variance.assign(rng.uniform(0.3, 3, channels))
+        elif self.bias_bits is not None:
+            layer.bias.assign(bias)
+
+
+@dataclass(frozen=True)
+class Linear(Step):
+    """A layer with weights.
+
+    Attributes:
+        weights: of the layer.
+        activation: of the layer; None to leave the sum for a later ``Quantize``.
+        norm: fold a batch norm into it.
+        times: how often the layer is applied: more than once shares it.
+    """
+
+    weights: Weights
+    activation: Activation | None = None
+    norm: bool = False
+    times: int = 1
+
+    def __call__(self, x: Values) -> Values:
+        layer = self.layer()
+        y = x.tensor
+        for _ in range(self.times):
+            y = layer(y)
+        self.weights.assign(layer, x.reach)
+        return Values(y, self.activation.grid.high if self.activation else 2.0**self.weights.aim)
+
+    def options(self, name: str, channel_axes: Shape = (-1,)) -> dict[str, Any]:
+        activation = self.activation and self.activation.quantizer()
+        return {"activation": activation, **self.weights.quantizers(name, channel_axes)}
+
+
+@dataclass(frozen=True)
+class Conv(Linear):
+    filters: int = 1
+    kernel: Pair = (1, 1)
+    strides: Pair = (1, 1)
+    padding: str = "valid"
+    dilation: Pair = (1, 1)
+
+    def layer(self) -> Any:
+        kind = layers.Conv2DBatchNorm if self.norm else qkeras.QConv2D
+        return kind(
+            self.filters,
+            self.kernel,
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation,
+            **self.options("kernel_quantizer"),
+        )
+
+
+@dataclass(frozen=True)
+class Depthwise(Linear):
+    multiplier: int = 1
+    kernel: Pair = (1, 1)
+    stride: int = 1
+    padding: str = "valid"
+    dilation: Pair = (1, 1)
+    channel_axes: Shape = (-2, -1)
+
+    def layer(self) -> Any:
+        kind = layers.DepthwiseConv2DBatchNorm if self.norm else qkeras.QDepthwiseConv2D
+        name = "kernel_quantizer" if self.norm else "depthwise_quantizer"
+        return kind(
+            self.kernel,
+            depth_multiplier=self.multiplier,
+            strides=(self.stride, self.stride),
+            padding=self.padding,
+            dilation_rate=self.dilation,
+            **self.options(name, self.channel_axes),
+        )
+
+
+@dataclass(frozen=True)
+class Dense(Linear):
+    units: int = 1
+
+    def layer(self) -> Any:
+        kind = layers.DenseBatchNorm if self.norm else qkeras.QDense
+        return kind(self.units, **self.options("kernel_quantizer"))
+
+
+@dataclass(frozen=True)
+class Quantize(Step):
+    """A quantizer on its own."""
+
+    activation: Activation
+
+    def __call__(self, x: Values) -> Values:
+        return Values(
+            qkeras.QActivation(self.activation.quantizer())(x.tensor), self.activation.grid.high
+        )
+
+
+@dataclass(frozen=True)
+class PlainRelu(Step):
+    """Keras's own ReLU, which quantizes nothing."""
+
+    as_layer: bool = True
+
+    def layer(self) -> Any:
+        return L.ReLU() if self.as_layer else L.Activation("relu")
+
+
+@dataclass(frozen=True)
+class MaxPool(Step):
+    pool: Pair
+    strides: Pair
+    padding: str = "valid"
+
+    def layer(self) -> Any:
+        return L.MaxPooling2D(self.pool, self.strides, self.padding)
+
+
+@dataclass(frozen=True)
+class ZeroPad(Step):
+    rows: Pair
+    columns: Pair
+
+    def layer(self) -> Any:
+        return L.ZeroPadding2D((self.rows, self.columns))
+
+
+@dataclass(frozen=True)
+class Average(Step):
+    """The average over the picture; with ``nearest`` of a share that is exact for any size."""
+
+    nearest: bool
+    keepdims: bool = False
+
+    def layer(self) -> Any:
+        kind = layers.IntegerGlobalAveragePooling2D if self.nearest else L.GlobalAveragePooling2D
+        return kind(keepdims=self.keepdims)
+
+
+@dataclass(frozen=True)
+class LocalAverage(Step):
+    pool: Pair
+
+    def layer(self) -> Any:
+        return L.AveragePooling2D(self.pool)
+
+
+@dataclass(frozen=True)
+class Flatten(Step):
+    def layer(self) -> Any:
+        return L.Flatten()
+
+
+@dataclass(frozen=True)
+class Reshape(Step):
+    shape: Shape
+
+    def layer(self) -> Any:
+        return L.Reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Dropout(Step):
+    def layer(self) -> Any:
+        return L.Dropout(0.5)
+
+
+@dataclass(frozen=True)
+class Noise(Step):
+    """``GridNoise``: on the input it says what the input may hold."""
+
+    exponent: int
+    minimum: int = 0
+    maximum: int = 255
+
+    def layer(self) -> Any:
+        return layers.GridNoise(
+            1.0, exponent=self.exponent, minimum=self.minimum, maximum=self.maximum
+        )
+
+
+@dataclass(frozen=True)
+class Rescale(Step):
+    """Values times ``2**exponent``."""
+
+    exponent: int
+
+    def __call__(self, x: Values) -> Values:
+        return Values(L.Rescaling(2.0**self.exponent)(x.tensor), x.reach * 2.0**self.exponent)
+
+
+@dataclass(frozen=True)
+class Residual(Step):
+    """Two branches of one shape, added; an empty one is the input itself."""
+
+    left: tuple[Step, ...]
+    right: tuple[Step, ...]
+
+    def __call__(self, x: Values) -> Values:
+        left, right = apply(self.left, x), apply(self.right, x)
+        return Values(L.Add()([left.tensor, right.tensor]), left.reach + right.reach)
+
+
+@dataclass(frozen=True)
+class Nested(Step):
+    """A model of its own inside the model, applied one or more times."""
+
+    steps: tuple[Step, ...]
+    times: int = 1
+
+    def __call__(self, x: Values) -> Values:
+        inputs = keras.Input(x.tensor.shape[1:])
+        inside = apply(self.steps, Values(inputs, x.reach))
+        model = keras.Model(inputs, inside.tensor)
+        y = x.tensor
+        for _ in range(self.times):
+            y = model(y)
+        return Values(y, inside.reach)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A whole network.
+
+    Attributes:
+        shape: of the input, without the batch.
+        steps: in their order.
+        softmax: end in probabilities: None, "layer" or "activation".
+        also: index of a step whose result is a second output; None for one output.
+    """
+
+    shape: Shape
+    steps: tuple[Step, ...]
+    softmax: str | None = None
+    also: int | None = None
+
+
+def apply(steps: Sequence[Step], x: Values) -> Values:
+    """Steps in their order."""
+    for step in steps:
+        x = step(x)
+    return x
+
+
+def keras_model(network: Network) -> Any:
+    """The Keras model that a description means."""
+    keras.backend.clear_session()
+    inputs = keras.Input(network.shape)
+    x = Values(inputs, 255.0)
+    outputs = []
+    for index, step in enumerate(network.steps):
+        x = step(x)
+        if index == network.also:
+            outputs.append(x.tensor)
+    last = x.tensor
+    if network.softmax == "layer":
+        last = L.Softmax()(last)
+    elif network.softmax == "activation":
+        last = L.Activation("softmax")(last)
+    return keras.Model(inputs, [last, *outputs] if outputs else last)
