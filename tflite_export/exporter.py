@@ -1,10 +1,13 @@
 """``export``: a quantized Keras model in, a fully integer ``.tflite`` out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tflite_export.errors import ExportError
 from tflite_export.flatbuffer import to_flatbuffer
@@ -13,8 +16,18 @@ from tflite_export.grid import Grid
 from tflite_export.lower import Lowered, lower
 from tflite_export.metadata import export_metadata
 from tflite_export.passes.explicit_clips import explicit_clips
+from tflite_export.passes.merge_reshapes import merge_reshapes
+from tflite_export.passes.storage import store
 from tflite_export.passes.tie_free import can_be_tie_free, tie_free
+from tflite_export.ranges import observe_ranges
 from tflite_export.report import Report
+
+if TYPE_CHECKING:
+    from tflite_export.parity import Parity
+
+_ROUNDINGS = ("tie-free", "naive")
+_STORAGES = ("int8", "int4", "int2")
+_IOS = ("int8", "uint8")
 
 
 @dataclass(frozen=True)
@@ -25,16 +38,23 @@ class Exported:
         tflite: the file's bytes.
         lowered: the model as an integer graph, before any pass: the specification.
         graph: what the file holds, after the passes.
+        parity: the comparison on the inputs that were given to ``export``, if any were.
     """
 
     tflite: bytes
     lowered: Lowered
     graph: IntegerGraph
+    parity: "Parity | None" = None
 
     @cached_property
     def report(self) -> Report:
         """A table per layer; print it."""
-        return Report.of(self.graph, notes=self.lowered.notes, file_bytes=len(self.tflite))
+        return Report.of(
+            self.graph,
+            notes=self.lowered.notes,
+            file_bytes=len(self.tflite),
+            parity=None if self.parity is None else str(self.parity),
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write the ``.tflite``."""
@@ -46,9 +66,13 @@ class Exported:
 def export(
     model: Any,
     *,
+    storage: str = "int8",
+    io: str = "int8",
     input_grid: Grid | Mapping[str, Grid] | None = None,
+    output_grid: Grid | None = None,
     labels: Sequence[str] = (),
     exact: bool = True,
+    inputs: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
     rounding: str = "tie-free",
 ) -> Exported:
     """Export a quantized Keras model to the same integers on every device.
@@ -56,24 +80,62 @@ def export(
     Args:
         model: a built Sequential or Functional model whose layers are quantized (QKeras layers with
             the quantizers of ``qrobust.quantizers``, or what ``qrobust.quantize`` returns).
+        storage: "int8", or "int4" or "int2" to pack the weights that fit; the integers computed
+            stay the same. An exact export packs only what stays tie-free (ternary weights in
+            int4); otherwise every layer of up to 4 bits is packed.
+        io: "int8", or "uint8" for inputs and outputs that a browser or a camera has.
         input_grid: what the model's inputs may hold, in the units of ``model.predict``. By default
             what the model says (a quantized activation or noise layer on the input), else pixels
             0 to 255.
+        output_grid: the grid of outputs that no quantizer rounds, in the same units.
         labels: class names, stored in the file.
         exact: refuse a model that could differ from ``model.predict`` by one integer on any
             runtime. With False such a model is exported all the same, and ``report.notes`` says
             what is not exact.
+        inputs: what ``model.predict`` takes. Gives ranges to what nothing quantizes (with
+            ``exact=False``), and the report counts the integers that differ on them.
         rounding: "tie-free", or "naive" to store the weights as they are (for comparisons: kernels
             then round differently).
 
     Raises:
         ExportError: a layer has no integer form, or no exact one.
     """
-    if rounding not in ("tie-free", "naive"):
-        raise ValueError(f"rounding is 'tie-free' or 'naive'. Received: {rounding!r}")
-    lowered = lower(model, input_grid=input_grid, exact=exact)
-    notes = list(lowered.notes)
-    for operator in lowered.graph.operators:
+    _check_choice("rounding", rounding, _ROUNDINGS)
+    _check_choice("storage", storage, _STORAGES)
+    _check_choice("io", io, _IOS)
+    arrays = None if inputs is None else as_arrays(inputs)
+    lowered = lower(
+        model,
+        input_grid=input_grid,
+        output_grid=output_grid,
+        exact=exact,
+        ranges=observe_ranges(model, arrays) if arrays is not None and not exact else None,
+    )
+    lowered = replace(lowered, graph=merge_reshapes(lowered.graph))
+    lowered = replace(lowered, notes=(*lowered.notes, *_ties(lowered.graph, exact=exact)))
+    graph = explicit_clips(lowered.graph)
+    if rounding == "tie-free":
+        graph = tie_free(graph)
+    graph, notes = store(graph, storage, exact=exact)
+    lowered = replace(lowered, notes=(*lowered.notes, *notes))
+    tflite = to_flatbuffer(graph, io=io, metadata=export_metadata(lowered, labels))
+    exported = Exported(tflite, lowered, graph)
+    if arrays is None:
+        return exported
+    from tflite_export.parity import check_parity
+
+    return replace(exported, parity=check_parity(model, exported, arrays))
+
+
+def as_arrays(inputs: npt.ArrayLike | Sequence[npt.ArrayLike]) -> list[npt.NDArray[Any]]:
+    """One array per model input, from an array or a list of them."""
+    return [np.asarray(a) for a in (inputs if isinstance(inputs, list | tuple) else [inputs])]
+
+
+def _ties(graph: IntegerGraph, *, exact: bool) -> list[str]:
+    """The layers whose weights leave no room for tie-free rounding."""
+    notes = []
+    for operator in graph.operators:
         if isinstance(operator, Linear) and not can_be_tie_free(operator):
             problem = (
                 f"Layer '{operator.output.name}': {operator.weight_bits}-bit weights leave no room "
@@ -82,9 +144,9 @@ def export(
             if exact:
                 raise ExportError(f"{problem}. Use 6 bits, or export with exact=False.")
             notes.append(problem)
-    lowered = Lowered(lowered.graph, lowered.input_grids, lowered.output_grids, tuple(notes))
-    graph = explicit_clips(lowered.graph)
-    if rounding == "tie-free":
-        graph = tie_free(graph)
-    metadata = export_metadata(lowered, labels)
-    return Exported(to_flatbuffer(graph, metadata=metadata), lowered, graph)
+    return notes
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is one of {', '.join(choices)}. Received: {value!r}")

@@ -4,7 +4,7 @@ Only writes down what the graph says: a scale is ``2**exponent``, a bias scale t
 neighbours', and a clip the fused activation that means it. No TensorFlow needed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flatbuffers
@@ -15,7 +15,9 @@ from ai_edge_litert import schema_py_generated as schema
 from tflite_export.errors import ExportError
 from tflite_export.graph import (
     Add,
+    Concatenate,
     Conv2D,
+    Crop,
     DepthwiseConv2D,
     FullyConnected,
     IntegerGraph,
@@ -25,7 +27,9 @@ from tflite_export.graph import (
     Operator,
     Pad,
     Reshape,
+    ResizeNearest,
     Tensor,
+    Transpose,
     accumulators_fit_float32,
 )
 from tflite_export.grid import INT8_MIN, Grid
@@ -43,17 +47,20 @@ _Code = schema.BuiltinOperator
 _Fused = schema.ActivationFunctionType
 
 
-def to_flatbuffer(graph: IntegerGraph, *, metadata: Mapping[str, bytes] | None = None) -> bytes:
+def to_flatbuffer(
+    graph: IntegerGraph, *, io: str = "int8", metadata: Mapping[str, bytes] | None = None
+) -> bytes:
     """Serialize a graph as a fully integer ``.tflite``.
 
     Args:
         graph: the graph, after any pass that should act on it.
+        io: "int8", or "uint8" for inputs and outputs shifted by 128.
         metadata: named blobs to carry along.
 
     Raises:
         ExportError: an operator lies outside what the kernels compute exactly.
     """
-    return _Writer(graph, metadata or {}).finish()
+    return _Writer(graph, io, metadata or {}).finish()
 
 
 def fused_activation(grid: Grid) -> int | None:
@@ -73,7 +80,7 @@ def fused_activation(grid: Grid) -> int | None:
 class _Writer:
     """One file being written; buffer 0 stays empty, as the format asks."""
 
-    def __init__(self, graph: IntegerGraph, metadata: Mapping[str, bytes]) -> None:
+    def __init__(self, graph: IntegerGraph, io: str, metadata: Mapping[str, bytes]) -> None:
         self.graph = graph
         self.buffers = [schema.BufferT()]
         self.tensors: list[Any] = []
@@ -82,16 +89,22 @@ class _Writer:
         self.constants: dict[bytes, int] = {}
         self.metadata = [self._metadata(name, data) for name, data in metadata.items()]
         self.index = {tensor: self._activation(tensor) for tensor in graph.tensors}
+        self.inputs = [self.index[t] for t in graph.inputs]
+        self.outputs = [self.index[t] for t in graph.outputs]
+        if io == "uint8":
+            self.inputs = [self._unsigned(t, into_graph=True) for t in graph.inputs]
         for operator in graph.operators:
             _EMITTERS[type(operator)](self, operator)
+        if io == "uint8":
+            self.outputs = [self._unsigned(t, into_graph=False) for t in graph.outputs]
 
     def finish(self) -> bytes:
         subgraph = schema.SubGraphT()
         subgraph.name = self.graph.name
         subgraph.tensors = self.tensors
         subgraph.operators = self.operators
-        subgraph.inputs = [self.index[t] for t in self.graph.inputs]
-        subgraph.outputs = [self.index[t] for t in self.graph.outputs]
+        subgraph.inputs = self.inputs
+        subgraph.outputs = self.outputs
 
         model = schema.ModelT()
         model.version = _SCHEMA_VERSION
@@ -115,12 +128,18 @@ class _Writer:
         constants: tuple[int, ...] = (),
     ) -> None:
         """Append one operator: its activations first, then constant tensors."""
+        sources = [*(self.index[t] for t in operator.inputs), *constants]
+        self._append(sources, self.index[operator.output], code, version, options)
+
+    def _append(
+        self, inputs: list[int], output: int, code: int, version: int, options: Any = None
+    ) -> None:
         if (code, version) not in self.codes:
             self.codes.append((code, version))
         written = schema.OperatorT()
         written.opcodeIndex = self.codes.index((code, version))
-        written.inputs = [*(self.index[t] for t in operator.inputs), *constants]
-        written.outputs = [self.index[operator.output]]
+        written.inputs = inputs
+        written.outputs = [output]
         if options is not None:
             written.builtinOptions = options
             written.builtinOptionsType = getattr(_Options, type(options).__name__[:-1])
@@ -139,6 +158,28 @@ class _Writer:
         return self._tensor(
             name, value.shape, _TYPES[value.dtype.name], self.constants[data], quantization
         )
+
+    def packed(self, name: str, value: npt.NDArray[np.int64], storage: str, parameters: Any) -> int:
+        """Append constant weights of one, one half or one quarter byte each."""
+        data = pack(value, storage)
+        if data not in self.constants:
+            self.constants[data] = self._buffer(data)
+        return self._tensor(name, value.shape, _TYPES[storage], self.constants[data], parameters)
+
+    def _unsigned(self, tensor: Tensor, *, into_graph: bool) -> int:
+        """A uint8 tensor before an input or behind an output; the shift by 128 is exact."""
+        grid = tensor.grid
+        shifted = self._tensor(
+            f"{tensor.name}_uint8",
+            (1, *tensor.shape),
+            schema.TensorType.UINT8,
+            0,
+            quantization([grid.step], grid.zero_point + 128),
+        )
+        inside = self.index[tensor]
+        source, output = (shifted, inside) if into_graph else (inside, shifted)
+        self._append([source], output, _Code.QUANTIZE, 2, schema.QuantizeOptionsT())
+        return shifted
 
     def _activation(self, tensor: Tensor) -> int:
         grid = tensor.grid
@@ -180,18 +221,36 @@ class _Writer:
         signature = schema.SignatureDefT()
         signature.signatureKey = "serving_default"
         signature.subgraphIndex = 0
-        signature.inputs = [self._named(t) for t in self.graph.inputs]
-        signature.outputs = [self._named(t) for t in self.graph.outputs]
+        signature.inputs = _named(self.graph.inputs, self.inputs)
+        signature.outputs = _named(self.graph.outputs, self.outputs)
         return signature
 
-    def _named(self, tensor: Tensor) -> Any:
+
+def pack(values: npt.NDArray[np.int64], storage: str) -> bytes:
+    """Weights as bytes, the lowest bits first: two a byte in int4, four in int2."""
+    bits = _BITS[storage]
+    flat = values.astype(np.int8).ravel().view(np.uint8) & (2**bits - 1)
+    per_byte = 8 // bits
+    padded = np.zeros(-(-flat.size // per_byte) * per_byte, np.uint8)
+    padded[: flat.size] = flat
+    shifts = np.arange(per_byte, dtype=np.uint8) * bits
+    return bytes(np.bitwise_or.reduce(padded.reshape(-1, per_byte) << shifts, axis=1).astype("u1"))
+
+
+def _named(tensors: Sequence[Tensor], indices: Sequence[int]) -> list[Any]:
+    entries = []
+    for tensor, index in zip(tensors, indices, strict=True):
         entry = schema.TensorMapT()
         entry.name = tensor.name
-        entry.tensorIndex = self.index[tensor]
-        return entry
+        entry.tensorIndex = index
+        entries.append(entry)
+    return entries
 
 
+_BITS = {"int8": 8, "int4": 4, "int2": 2}
 _TYPES = {
+    "int4": schema.TensorType.INT4,
+    "int2": schema.TensorType.INT2,
     "int8": schema.TensorType.INT8,
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
@@ -230,9 +289,12 @@ def _linear_constants(writer: _Writer, operator: Linear) -> tuple[int, int]:
         )
     exponents = operator.weight_exponents
     axis = operator.channel_axis
-    weights = writer.constant(
+    if operator.storage == "int4" and isinstance(operator, FullyConnected):
+        exponents = exponents[:1]  # one scale: TFLM's int4 kernel takes no more
+    weights = writer.packed(
         f"{name}/weights",
-        operator.weights.astype(np.int8),
+        operator.weights,
+        operator.storage,
         quantization(list(2.0**exponents), axis=axis),
     )
     bias = writer.constant(
@@ -241,6 +303,11 @@ def _linear_constants(writer: _Writer, operator: Linear) -> tuple[int, int]:
         quantization(list(2.0 ** (exponents + operator.source.grid.exponent))),
     )
     return weights, bias
+
+
+def _version(operator: Linear) -> int:
+    """Of a convolution, which grew int4 weights in version 7."""
+    return 3 if operator.storage == "int8" else 7
 
 
 def _fused(operator: Operator) -> int:
@@ -263,7 +330,8 @@ def _conv(writer: _Writer, operator: Conv2D) -> None:
     options.strideH, options.strideW = operator.strides
     options.dilationHFactor, options.dilationWFactor = operator.dilation
     options.fusedActivationFunction = _fused(operator)
-    writer.emit(operator, _Code.CONV_2D, 3, options, _linear_constants(writer, operator))
+    constants = _linear_constants(writer, operator)
+    writer.emit(operator, _Code.CONV_2D, _version(operator), options, constants)
 
 
 def _depthwise(writer: _Writer, operator: DepthwiseConv2D) -> None:
@@ -273,14 +341,17 @@ def _depthwise(writer: _Writer, operator: DepthwiseConv2D) -> None:
     options.dilationHFactor, options.dilationWFactor = operator.dilation
     options.depthMultiplier = operator.multiplier
     options.fusedActivationFunction = _fused(operator)
-    writer.emit(operator, _Code.DEPTHWISE_CONV_2D, 3, options, _linear_constants(writer, operator))
+    constants = _linear_constants(writer, operator)
+    writer.emit(operator, _Code.DEPTHWISE_CONV_2D, _version(operator), options, constants)
 
 
 def _fully_connected(writer: _Writer, operator: FullyConnected) -> None:
     options = schema.FullyConnectedOptionsT()
     options.keepNumDims = len(operator.output.shape) > 1
     options.fusedActivationFunction = _fused(operator)
-    writer.emit(operator, _Code.FULLY_CONNECTED, 4, options, _linear_constants(writer, operator))
+    version = 4 if operator.storage == "int8" else 10
+    constants = _linear_constants(writer, operator)
+    writer.emit(operator, _Code.FULLY_CONNECTED, version, options, constants)
 
 
 def _add(writer: _Writer, operator: Add) -> None:
@@ -334,6 +405,41 @@ def _reshape(writer: _Writer, operator: Reshape) -> None:
     writer.emit(operator, _Code.RESHAPE, 1, options, (constant,))
 
 
+def _crop(writer: _Writer, operator: Crop) -> None:
+    """STRIDED_SLICE: its masks leave the batch open, which SLICE cannot."""
+    name, sizes = operator.output.name, operator.inputs[0].shape
+    ends = [size - after for (_, after), size in zip(operator.crops, sizes, strict=True)]
+    begin = np.array([0, *(before for before, _ in operator.crops)], np.int32)
+    end = np.array([0, *ends], np.int32)
+    options = schema.StridedSliceOptionsT()
+    options.beginMask = options.endMask = 1
+    constants = (
+        writer.constant(f"{name}/begin", begin),
+        writer.constant(f"{name}/end", end),
+        writer.constant(f"{name}/strides", np.ones_like(begin)),
+    )
+    writer.emit(operator, _Code.STRIDED_SLICE, 2, options, constants)
+
+
+def _transpose(writer: _Writer, operator: Transpose) -> None:
+    axes = np.array([0, *(axis + 1 for axis in operator.axes)], np.int32)
+    constant = writer.constant(f"{operator.output.name}/axes", axes)
+    writer.emit(operator, _Code.TRANSPOSE, 2, schema.TransposeOptionsT(), (constant,))
+
+
+def _resize_nearest(writer: _Writer, operator: ResizeNearest) -> None:
+    size = np.array(operator.output.shape[:2], np.int32)
+    constant = writer.constant(f"{operator.output.name}/size", size)
+    options = schema.ResizeNearestNeighborOptionsT()
+    writer.emit(operator, _Code.RESIZE_NEAREST_NEIGHBOR, 2, options, (constant,))
+
+
+def _concatenate(writer: _Writer, operator: Concatenate) -> None:
+    options = schema.ConcatenationOptionsT()
+    options.axis = operator.axis + 1
+    writer.emit(operator, _Code.CONCATENATION, 2, options)
+
+
 _EMITTERS: dict[type[Operator], Callable[[_Writer, Any], None]] = {
     Conv2D: _conv,
     DepthwiseConv2D: _depthwise,
@@ -343,4 +449,8 @@ _EMITTERS: dict[type[Operator], Callable[[_Writer, Any], None]] = {
     Maximum: _maximum,
     Pad: _pad,
     Reshape: _reshape,
+    Crop: _crop,
+    Transpose: _transpose,
+    ResizeNearest: _resize_nearest,
+    Concatenate: _concatenate,
 }

@@ -57,11 +57,13 @@ class Linear(Operator):
         weights: int64 of at most 8 bits; output channels on axis ``channel_axis``.
         weight_exponents: int64 of shape (channels,).
         bias: int64 of shape (channels,).
+        storage: "int8", "int4" or "int2": how the file holds the weights.
     """
 
     weights: IntArray
     weight_exponents: IntArray
     bias: IntArray
+    storage: str = "int8"
 
     channel_axis = 0
 
@@ -81,6 +83,12 @@ class Linear(Operator):
     def weight_bits(self) -> int:
         """Bits that hold every weight, the sign included."""
         return int(np.abs(self.weights).max(initial=0)).bit_length() + 1
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of weights and biases in the file."""
+        per_byte = {"int8": 1, "int4": 2, "int2": 4}[self.storage]
+        return -(-self.weights.size // per_byte) + 4 * self.bias.size
 
     @property
     def accumulator_bound(self) -> IntArray:
@@ -168,6 +176,34 @@ class Reshape(Operator):
     """Another shape, the same integers in the same order."""
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Crop(Operator):
+    """Cuts ``before`` and ``after`` elements off every axis but the batch."""
+
+    crops: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Transpose(Operator):
+    """Axes in another order; ``axes`` leaves out the batch and counts from 0."""
+
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ResizeNearest(Operator):
+    """Every element repeated ``factors`` times along height and width."""
+
+    factors: Pair
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Concatenate(Operator):
+    """Tensors of one grid side by side along ``axis``, which leaves out the batch."""
+
+    axis: int
+
+
 @dataclass(frozen=True)
 class IntegerGraph:
     """Operators in an order in which they can run; checked when built.
@@ -239,11 +275,12 @@ def _check(operator: Operator) -> None:
         if operator.bound != operator.output.grid.minimum:
             raise ExportError(f"{where}: a lower clip at {operator.bound} is not its grid's.")
         return
-    if operator.inputs[0].grid != operator.output.grid:
-        raise ExportError(
-            f"{where}: moves integers and so cannot change their grid from "
-            f"({operator.inputs[0].grid}) to ({operator.output.grid})."
-        )
+    for tensor in operator.inputs:
+        if tensor.grid != operator.output.grid:
+            raise ExportError(
+                f"{where}: moves integers and so cannot change their grid from ({tensor.grid}) "
+                f"to ({operator.output.grid})."
+            )
     if isinstance(operator, Reshape) and operator.inputs[0].size != operator.output.size:
         raise ExportError(
             f"{where}: cannot reshape {operator.inputs[0].shape} to {operator.output.shape}."

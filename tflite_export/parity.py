@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tflite_export import reference, runtimes
-from tflite_export.exporter import Exported
+from tflite_export.exporter import Exported, as_arrays
 from tflite_export.grid import IntArray
-from tflite_export.lower import Lowered
+from tflite_export.lower import Lowered, lower
 from tflite_export.lower.walk import functional
 
 KERAS = "Keras predict"
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Parity:
 
 def check_parity(
     model: Any,
-    exported: Exported,
+    exported: Exported | bytes,
     inputs: npt.ArrayLike | Sequence[npt.ArrayLike],
     *,
     on: Sequence[str] | None = None,
@@ -55,30 +56,40 @@ def check_parity(
 
     Args:
         model: the Keras model that was exported.
-        exported: what ``export`` returned.
+        exported: what ``export`` returned, or the bytes of a ``.tflite`` made from the model.
         inputs: what ``model.predict`` would take, a list of arrays for several inputs; quantized
             onto the model's input grid first.
         on: names of runtimes (see ``runtimes.RUNTIMES``); all of them by default.
     """
-    lowered = exported.lowered
-    arrays = inputs if isinstance(inputs, list | tuple) else [inputs]
-    stored = [grid.quantize(array) for grid, array in zip(lowered.input_grids, arrays, strict=True)]
-    expected = reference.run(lowered.graph, *stored)
+    if isinstance(exported, bytes):
+        lowered, tflite = lower(model, exact=False), exported
+    else:
+        lowered, tflite = exported.lowered, exported.tflite
+    stored = [g.quantize(a) for g, a in zip(lowered.input_grids, as_arrays(inputs), strict=True)]
+    expected = _reference(lowered, stored)
     differing = {KERAS: _differing(expected, keras_integers(model, lowered, stored))}
     skipped = {}
     int8 = [array.astype(np.int8) for array in stored]
     for name in on if on is not None else runtimes.RUNTIMES:
-        why = runtimes.missing(name)
+        why = runtimes.missing(name, tflite)
         if why is not None:
             skipped[name] = why
             continue
-        differing[name] = _differing(expected, runtimes.run(name, exported.tflite, int8))
+        differing[name] = _differing(expected, runtimes.run(name, tflite, int8))
     return Parity(
         inputs=len(stored[0]),
         integers=sum(array.size for array in expected),
         differing=differing,
         skipped=skipped,
     )
+
+
+def _reference(lowered: Lowered, stored: Sequence[IntArray]) -> list[IntArray]:
+    pieces = [
+        reference.run(lowered.graph, *(array[start : start + _BATCH] for array in stored))
+        for start in range(0, len(stored[0]), _BATCH)
+    ]
+    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
 
 def keras_integers(model: Any, lowered: Lowered, stored: Sequence[IntArray]) -> list[IntArray]:

@@ -11,7 +11,9 @@ import numpy as np
 
 from tflite_export.graph import (
     Add,
+    Concatenate,
     Conv2D,
+    Crop,
     DepthwiseConv2D,
     FullyConnected,
     IntegerGraph,
@@ -22,7 +24,9 @@ from tflite_export.graph import (
     Pad,
     Pair,
     Reshape,
+    ResizeNearest,
     Tensor,
+    Transpose,
 )
 from tflite_export.grid import INT8_MIN, IntArray, round_shift
 
@@ -168,6 +172,25 @@ def _pad(operator: Pad, q: IntArray) -> IntArray:
     return np.pad(q, ((0, 0), *operator.paddings), constant_values=zero)
 
 
+def _crop(operator: Crop, q: IntArray) -> IntArray:
+    sizes = operator.inputs[0].shape
+    kept = [slice(a, size - b) for (a, b), size in zip(operator.crops, sizes, strict=True)]
+    return q[(slice(None), *kept)]
+
+
+def _transpose(operator: Transpose, q: IntArray) -> IntArray:
+    return q.transpose(0, *(axis + 1 for axis in operator.axes))
+
+
+def _resize_nearest(operator: ResizeNearest, q: IntArray) -> IntArray:
+    rows, columns = operator.factors
+    return q.repeat(rows, axis=1).repeat(columns, axis=2)
+
+
+def _concatenate(operator: Concatenate, *arrays: IntArray) -> IntArray:
+    return np.concatenate(arrays, axis=operator.axis + 1)
+
+
 def _reshape(operator: Reshape, q: IntArray) -> IntArray:
     return q.reshape(len(q), *operator.output.shape)
 
@@ -186,4 +209,8 @@ _EXECUTORS: dict[type[Operator], Callable[..., IntArray]] = {
     Maximum: _maximum,
     Pad: _pad,
     Reshape: _reshape,
+    Crop: _crop,
+    Transpose: _transpose,
+    ResizeNearest: _resize_nearest,
+    Concatenate: _concatenate,
 }

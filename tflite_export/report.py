@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tflite_export.arena import activation_bytes
 from tflite_export.graph import IntegerGraph, Linear, Operator
 from tflite_export.passes.tie_free import is_tie_free, unscaled_weight_bits
 
@@ -18,6 +19,7 @@ class Row:
         shape: of the output, without the batch.
         weight_bits: bits of the largest weight before the tie-free scaling; None without weights.
         activation_bits: bits of the output's grid.
+        storage: "int8", "int4" or "int2"; None without weights.
         stored_bytes: of weights and biases.
         macs: multiply-accumulates for one example.
         shift: smallest and largest log2 of output step over accumulator step.
@@ -29,6 +31,7 @@ class Row:
     shape: tuple[int, ...]
     weight_bits: int | None
     activation_bits: int
+    storage: str | None
     stored_bytes: int
     macs: int
     shift: tuple[int, int] | None
@@ -43,16 +46,28 @@ class Report:
         rows: one per operator.
         notes: what is not exact, in words.
         file_bytes: size of the ``.tflite``.
+        activation_bytes: RAM of the activations on a microcontroller, buffers reused.
+        parity: the comparison of the runtimes, in words, where one was made.
     """
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     file_bytes: int
+    activation_bytes: int
+    parity: str | None = None
 
     @classmethod
-    def of(cls, graph: IntegerGraph, *, notes: tuple[str, ...], file_bytes: int) -> "Report":
+    def of(
+        cls,
+        graph: IntegerGraph,
+        *,
+        notes: tuple[str, ...],
+        file_bytes: int,
+        parity: str | None = None,
+    ) -> "Report":
         """The report of a graph as it stands in the file."""
-        return cls(tuple(_row(operator) for operator in graph.operators), notes, file_bytes)
+        rows = tuple(_row(operator) for operator in graph.operators)
+        return cls(rows, notes, file_bytes, activation_bytes(graph), parity)
 
     @property
     def is_exact(self) -> bool:
@@ -67,7 +82,7 @@ class Report:
     def __str__(self) -> str:
         from tabulate import tabulate
 
-        header = "layer operator output w-bits a-bits bytes MACs shift ties".split()
+        header = "layer operator output w-bits a-bits stored bytes MACs shift ties".split()
         lines = [
             [
                 row.name,
@@ -75,6 +90,7 @@ class Report:
                 "x".join(map(str, row.shape)),
                 row.weight_bits,
                 row.activation_bits,
+                row.storage,
                 row.stored_bytes or None,
                 row.macs or None,
                 row.shift and "..".join(map(str, sorted(set(row.shift)))),
@@ -89,8 +105,9 @@ class Report:
         return (
             f"{tabulate(lines, header, tablefmt='simple', disable_numparse=True)}\n"
             f"{stored:,} bytes of weights and biases, {self.macs:,} MACs, "
-            f"{self.file_bytes:,} bytes in the file\n{verdict}"
-        )
+            f"{self.file_bytes:,} bytes in the file, {self.activation_bytes:,} bytes of "
+            f"activations on a microcontroller\n{verdict}"
+        ) + ("" if self.parity is None else f"\n{self.parity}")
 
 
 def _row(operator: Operator) -> Row:
@@ -101,7 +118,8 @@ def _row(operator: Operator) -> Row:
         shape=operator.output.shape,
         weight_bits=unscaled_weight_bits(linear) if linear else None,
         activation_bits=operator.output.grid.bits,
-        stored_bytes=linear.weights.size + 4 * linear.bias.size if linear else 0,
+        storage=linear.storage if linear else None,
+        stored_bytes=linear.stored_bytes if linear else 0,
         macs=operator.macs,
         shift=(int(linear.shift.min()), int(linear.shift.max())) if linear else None,
         tie_free=is_tie_free(linear) if linear and np.any(linear.shift >= 1) else None,

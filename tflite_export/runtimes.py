@@ -32,40 +32,42 @@ def _litert(resolver: str) -> Run:
                     interpreter.resize_tensor_input(detail["index"], array.shape)
                 interpreter.allocate_tensors()
             for detail, array in zip(ins, batch, strict=True):
-                interpreter.set_tensor(detail["index"], array)
+                interpreter.set_tensor(detail["index"], _as(array, detail["dtype"]))
             interpreter.invoke()
-            pieces.append([interpreter.get_tensor(detail["index"]) for detail in outs])
+            pieces.append([_as(interpreter.get_tensor(d["index"]), np.int8) for d in outs])
         return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
     return run
 
 
 def _tflm(model: bytes, inputs: Sequence[Int8]) -> list[Int8]:
+    from ai_edge_litert.interpreter import Interpreter
     from tflite_micro import runtime
 
-    interpreter = runtime.Interpreter.from_bytes(model, arena_size=_arena(model))
-    pieces: list[list[Any]] = []
+    details = Interpreter(model_content=model)
+    dtypes = [detail["dtype"] for detail in details.get_input_details()]
+    outputs = len(details.get_output_details())
+    interpreter = runtime.Interpreter.from_bytes(model, arena_size=_arena(details))
+    pieces = []
     for row in zip(*inputs, strict=True):
-        for index, array in enumerate(row):
-            interpreter.set_input(array[None], index)
+        for index, (array, dtype) in enumerate(zip(row, dtypes, strict=True)):
+            interpreter.set_input(_as(array[None], dtype), index)
         interpreter.invoke()
-        count = len(pieces[0]) if pieces else _output_count(model)
-        pieces.append([np.array(interpreter.get_output(i)) for i in range(count)])
+        pieces.append([_as(np.array(interpreter.get_output(i)), np.int8) for i in range(outputs)])
     return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
 
-def _arena(model: bytes) -> int:
+def _arena(interpreter: Any) -> int:
     """Far more than any planner needs: an arena that is too small can crash the process."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    details = Interpreter(model_content=model).get_tensor_details()
-    return 2**20 + 4 * sum(int(np.prod(d["shape"])) for d in details)
+    sizes = [int(np.prod(detail["shape"])) for detail in interpreter.get_tensor_details()]
+    return 2**20 + 4 * sum(sizes)
 
 
-def _output_count(model: bytes) -> int:
-    from ai_edge_litert.interpreter import Interpreter
-
-    return len(Interpreter(model_content=model).get_output_details())
+def _as(array: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
+    """int8 as the same integers shifted by 128 in uint8, or back."""
+    if array.dtype == dtype:
+        return array
+    return (array.astype(np.int16) + (128 if dtype == np.uint8 else -128)).astype(dtype)
 
 
 def _batches(inputs: Sequence[Int8]) -> Iterator[list[Int8]]:
@@ -82,12 +84,22 @@ RUNTIMES: dict[str, Run] = {
 }
 
 
-def missing(name: str) -> str | None:
-    """Why a runtime cannot run here; None when it can."""
+def missing(name: str, model: bytes) -> str | None:
+    """Why a runtime cannot run a model here; None when it can."""
     package = "tflite_micro" if name == "TFLM" else "ai_edge_litert"
     if find_spec(package) is None:
         return f"{package} is not installed"
+    if name == "TFLM" and _has_int2(model):
+        return "TFLM has no kernels for int2 weights"
     return None
+
+
+def _has_int2(model: bytes) -> bool:
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
+    kinds = {graph.Tensors(i).Type() for i in range(graph.TensorsLength())}
+    return schema.TensorType.INT2 in kinds
 
 
 def run(name: str, model: bytes, inputs: Sequence[Int8]) -> list[Int8]:
@@ -96,9 +108,9 @@ def run(name: str, model: bytes, inputs: Sequence[Int8]) -> list[Int8]:
     Args:
         name: a key of ``RUNTIMES``.
         model: the ``.tflite``.
-        inputs: one array per input, shape (batch, ...), the model's own dtype.
+        inputs: one int8 array per input, shape (batch, ...); a uint8 model gets them plus 128.
 
     Returns:
-        One array per output, shape (batch, ...).
+        One int8 array per output, shape (batch, ...).
     """
     return RUNTIMES[name](model, inputs)

@@ -185,13 +185,6 @@ BAD = {
         ),
         "then: reads 'first', whose output no quantizer rounds",
     ),
-    "a rounding outside a linear layer": (
-        lambda: dense_model(
-            qkeras.QDense(3, name="fc", activation=QuantizedBits(8, 3), **Q),
-            qkeras.QActivation(QuantizedBits(3, 3), name="again"),
-        ),
-        "Layer 'again': rounds 'fc'",
-    ),
     "a softmax inside": (
         lambda: dense_model(
             qkeras.QDense(3, activation=QuantizedBits(8, 3), **Q),

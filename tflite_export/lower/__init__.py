@@ -1,7 +1,13 @@
 """Keras and QKeras layers -> operators of the integer graph, one module per family."""
 
 # Importing a family registers its layers.
-from tflite_export.lower import activation, linear, merge, pooling, shape  # noqa: F401
+import tflite_export.lower.activation
+import tflite_export.lower.batch_norm
+import tflite_export.lower.linear
+import tflite_export.lower.merge
+import tflite_export.lower.pooling
+import tflite_export.lower.sequence
+import tflite_export.lower.shape  # noqa: F401
 from tflite_export.lower.model import Lowered, lower, lower_layer
 from tflite_export.lower.registry import layer_key, lowers
 

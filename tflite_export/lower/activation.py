@@ -9,6 +9,7 @@ from tflite_export.graph import Maximum
 from tflite_export.grid import Grid
 from tflite_export.lower.builder import Builder
 from tflite_export.lower.registry import layer_key, lowers
+from tflite_export.lower.requantize import requantize
 from tflite_export.lower.values import OnGrid, Pending, Probabilities, Result, Value
 
 
@@ -82,21 +83,8 @@ def activation_grid(quantizer: Any, *, name: str, builder: Builder) -> Grid:
 def quantize_value(value: Value, grid: Grid, *, name: str, builder: Builder) -> Value:
     """Bring a value onto a grid."""
     if isinstance(value, Pending):
-        if value.relu and not grid.is_unsigned:
-            grid = Grid(grid.exponent, grid.zero_point, grid.zero_point, grid.maximum)
-        if value.upper is not None and value.upper < grid.high:
-            raise ExportError(
-                f"Layer '{name}': quantizes up to {grid.high}, above the {value.upper} at which "
-                f"'{value.name}' clips. Choose a quantizer that ends there or below."
-            )
-        return value.settle(grid)
-    current = builder.on_grid(value, reader=name)
-    if current.grid == grid:
-        return current
-    raise ExportError(
-        f"Layer '{name}': rounds '{current.tensor.name}' from ({current.grid}) to ({grid}) outside "
-        f"a linear operator, which kernels do not agree on. Quantize it once, where it is computed."
-    )
+        return value.on(grid)
+    return requantize(value, grid, name=name, builder=builder)
 
 
 def _relu(value: Value, *, name: str, upper: float | None, builder: Builder) -> Value:

@@ -1,12 +1,14 @@
 """The state of one lowering: operators so far, names taken, what was not exact."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from math import ceil, log2
+from typing import cast
 
 from tflite_export.errors import ExportError
 from tflite_export.graph import Operator, Shape, Tensor
-from tflite_export.grid import Grid
-from tflite_export.lower.values import OnGrid, Pending, Value
+from tflite_export.grid import FloatArray, Grid
+from tflite_export.lower.values import OnGrid, Pending, PendingLinear, Value
 
 
 @dataclass
@@ -15,11 +17,13 @@ class Builder:
 
     Attributes:
         exact: refuse whatever could differ from Keras by one integer; otherwise note it.
+        ranges: values seen of layers' outputs, by layer name; used where nothing rounds one.
         operators: in the order in which they run.
         notes: what is not exact, in words.
     """
 
     exact: bool = True
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     operators: list[Operator] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
@@ -49,13 +53,15 @@ class Builder:
         """A value as a tensor; one that still waits for its quantizer must be lossless."""
         if isinstance(value, OnGrid):
             return value
-        if value.lossless is None:
-            raise ExportError(
-                f"{reader}: reads '{value.name}', whose output no quantizer rounds. Put a "
-                f"quantized activation after '{value.name}', for instance "
-                f"qrobust.quantizers.QuantizedBits(8, 2)."
-            )
-        return value.settle(value.lossless)
+        if value.lossless is not None:
+            return value.on(value.lossless)
+        self.inexact(
+            f"{reader}: reads '{value.name}', whose output no quantizer rounds. Put a quantized "
+            f"activation after '{value.name}', for instance "
+            f"qrobust.quantizers.QuantizedBits(8, 2)"
+        )
+        low, high = value.bounds
+        return value.on(covering_grid(0.0 if value.relu else low, high))
 
     def move(
         self,
@@ -64,6 +70,7 @@ class Builder:
         name: str,
         shape: Shape,
         operator: Callable[[Tensor, Tensor], Operator],
+        keeps_channels: bool = False,
     ) -> Value:
         """Apply an operator that only moves integers, now or once the value has its grid.
 
@@ -72,6 +79,8 @@ class Builder:
             name: the layer's.
             shape: after the move.
             operator: ``(source, output) -> operator``.
+            keeps_channels: whether the move commutes with any scaling of channels, so that a batch
+                norm can still be folded into a sum that waits.
         """
 
         def apply(source: OnGrid) -> OnGrid:
@@ -81,7 +90,28 @@ class Builder:
         if isinstance(value, OnGrid):
             return apply(value)
         settle = once(lambda grid: apply(value.settle(grid)))
-        return Pending(name, shape, settle, value.lossless, value.relu, value.upper)
+        if isinstance(value, PendingLinear) and keeps_channels:
+
+            def rebuild(kernel: FloatArray, bias: FloatArray) -> PendingLinear:
+                moved = self.move(
+                    value.rebuild(kernel, bias),
+                    name=name,
+                    shape=shape,
+                    operator=operator,
+                    keeps_channels=True,
+                )
+                return cast(PendingLinear, moved)
+
+            return replace(value, shape=shape, settle=settle, rebuild=rebuild)
+        return Pending(
+            value.name,
+            shape,
+            settle,
+            lossless=value.lossless,
+            bounds=value.bounds,
+            relu=value.relu,
+            upper=value.upper,
+        )
 
 
 def once(settle: Callable[[Grid], OnGrid]) -> Callable[[Grid], OnGrid]:
@@ -94,3 +124,15 @@ def once(settle: Callable[[Grid], OnGrid]) -> Callable[[Grid], OnGrid]:
         return settled[grid]
 
     return remember
+
+
+def covering_grid(low: float, high: float) -> Grid:
+    """The finest 8-bit grid that holds a range: unsigned when nothing is negative."""
+    if low >= 0:
+        return Grid.unsigned(8, _covering_exponent(high / 255))
+    return Grid.signed(8, _covering_exponent(max(-low / 128, high / 127)))
+
+
+def _covering_exponent(step: float) -> int:
+    """The smallest e with ``step <= 2**e``; any will do for a range of zero."""
+    return ceil(log2(step)) if step > 0 else 0

@@ -1,229 +1,104 @@
-"""Convolutions and dense layers, with batch norm folded into them."""
+"""Convolutions and dense layers of Keras and QKeras."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tflite_export.errors import ExportError
-from tflite_export.graph import Conv2D, DepthwiseConv2D, FullyConnected, Linear, Shape, Tensor, pair
-from tflite_export.grid import FloatArray, Grid, IntArray
+from tflite_export.graph import pair
+from tflite_export.grid import FloatArray
 from tflite_export.lower.activation import apply_activation
-from tflite_export.lower.builder import Builder, once
+from tflite_export.lower.builder import Builder
+from tflite_export.lower.keras_weights import bias_of, kernel_of, quantized
 from tflite_export.lower.registry import lowers
-from tflite_export.lower.values import OnGrid, PendingLinear, Result, Value
-from tflite_export.lower.weights import integer_weights
-from tflite_export.reference import same_padding
-
-MakeOperator = Callable[[Tensor, Tensor, IntArray, IntArray, IntArray], Linear]
+from tflite_export.lower.values import Result, Value
+from tflite_export.lower.weighted import Geometry, conv2d, dense, depthwise_conv2d
 
 
 @lowers("keras.Conv2D", "qkeras.QConv2D")
 def _conv2d(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    value = conv2d(layer, inputs[0], builder, kernel=quantized_kernel(layer), bias=real_bias(layer))
-    return apply_activation(value, layer.activation, name=layer.name, builder=builder)
+    kernel = kernel_of(layer)
+    return convolution(layer, inputs[0], builder, kernel, bias_of(layer, kernel.shape[-1]))
 
 
 @lowers("keras.DepthwiseConv2D", "qkeras.QDepthwiseConv2D")
 def _depthwise_conv2d(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    kernel = quantized_kernel(layer)
-    value = depthwise_conv2d(layer, inputs[0], builder, kernel=kernel, bias=real_bias(layer))
-    return apply_activation(value, layer.activation, name=layer.name, builder=builder)
+    kernel = kernel_of(layer)
+    bias = bias_of(layer, kernel.shape[-2] * kernel.shape[-1])
+    return depthwise_convolution(layer, inputs[0], builder, kernel, bias)
 
 
 @lowers("keras.Dense", "qkeras.QDense")
 def _dense(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    value = dense(layer, inputs[0], builder, kernel=quantized_kernel(layer), bias=real_bias(layer))
-    return apply_activation(value, layer.activation, name=layer.name, builder=builder)
+    kernel = kernel_of(layer)
+    return fully_connected(layer, inputs[0], builder, kernel, bias_of(layer, kernel.shape[-1]))
 
 
-@lowers("keras.BatchNormalization", "qkeras.QBatchNormalization")
-def _batch_normalization(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    value = inputs[0]
-    if not isinstance(value, PendingLinear) or value.relu:
-        raise ExportError(
-            f"Layer '{layer.name}': a batch norm can only be folded into the convolution or dense "
-            f"layer right before it."
-        )
-    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-    if axis not in (-1, len(value.shape)):
-        raise ExportError(
-            f"Layer '{layer.name}': normalizes axis {layer.axis}; channels are the last."
-        )
-    variance = np.asarray(layer.moving_variance, np.float64)
-    scale = 1 / np.sqrt(variance + layer.epsilon)
-    if layer.scale:
-        scale = scale * np.asarray(layer.gamma, np.float64)
-    offset = -np.asarray(layer.moving_mean, np.float64) * scale
-    if layer.center:
-        offset = offset + np.asarray(layer.beta, np.float64)
-    if not np.all(np.frexp(scale)[0] == 0.5):
-        builder.inexact(
-            f"Layer '{layer.name}': folding it moves the weights of '{value.name}' off their grid. "
-            f"Train with folded batch norm (qrobust.quantize does)"
-        )
-    return value.rebuild(value.kernel * scale, value.bias * scale + offset)
+@lowers("keras.SeparableConv2D", "qkeras.QSeparableConv2D")
+def _separable_conv2d(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    depthwise = quantized(layer, "depthwise", layer.depthwise_kernel)
+    pointwise = quantized(layer, "pointwise", layer.pointwise_kernel)
+    kernel = merged_separable(depthwise, pointwise[0, 0])
+    return convolution(layer, inputs[0], builder, kernel, bias_of(layer, kernel.shape[-1]))
 
 
-def conv2d(
-    layer: Any, value: Value, builder: Builder, *, kernel: FloatArray, bias: FloatArray
-) -> PendingLinear:
-    """A convolution with the geometry of ``layer``; kernel HWIO, real values."""
-    _check_layout(layer)
+def convolution(
+    layer: Any, value: Value, builder: Builder, kernel: FloatArray, bias: FloatArray
+) -> Result:
+    """A convolution with the geometry and activation of ``layer``; kernel HWIO, real values."""
     source = builder.on_grid(value, reader=layer.name)
     if getattr(layer, "groups", 1) != 1:
-        raise ExportError(f"Layer '{layer.name}': grouped convolutions are not exported.")
-    geometry = _geometry(layer)
-
-    def make(x: Tensor, y: Tensor, w: IntArray, e: IntArray, b: IntArray) -> Linear:
-        ohwi = w.transpose(3, 0, 1, 2)
-        return Conv2D(inputs=(x,), output=y, weights=ohwi, weight_exponents=e, bias=b, **geometry)
-
-    shape = _convolved(source.shape, kernel.shape[:2], geometry, kernel.shape[3])
-    return linear(layer.name, source, shape, kernel, bias, make, builder)
-
-
-def depthwise_conv2d(
-    layer: Any, value: Value, builder: Builder, *, kernel: FloatArray, bias: FloatArray
-) -> PendingLinear:
-    """A depthwise convolution with the geometry of ``layer``; kernel HWIM, real values."""
-    _check_layout(layer)
-    source = builder.on_grid(value, reader=layer.name)
-    geometry = _geometry(layer)
-    height, width, channels, multiplier = kernel.shape
-
-    def make(x: Tensor, y: Tensor, w: IntArray, e: IntArray, b: IntArray) -> Linear:
-        return DepthwiseConv2D(
-            inputs=(x,), output=y, weights=w[None], weight_exponents=e, bias=b, **geometry
+        raise ExportError(
+            f"Layer '{layer.name}': grouped convolutions are not exported. Use a depthwise "
+            f"convolution, or one convolution for each group."
         )
-
-    shape = _convolved(source.shape, (height, width), geometry, channels * multiplier)
-    flat = kernel.reshape(height, width, channels * multiplier)
-    return linear(layer.name, source, shape, flat, bias, make, builder)
+    waiting = conv2d(layer.name, source, kernel, bias, geometry_of(layer), builder)
+    return apply_activation(waiting, layer.activation, name=layer.name, builder=builder)
 
 
-def dense(
-    layer: Any, value: Value, builder: Builder, *, kernel: FloatArray, bias: FloatArray
-) -> PendingLinear:
-    """A dense layer on the last axis; kernel IO, real values."""
+def depthwise_convolution(
+    layer: Any, value: Value, builder: Builder, kernel: FloatArray, bias: FloatArray
+) -> Result:
+    """A depthwise convolution with the geometry and activation of ``layer``; kernel HWIM."""
     source = builder.on_grid(value, reader=layer.name)
-
-    def make(x: Tensor, y: Tensor, w: IntArray, e: IntArray, b: IntArray) -> Linear:
-        return FullyConnected(inputs=(x,), output=y, weights=w.T, weight_exponents=e, bias=b)
-
-    shape = (*source.shape[:-1], kernel.shape[1])
-    return linear(layer.name, source, shape, kernel, bias, make, builder)
+    waiting = depthwise_conv2d(layer.name, source, kernel, bias, geometry_of(layer), builder)
+    return apply_activation(waiting, layer.activation, name=layer.name, builder=builder)
 
 
-def linear(
-    name: str,
-    source: OnGrid,
-    shape: Shape,
-    kernel: FloatArray,
-    bias: FloatArray,
-    make: MakeOperator,
-    builder: Builder,
-) -> PendingLinear:
-    """A weighted sum that waits for the grid of its output.
+def fully_connected(
+    layer: Any, value: Value, builder: Builder, kernel: FloatArray, bias: FloatArray
+) -> Result:
+    """A dense layer with the activation of ``layer``; kernel IO, real values."""
+    source = builder.on_grid(value, reader=layer.name)
+    waiting = dense(layer.name, source, kernel, bias, builder)
+    return apply_activation(waiting, layer.activation, name=layer.name, builder=builder)
+
+
+def merged_separable(depthwise: FloatArray, pointwise: FloatArray) -> FloatArray:
+    """The one kernel that a separable convolution amounts to, HWIO.
+
+    Nothing rounds between its two halves, so int8 cannot hold what is in between; the product of
+    both kernels is exact, and fits when their bits add up to 6 or so.
 
     Args:
-        name: the layer's.
-        source: the input.
-        shape: the output's.
-        kernel: real weights, output channels last.
-        bias: real biases, shape (channels,).
-        make: ``(input, output, weights, exponents, bias) -> operator``.
-        builder: where the operator goes.
+        depthwise: HWIM.
+        pointwise: (inputs * multiplier, outputs).
     """
-
-    def settle(grid: Grid) -> OnGrid:
-        found = integer_weights(
-            kernel,
-            bias,
-            source_exponent=source.grid.exponent,
-            grid=grid,
-            reach=source.grid.reach,
-        )
-        for problem in found.problems:
-            builder.inexact(f"Layer '{name}': {problem}")
-        exponents = found.exponents + source.exponent
-        output = builder.tensor(name, shape, grid)
-        return builder.emit(make(source.tensor, output, found.weights, exponents, found.bias))
-
-    def rebuild(new_kernel: FloatArray, new_bias: FloatArray) -> PendingLinear:
-        return linear(name, source, shape, new_kernel, new_bias, make, builder)
-
-    return PendingLinear(
-        name=name,
-        shape=shape,
-        settle=once(settle),
-        kernel=kernel,
-        bias=bias,
-        rebuild=rebuild,
-    )
+    _, _, inputs, multiplier = depthwise.shape
+    per_input = pointwise.reshape(inputs, multiplier, -1)
+    return np.asarray(np.einsum("hwim,imo->hwio", depthwise, per_input), np.float64)
 
 
-def quantized_kernel(layer: Any) -> FloatArray:
-    """The kernel that the layer multiplies by in inference, in its own layout, float64."""
-    kernel = _kernel(layer)
-    for attribute in ("kernel_quantizer_internal", "depthwise_quantizer_internal"):
-        quantizer = getattr(layer, attribute, None)
-        if quantizer is not None:
-            kernel = quantizer(kernel)
-    mask = getattr(layer, "_mask", None)
-    return real(kernel) if mask is None else real(kernel) * real(mask)
+def geometry_of(layer: Any) -> Geometry:
+    """The geometry of a two-dimensional Keras convolution."""
+    check_channels_last(layer)
+    return Geometry(pair(layer.strides), pair(layer.dilation_rate), layer.padding.upper())
 
 
-def real_bias(layer: Any) -> FloatArray:
-    """The bias that the layer adds in inference, zeros where it has none, float64."""
-    if not layer.use_bias:
-        shape = _kernel(layer).shape
-        depthwise = "Depthwise" in type(layer).__name__
-        return np.zeros(shape[-1] * shape[-2] if depthwise else shape[-1])
-    quantizer = getattr(layer, "bias_quantizer_internal", None)
-    return real(layer.bias if quantizer is None else quantizer(layer.bias))
-
-
-def _kernel(layer: Any) -> Any:
-    # Keras calls a depthwise kernel ``kernel``, QKeras ``depthwise_kernel``.
-    return layer.depthwise_kernel if hasattr(layer, "depthwise_kernel") else layer.kernel
-
-
-def real(value: Any) -> FloatArray:
-    """A Keras variable or backend tensor as float64."""
-    from keras import ops
-
-    return np.asarray(ops.convert_to_numpy(value), np.float64)
-
-
-def _check_layout(layer: Any) -> None:
+def check_channels_last(layer: Any) -> None:
+    """Refuse a layer that keeps its channels first."""
     if layer.data_format != "channels_last":
         raise ExportError(
             f"Layer '{layer.name}': data_format='{layer.data_format}'. TFLite keeps channels last."
         )
-
-
-def _geometry(layer: Any) -> dict[str, Any]:
-    if layer.padding.upper() not in ("SAME", "VALID"):
-        raise ExportError(
-            f"Layer '{layer.name}': padding='{layer.padding}'. Use 'same' or 'valid', or a "
-            f"ZeroPadding layer."
-        )
-    return {
-        "strides": pair(layer.strides),
-        "dilation": pair(layer.dilation_rate),
-        "padding": layer.padding.upper(),
-    }
-
-
-def _convolved(
-    shape: Shape, window: tuple[int, ...], geometry: dict[str, Any], channels: int
-) -> Shape:
-    sizes = []
-    for size, kernel, stride, dilation in zip(
-        shape[:2], window, geometry["strides"], geometry["dilation"], strict=True
-    ):
-        same = geometry["padding"] == "SAME"
-        padded = size + sum(same_padding(size, kernel, stride, dilation)) * same
-        sizes.append((padded - (kernel - 1) * dilation - 1) // stride + 1)
-    return (*sizes, channels)

@@ -1,7 +1,7 @@
 """A whole model: inputs find their grids, layers are lowered in order, outputs are collected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tflite_export.errors import ExportError
@@ -31,7 +31,12 @@ class Lowered:
 
 
 def lower(
-    model: Any, *, input_grid: Grid | Mapping[str, Grid] | None = None, exact: bool = True
+    model: Any,
+    *,
+    input_grid: Grid | Mapping[str, Grid] | None = None,
+    output_grid: Grid | None = None,
+    exact: bool = True,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> Lowered:
     """Lower a Sequential or Functional Keras model.
 
@@ -40,18 +45,20 @@ def lower(
         input_grid: the inputs' grid, or one per input name, in Keras's units. By default what the
             model says itself (a quantized activation or a noise layer on the input), else pixels
             0 to 255.
+        output_grid: the grid of outputs that no quantizer rounds.
         exact: refuse whatever could differ from ``model.predict`` by one integer.
+        ranges: values seen of layers' outputs, by layer name, for what nothing quantizes.
 
     Raises:
         ExportError: a layer has no integer form, or no exact one.
     """
-    builder = Builder(exact=exact)
+    builder = Builder(exact=exact, ranges=ranges or {})
     inputs = [
         _Input(tensor.name.partition(":")[0], tuple(tensor.shape[1:]), builder, input_grid)
         for tensor in functional(model).inputs
     ]
     outputs = _run(model, [i.value for i in inputs], builder)
-    values = [_output(value, builder, name=model.name) for value in outputs]
+    values = [_output(value, builder, model.name, output_grid) for value in outputs]
     graph = IntegerGraph(
         name=model.name,
         inputs=tuple(i.tensor for i in inputs),
@@ -77,7 +84,10 @@ def lower_layer(layer: Any, inputs: Sequence[Any], builder: Builder) -> Any:
                 f"Layer '{layer.name}': reads the softmax of '{value.layer}'. A softmax is exact "
                 f"on no device, so only a final one can be exported (it is left out)."
             )
-    return lowering_of(layer)(layer, inputs, builder)
+    result = lowering_of(layer)(layer, inputs, builder)
+    if isinstance(result, Pending) and layer.name in builder.ranges:
+        return replace(result, bounds=builder.ranges[layer.name])
+    return result
 
 
 def _run(model: Any, inputs: Sequence[Result], builder: Builder) -> list[Result]:
@@ -124,7 +134,9 @@ class _Input:
         return OnGrid(self._tensor)
 
 
-def _output(value: Result, builder: Builder, *, name: str) -> OnGrid:
+def _output(value: Result, builder: Builder, name: str, grid: Grid | None) -> OnGrid:
     if isinstance(value, Probabilities):
         value = value.logits
+    if isinstance(value, Pending) and grid is not None:
+        return value.on(grid)
     return builder.on_grid(value, reader=f"the output of '{name}'")

@@ -6,21 +6,13 @@ from typing import Any
 import numpy as np
 
 from tflite_export.errors import ExportError
-from tflite_export.graph import (
-    DepthwiseConv2D,
-    Linear,
-    MaxPool2D,
-    Operator,
-    Pair,
-    Reshape,
-    Tensor,
-    pair,
-)
-from tflite_export.grid import IntArray
+from tflite_export.graph import MaxPool2D, Operator, Pair, Reshape, Tensor, pair
+from tflite_export.lower.activation import apply_activation
 from tflite_export.lower.builder import Builder
-from tflite_export.lower.linear import linear
+from tflite_export.lower.keras_weights import real
 from tflite_export.lower.registry import lowers
 from tflite_export.lower.values import Result, Value
+from tflite_export.lower.weighted import Geometry, depthwise_conv2d
 from tflite_export.reference import same_padding
 
 
@@ -46,27 +38,51 @@ def _global_max_pooling(layer: Any, inputs: Sequence[Value], builder: Builder) -
 
 @lowers("keras.AveragePooling2D")
 def _average_pooling(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    pool, strides = pair(layer.pool_size), pair(layer.strides)
-    if layer.padding == "same" and any(
-        sum(same_padding(size, p, s))
-        for size, p, s in zip(inputs[0].shape[:2], pool, strides, strict=True)
-    ):
-        raise ExportError(
-            f"Layer '{layer.name}': windows at the border average fewer values. Use "
-            f"padding='valid'."
-        )
-    share = np.float32(1) / np.float32(pool[0] * pool[1])
+    pool = pair(layer.pool_size)
     return average_pool(
-        inputs[0], builder, name=layer.name, pool=pool, strides=strides, share=float(share)
+        inputs[0],
+        builder,
+        name=layer.name,
+        pool=pool,
+        strides=pair(layer.strides),
+        padding=layer.padding.upper(),
+        share=reciprocal(pool[0] * pool[1]),
     )
+
+
+@lowers("qkeras.QAveragePooling2D")
+def _quantized_average_pooling(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    pool = pair(layer.pool_size)
+    average = average_pool(
+        inputs[0],
+        builder,
+        name=layer.name,
+        pool=pool,
+        strides=pair(layer.strides),
+        padding=layer.padding.upper(),
+        share=_quantized_share(layer, pool[0] * pool[1]),
+    )
+    return apply_activation(average, layer.activation, name=layer.name, builder=builder)
+
+
+@lowers("qkeras.QGlobalAveragePooling2D")
+def _quantized_global_average(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    share = _quantized_share(layer, inputs[0].shape[0] * inputs[0].shape[1])
+    average = global_average_pool(
+        inputs[0], builder, name=layer.name, share=share, keepdims=layer.keepdims
+    )
+    return apply_activation(average, layer.activation, name=layer.name, builder=builder)
 
 
 @lowers("keras.GlobalAveragePooling2D")
 def _global_average_pooling(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     height, width, _ = inputs[0].shape
-    share = float(np.float32(1) / np.float32(height * width))
     return global_average_pool(
-        inputs[0], builder, name=layer.name, share=share, keepdims=layer.keepdims
+        inputs[0],
+        builder,
+        name=layer.name,
+        share=reciprocal(height * width),
+        keepdims=layer.keepdims,
     )
 
 
@@ -80,32 +96,47 @@ def global_average_pool(
 
 
 def average_pool(
-    value: Value, builder: Builder, *, name: str, pool: Pair, strides: Pair, share: float
+    value: Value,
+    builder: Builder,
+    *,
+    name: str,
+    pool: Pair,
+    strides: Pair,
+    share: float,
+    padding: str = "VALID",
 ) -> Value:
     """``share * sum`` over every window; exact when ``share`` has few bits, as 1/64 has.
 
     AVERAGE_POOL_2D rounds half away from zero and MEAN rounds wrongly, so neither is used.
     """
     source = builder.on_grid(value, reader=name)
-    height, width, channels = source.shape
+    channels = source.shape[2]
+    padded = [
+        sum(same_padding(size, window, stride))
+        for size, window, stride in zip(source.shape[:2], pool, strides, strict=True)
+    ]
+    if padding == "SAME" and any(padded):
+        raise ExportError(
+            f"Layer '{name}': windows at the border average fewer values. Use padding='valid'."
+        )
     if np.frexp(share)[0] * 2**7 % 1:
         builder.inexact(
             f"Layer '{name}': {pool[0]} x {pool[1]} values have no power-of-two average. "
             f"qrobust.layers.IntegerGlobalAveragePooling2D has an exact one"
         )
+    kernel = np.full((*pool, channels, 1), share)
+    geometry = Geometry(strides=strides)
+    return depthwise_conv2d(name, source, kernel, np.zeros(channels), geometry, builder)
 
-    def make(x: Tensor, y: Tensor, w: IntArray, e: IntArray, b: IntArray) -> Linear:
-        return DepthwiseConv2D(
-            inputs=(x,), output=y, weights=w[None], weight_exponents=e, bias=b, strides=strides
-        )
 
-    shape = (
-        (height - pool[0]) // strides[0] + 1,
-        (width - pool[1]) // strides[1] + 1,
-        channels,
-    )
-    kernel = np.full((*pool, channels), share)
-    return linear(name, source, shape, kernel, np.zeros(channels), make, builder)
+def reciprocal(count: int) -> float:
+    """``1 / count`` as Keras's float32 has it."""
+    return float(np.float32(1) / np.float32(count))
+
+
+def _quantized_share(layer: Any, count: int) -> float:
+    quantizer = layer.average_quantizer_internal
+    return reciprocal(count) if quantizer is None else float(real(quantizer(1.0 / count)))
 
 
 def max_pool(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tflite_export.errors import ExportError
-from tflite_export.graph import Pad, Reshape, pair
+from tflite_export.graph import Crop, Pad, Reshape, ResizeNearest, Transpose, pair
 from tflite_export.lower.builder import Builder, once
 from tflite_export.lower.registry import lowers
 from tflite_export.lower.values import OnGrid, Pending, PendingLinear, Result, Value
@@ -55,6 +55,48 @@ def _zero_padding(layer: Any, inputs: Sequence[Value], builder: Builder) -> Resu
     )
 
 
+@lowers("keras.Cropping2D")
+def _cropping(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    crops = (pair(layer.cropping[0]), pair(layer.cropping[1]), (0, 0))
+    sizes = zip(inputs[0].shape, crops, strict=True)
+    return builder.move(
+        inputs[0],
+        name=layer.name,
+        shape=tuple(size - sum(crop) for size, crop in sizes),
+        operator=lambda source, output: Crop(inputs=(source,), output=output, crops=crops),
+    )
+
+
+@lowers("keras.Permute")
+def _permute(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    axes = tuple(axis - 1 for axis in layer.dims)
+    return builder.move(
+        inputs[0],
+        name=layer.name,
+        shape=tuple(inputs[0].shape[axis] for axis in axes),
+        operator=lambda source, output: Transpose(inputs=(source,), output=output, axes=axes),
+    )
+
+
+@lowers("keras.UpSampling2D")
+def _up_sampling(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    if layer.interpolation != "nearest":
+        raise ExportError(
+            f"Layer '{layer.name}': interpolation='{layer.interpolation}' rounds differently on "
+            f"every kernel. Use 'nearest'."
+        )
+    factors = pair(layer.size)
+    height, width, channels = inputs[0].shape
+    return builder.move(
+        inputs[0],
+        name=layer.name,
+        shape=(height * factors[0], width * factors[1], channels),
+        operator=lambda source, output: ResizeNearest(
+            inputs=(source,), output=output, factors=factors
+        ),
+    )
+
+
 @lowers("keras.Rescaling")
 def _rescaling(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     value = inputs[0]
@@ -71,13 +113,15 @@ def _rescaling(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     if isinstance(value, PendingLinear) and not value.relu:
         return value.rebuild(value.kernel * scale, value.bias * scale)
     inner = value
+    factor = float(scale)
     return Pending(
         layer.name,
         value.shape,
         once(lambda grid: _rescaled(inner.settle(grid.scaled(-exponent)), exponent)),
-        value.lossless and value.lossless.scaled(exponent),
-        value.relu,
-        None if value.upper is None else value.upper * float(scale),
+        lossless=value.lossless and value.lossless.scaled(exponent),
+        bounds=(value.bounds[0] * factor, value.bounds[1] * factor),
+        relu=value.relu,
+        upper=None if value.upper is None else value.upper * factor,
     )
 
 

@@ -8,6 +8,7 @@ shape operation on a pending value waits with it, and so does a ReLU.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tflite_export.errors import ExportError
 from tflite_export.graph import Shape, Tensor
 from tflite_export.grid import FloatArray, Grid
 
@@ -37,8 +38,9 @@ class Pending:
     Attributes:
         name: the layer that computes it.
         shape: without the batch.
-        settle: makes the tensor on a given grid.
+        settle: makes the tensor on a given grid; readers call ``on``.
         lossless: a grid that holds every value as it is, if there is one.
+        bounds: no value lies outside these two, or none did on data.
         relu: negative values become zero.
         upper: values above become this one.
     """
@@ -47,8 +49,24 @@ class Pending:
     shape: Shape
     settle: Callable[[Grid], OnGrid]
     lossless: Grid | None = None
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
     relu: bool = False
     upper: float | None = None
+
+    def on(self, grid: Grid) -> OnGrid:
+        """The tensor on a grid, with what a ReLU said clipped off.
+
+        Raises:
+            ExportError: the grid reaches beyond the value at which a bounded ReLU clips.
+        """
+        if self.upper is not None and self.upper < grid.high:
+            raise ExportError(
+                f"'{self.name}' clips at {self.upper}, inside the grid it is quantized to "
+                f"({grid}). Choose a quantizer that ends there or below."
+            )
+        if self.relu and not grid.is_unsigned:
+            grid = Grid(grid.exponent, grid.zero_point, grid.zero_point, grid.maximum)
+        return self.settle(grid)
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,17 @@ def is_tie_free(operator: Linear) -> bool:
     return bool(np.all((operator.shift <= 0) | _quadrupled(operator)))
 
 
+def unscaled(operator: Linear) -> Linear:
+    """The operator as it was before the pass."""
+    factor = np.where(_quadrupled(operator), 4, 1)
+    return replace(
+        operator,
+        weights=operator.weights // factor.reshape(_along_channels(operator)),
+        weight_exponents=operator.weight_exponents + np.where(factor == 4, 2, 0),
+        bias=operator.bias // factor,
+    )
+
+
 def unscaled_weight_bits(operator: Linear) -> int:
     """Bits of the largest weight, sign included, before the pass."""
     largest = _largest_per_channel(operator) // np.where(_quadrupled(operator), 4, 1)
@@ -47,11 +58,9 @@ def _scale(operator: Operator) -> Operator:
         return operator
     scaled = (operator.shift >= 1) & (_largest_per_channel(operator) <= LARGEST_WEIGHT)
     factor = np.where(scaled, 4, 1)
-    shape = [1] * operator.weights.ndim
-    shape[operator.channel_axis] = -1
     return replace(
         operator,
-        weights=operator.weights * factor.reshape(shape),
+        weights=operator.weights * factor.reshape(_along_channels(operator)),
         weight_exponents=operator.weight_exponents - np.where(scaled, 2, 0),
         # Where nothing is rounded the + 1 would be a wrong integer, not a broken tie.
         bias=operator.bias * factor + scaled,
@@ -65,6 +74,10 @@ def _quadrupled(operator: Linear) -> npt.NDArray[np.bool_]:
 
 def _largest_per_channel(operator: Linear) -> IntArray:
     return np.asarray(np.abs(operator.weights).max(axis=_all_but_channels(operator), initial=0))
+
+
+def _along_channels(operator: Linear) -> tuple[int, ...]:
+    return tuple(-1 if a == operator.channel_axis else 1 for a in range(operator.weights.ndim))
 
 
 def _all_but_channels(operator: Linear) -> tuple[int, ...]:

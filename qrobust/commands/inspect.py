@@ -1,0 +1,30 @@
+"""``qrobust inspect``."""
+
+import argparse
+from pathlib import Path
+
+HELP = "show the layers, grids and smoothing spec of a .tflite"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", type=Path, metavar="MODEL.tflite")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what the file holds."""
+    from qrobust.certify import read_spec
+    from tflite_export.inspection import inspect
+
+    model = args.model.read_bytes()
+    print(inspect(model))
+    spec = read_spec(model)
+    if spec is None:
+        print("no smoothing spec")
+    else:
+        tables = ", ".join(f"n = {t.n}, alpha = {t.alpha}" for t in spec.tables) or "none"
+        print(
+            f"smoothing spec: {spec.noise}, sigma {float(spec.sigma):g} steps of the input grid, "
+            f"radius tables: {tables}"
+        )
+    return 0

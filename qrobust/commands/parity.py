@@ -1,0 +1,60 @@
+"""``qrobust parity``."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qrobust.commands.keras_file import load_keras
+
+HELP = "count the integers that differ between Keras, the file and every runtime"
+_DIFFERS = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", type=Path, metavar="MODEL.keras")
+    parser.add_argument("tflite", type=Path, metavar="MODEL.tflite")
+    parser.add_argument(
+        "--inputs", type=int, default=200, metavar="N", help="random inputs (default: 200)"
+    )
+    parser.add_argument("--data", type=Path, metavar="DATA.npz", help="x: inputs instead")
+    parser.add_argument("--seed", type=int, default=0, help="of random inputs (default: 0)")
+    parser.add_argument("--json", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare; the exit status is 1 when any integer differs."""
+    from qrobust.certify.probe import probe
+    from tflite_export.inspection import inspect
+
+    if args.inputs < 1:
+        raise ValueError(f"--inputs is at least 1. Received: {args.inputs}")
+    tflite = args.tflite.read_bytes()
+    inspect(tflite)
+    probe(tflite)  # a damaged file may crash an interpreter: try it in another process first
+    model = load_keras(args.model)
+    from tflite_export import check_parity
+
+    parity = check_parity(model, tflite, _inputs(model, args))
+    print(json.dumps(asdict(parity)) if args.json else parity)
+    return 0 if parity.is_exact else _DIFFERS
+
+
+def _inputs(model: Any, args: argparse.Namespace) -> Any:
+    from qrobust.certify import load_data
+    from tflite_export.lower import lower
+
+    if args.data is not None:
+        return load_data(args.data).x
+    generator = np.random.default_rng(args.seed)
+    lowered = lower(model, exact=False)
+    return [
+        grid.dequantize(
+            generator.integers(grid.minimum, grid.maximum + 1, (args.inputs, *tensor.shape))
+        )
+        for grid, tensor in zip(lowered.input_grids, lowered.graph.inputs, strict=True)
+    ]

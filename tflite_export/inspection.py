@@ -1,0 +1,209 @@
+"""What a ``.tflite`` holds, read from its bytes without running it."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from tflite_export.errors import ExportError
+
+_CODES = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
+_TYPES = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
+_BITS = {"INT8": 8, "UINT8": 8, "INT4": 4, "INT2": 2, "INT16": 16, "INT32": 32, "FLOAT32": 32}
+_WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+
+
+@dataclass(frozen=True)
+class FileTensor:
+    """A tensor of the file.
+
+    Attributes:
+        name: in the file.
+        kind: its type, such as INT8.
+        shape: with the batch.
+        scale: its first scale, 0 without quantization.
+        scales: how many scales it has.
+        zero_point: its first zero point.
+        stored_bytes: of its constant data; 0 for activations.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    scale: float
+    scales: int
+    zero_point: int
+    stored_bytes: int
+
+    @property
+    def is_power_of_two(self) -> bool:
+        """Whether the (first) step is an exact power of two."""
+        return self.scale > 0 and bool(np.frexp(np.float64(self.scale))[0] == 0.5)
+
+
+@dataclass(frozen=True)
+class FileOperator:
+    """An operator of the file.
+
+    Attributes:
+        kind: such as CONV_2D.
+        inputs: constants included.
+        outputs: what it writes.
+        macs: multiply-accumulates for a batch of one.
+    """
+
+    kind: str
+    inputs: tuple[FileTensor, ...]
+    outputs: tuple[FileTensor, ...]
+    macs: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A file's content; ``str()`` is a table.
+
+    Attributes:
+        operators: in the order in which they run.
+        inputs: of the model.
+        outputs: of the model.
+        metadata: its metadata entries.
+        file_bytes: its size.
+    """
+
+    operators: tuple[FileOperator, ...]
+    inputs: tuple[FileTensor, ...]
+    outputs: tuple[FileTensor, ...]
+    metadata: dict[str, bytes]
+    file_bytes: int
+
+    @property
+    def float_tensors(self) -> tuple[str, ...]:
+        """Names of the tensors that are not integers."""
+        tensors = [t for o in self.operators for t in (*o.inputs, *o.outputs)]
+        return tuple(sorted({t.name for t in tensors if t.kind.startswith("FLOAT")}))
+
+    def __str__(self) -> str:
+        from tabulate import tabulate
+
+        header = "output operator shape type grid weights bytes MACs".split()
+        lines = [_line(operator) for operator in self.operators]
+        macs = sum(operator.macs for operator in self.operators)
+        floats = self.float_tensors
+        verdict = (
+            "fully integer" if not floats else f"{len(floats)} float tensors: {floats[0]}, ..."
+        )
+        return (
+            f"inputs   {'; '.join(_described(t) for t in self.inputs)}\n"
+            f"outputs  {'; '.join(_described(t) for t in self.outputs)}\n\n"
+            f"{tabulate(lines, header, tablefmt='simple', disable_numparse=True)}\n\n"
+            f"{self.file_bytes:,} bytes, {macs:,} MACs, {verdict}"
+        )
+
+
+def inspect(model: bytes) -> Inspection:
+    """Read a file.
+
+    Raises:
+        ExportError: the bytes are no ``.tflite``, or damaged.
+    """
+    if model[4:8] != b"TFL3":
+        raise ExportError("Not a .tflite file: the identifier TFL3 is missing.")
+    try:
+        return _read(schema.ModelT.InitFromPackedBuf(model, 0), len(model))
+    except ExportError:
+        raise
+    except Exception as error:  # damaged offsets surface as whatever they happen to break
+        raise ExportError(
+            f"A damaged .tflite file ({type(error).__name__}). Export or copy it again."
+        ) from None
+
+
+def _read(model: Any, size: int) -> Inspection:
+    graph = model.subgraphs[0]
+    tensors = [_tensor(tensor, model.buffers) for tensor in graph.tensors]
+    operators = []
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        kind = _CODES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
+        inputs = tuple(tensors[i] for i in operator.inputs if i >= 0)
+        outputs = tuple(tensors[i] for i in operator.outputs)
+        operators.append(FileOperator(kind, inputs, outputs, _macs(kind, inputs, outputs)))
+    metadata = {
+        _text(entry.name): bytes(model.buffers[entry.buffer].data) for entry in model.metadata or []
+    }
+    return Inspection(
+        operators=tuple(operators),
+        inputs=tuple(tensors[i] for i in graph.inputs),
+        outputs=tuple(tensors[i] for i in graph.outputs),
+        metadata=metadata,
+        file_bytes=size,
+    )
+
+
+def _tensor(tensor: Any, buffers: Any) -> FileTensor:
+    quantization = tensor.quantization
+    scales = [] if quantization is None or quantization.scale is None else quantization.scale
+    points = (
+        [] if quantization is None or quantization.zeroPoint is None else quantization.zeroPoint
+    )
+    data = buffers[tensor.buffer].data
+    return FileTensor(
+        name=_text(tensor.name),
+        kind=_TYPES[tensor.type],
+        shape=tuple(int(size) for size in ([] if tensor.shape is None else tensor.shape)),
+        scale=float(scales[0]) if len(scales) else 0.0,
+        scales=len(scales),
+        zero_point=int(points[0]) if len(points) else 0,
+        stored_bytes=0 if data is None else len(data),
+    )
+
+
+def _listed(table: Any, name: str) -> Any:
+    """A vector of a table; the format leaves out both when they are empty."""
+    value = getattr(table, name, None)
+    return [] if value is None else value
+
+
+def _macs(kind: str, inputs: tuple[FileTensor, ...], outputs: tuple[FileTensor, ...]) -> int:
+    if kind not in _WEIGHTED:
+        return 0
+    weights, out = inputs[1].shape, outputs[0].shape
+    if kind == "FULLY_CONNECTED":
+        return prod(weights) * (prod(out) // weights[0])
+    return prod(weights) * out[1] * out[2]
+
+
+def _line(operator: FileOperator) -> list[Any]:
+    output = operator.outputs[0]
+    weights = operator.inputs[1] if operator.kind in _WEIGHTED else None
+    return [
+        output.name,
+        operator.kind,
+        "x".join(map(str, output.shape)),
+        output.kind,
+        _grid(output),
+        weights and f"{weights.kind}, {weights.scales} scales",
+        sum(t.stored_bytes for t in operator.inputs) or None,
+        operator.macs or None,
+    ]
+
+
+def _grid(tensor: FileTensor) -> str:
+    if not tensor.scales:
+        return ""
+    if tensor.is_power_of_two:
+        step = f"2^{int(np.frexp(np.float64(tensor.scale))[1]) - 1}"
+    else:
+        step = f"{tensor.scale:.4g}"
+    return f"step {step}, zero {tensor.zero_point}"
+
+
+def _described(tensor: FileTensor) -> str:
+    shape = "x".join(map(str, tensor.shape))
+    return f"{tensor.name} {tensor.kind} {shape} ({_grid(tensor)})"
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
