@@ -16,6 +16,7 @@ from tflite_export.grid import Grid
 from tflite_export.lower import Lowered, lower
 from tflite_export.metadata import export_metadata
 from tflite_export.passes.explicit_clips import explicit_clips
+from tflite_export.passes.global_average import global_average
 from tflite_export.passes.merge_reshapes import merge_reshapes
 from tflite_export.passes.storage import store
 from tflite_export.passes.tie_free import can_be_tie_free, tie_free
@@ -113,7 +114,8 @@ def export(
     )
     lowered = replace(lowered, graph=merge_reshapes(lowered.graph))
     lowered = replace(lowered, notes=(*lowered.notes, *_ties(lowered.graph, exact=exact)))
-    graph = explicit_clips(lowered.graph)
+    graph = merge_reshapes(global_average(lowered.graph))
+    graph = explicit_clips(graph)
     if rounding == "tie-free":
         graph = tie_free(graph)
     graph, notes = store(graph, storage, exact=exact)

@@ -1,0 +1,102 @@
+"""Export beside TensorFlow's own int8 post-training quantization of the same float networks.
+
+    python benchmarks/export.py [--networks ResNet-8 ...] [--repeats 5]
+
+Seconds to export (the float twin is quantized by ``qrobust.quantize`` first, which is not counted,
+as training is not), bytes of the file, and inferences per second on XNNPACK with one thread. Both
+sides in one run; the ratios are ours over TensorFlow's.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from networks import NETWORKS, random_inputs, trained_looking
+from tabulate import tabulate
+
+import qrobust
+from tflite_export import export
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args()
+    rows = [compare(name, args.repeats) for name in args.networks]
+    print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3g"))
+    return 0
+
+
+def compare(name: str, repeats: int) -> dict[str, Any]:
+    model = trained_looking(NETWORKS[name](), seed=1)
+    images = random_inputs(model, 100, seed=2)
+    twin = qrobust.quantize(model, 4, 4, calibrate=images)
+    ours, our_seconds = timed(lambda: export(twin).tflite, repeats)
+    theirs, their_seconds = timed(lambda: stock(model, images), 1)
+    # The same machine, alternately: a slow moment meets both.
+    rates = [(rate(ours), rate(theirs)) for _ in range(repeats)]
+    our_rate, their_rate = (statistics.median(side) for side in zip(*rates, strict=True))
+    return {
+        "network": name,
+        "export s": our_seconds,
+        "TF s": their_seconds,
+        "faster by": their_seconds / our_seconds,
+        "bytes": len(ours),
+        "TF bytes": len(theirs),
+        "bytes ratio": len(ours) / len(theirs),
+        "inferences/s": round(our_rate),
+        "TF inferences/s": round(their_rate),
+        "speed ratio": statistics.median(a / b for a, b in rates),
+    }
+
+
+def timed(function: Callable[[], bytes], repeats: int) -> tuple[bytes, float]:
+    """The result and the median seconds."""
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        result = function()
+        seconds.append(time.perf_counter() - started)
+    return result, statistics.median(seconds)
+
+
+def stock(model: Any, images: np.ndarray) -> bytes:
+    """Full int8 post-training quantization, int8 input and output."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.export(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([i[None].astype("float32")] for i in images)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        return bytes(converter.convert())
+
+
+def rate(model: bytes, *, seconds: float = 1.0, batch: int = 8) -> float:
+    """Inferences per second on XNNPACK, one thread."""
+    interpreter = Interpreter(model_content=model, num_threads=1)
+    (detail,) = interpreter.get_input_details()
+    interpreter.resize_tensor_input(detail["index"], [batch, *detail["shape"][1:]])
+    interpreter.allocate_tensors()
+    shape = [batch, *detail["shape"][1:]]
+    interpreter.set_tensor(
+        detail["index"], np.random.default_rng(0).integers(-128, 128, shape, np.int8)
+    )
+    interpreter.invoke()
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        interpreter.invoke()
+        count += batch
+    return count / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
