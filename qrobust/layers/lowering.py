@@ -4,25 +4,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from tflite_export.lower import lower_layer, lowers
-from tflite_export.lower.activation import apply_activation
 from tflite_export.lower.builder import Builder
-from tflite_export.lower.linear import conv2d, dense, depthwise_conv2d, real
+from tflite_export.lower.keras_weights import real
+from tflite_export.lower.linear import convolution, depthwise_convolution, fully_connected
 from tflite_export.lower.pooling import global_average_pool
 from tflite_export.lower.values import OnGrid, Result, Value
 
 _LINEAR = {
-    "Conv2DBatchNorm": conv2d,
-    "DepthwiseConv2DBatchNorm": depthwise_conv2d,
-    "DenseBatchNorm": dense,
+    "Conv2DBatchNorm": convolution,
+    "DepthwiseConv2DBatchNorm": depthwise_convolution,
+    "DenseBatchNorm": fully_connected,
 }
 
 
 @lowers(*(f"qrobust.{name}" for name in _LINEAR))
 def _folded(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     lower = _LINEAR[type(layer).__name__]
-    kernel, bias = real(layer.folded_kernel()), real(layer.folded_bias())
-    value = lower(layer, inputs[0], builder, kernel=kernel, bias=bias)
-    return apply_activation(value, layer.activation, name=layer.name, builder=builder)
+    return lower(layer, inputs[0], builder, real(layer.folded_kernel()), real(layer.folded_bias()))
 
 
 @lowers("qrobust.GridNoise")
