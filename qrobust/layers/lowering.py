@@ -8,7 +8,7 @@ from tflite_export.lower.builder import Builder
 from tflite_export.lower.keras_weights import real
 from tflite_export.lower.linear import convolution, depthwise_convolution, fully_connected
 from tflite_export.lower.pooling import global_average_pool
-from tflite_export.lower.values import OnGrid, Result, Value
+from tflite_export.lower.values import PendingInput, Result, Value
 
 _LINEAR = {
     "Conv2DBatchNorm": convolution,
@@ -27,7 +27,7 @@ def _folded(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
 def _grid_noise(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     value = inputs[0]
     # On the input it says what the input may hold; anywhere else it only vanishes.
-    return value if isinstance(value, OnGrid) else value.settle(layer.grid())
+    return value.on(layer.grid()) if isinstance(value, PendingInput) else value
 
 
 @lowers("qrobust.JacobianRegularized")

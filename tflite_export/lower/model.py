@@ -9,7 +9,7 @@ from tflite_export.graph import IntegerGraph, Tensor
 from tflite_export.grid import Grid
 from tflite_export.lower.builder import Builder, once
 from tflite_export.lower.registry import lowering_of
-from tflite_export.lower.values import OnGrid, Pending, Probabilities, Result
+from tflite_export.lower.values import OnGrid, Pending, PendingInput, Probabilities, Result
 from tflite_export.lower.walk import functional, is_model, walk
 
 
@@ -109,7 +109,7 @@ class _Input:
         self._name, self._shape, self._builder = name, tuple(s for s in shape if s), builder
         self._chosen = chosen.get(name) if isinstance(chosen, Mapping) else chosen
         self._tensor: Tensor | None = None
-        self.value = Pending(
+        self.value = PendingInput(
             name, self._shape, once(self._settle), lossless=self._chosen or Grid.pixels()
         )
 

@@ -1,6 +1,7 @@
 """Layers that only move integers, and those that do nothing in inference."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -10,7 +11,7 @@ from tflite_export.errors import ExportError
 from tflite_export.graph import Crop, Pad, Reshape, ResizeNearest, Transpose, pair
 from tflite_export.lower.builder import Builder, once
 from tflite_export.lower.registry import lowers
-from tflite_export.lower.values import OnGrid, Pending, PendingLinear, Result, Value
+from tflite_export.lower.values import OnGrid, PendingLinear, Result, Value
 
 
 @lowers(
@@ -114,13 +115,11 @@ def _rescaling(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
         return value.rebuild(value.kernel * scale, value.bias * scale)
     inner = value
     factor = float(scale)
-    return Pending(
-        layer.name,
-        value.shape,
-        once(lambda grid: _rescaled(inner.settle(grid.scaled(-exponent)), exponent)),
+    return replace(
+        value,
+        settle=once(lambda grid: _rescaled(inner.settle(grid.scaled(-exponent)), exponent)),
         lossless=value.lossless and value.lossless.scaled(exponent),
         bounds=(value.bounds[0] * factor, value.bounds[1] * factor),
-        relu=value.relu,
         upper=None if value.upper is None else value.upper * factor,
     )
 

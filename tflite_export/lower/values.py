@@ -70,6 +70,11 @@ class Pending:
 
 
 @dataclass(frozen=True, eq=False)
+class PendingInput(Pending):
+    """A model's input, whose grid its first reader decides."""
+
+
+@dataclass(frozen=True, eq=False)
 class PendingLinear(Pending):
     """A weighted sum whose real weights can still be rescaled, as batch norm does.
 
