@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from qrobust.certify import cli as certify
-    from qrobust.commands import export, inspect, parity, quickstart
+    from qrobust.commands import export, inspect, parity, quickstart, train
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in {
         "quickstart": quickstart,
+        "train": train,
         "export": export,
         "inspect": inspect,
         "parity": parity,

@@ -4,6 +4,7 @@ All serialize with the model; at export they become integers or are gone.
 """
 
 from qrobust.layers import lowering  # noqa: F401  (tells the exporter about the layers)
+from qrobust.layers.consistency import Consistency
 from qrobust.layers.conv2d_batch_norm import Conv2DBatchNorm
 from qrobust.layers.dense_batch_norm import DenseBatchNorm
 from qrobust.layers.depthwise_conv2d_batch_norm import DepthwiseConv2DBatchNorm
@@ -12,6 +13,7 @@ from qrobust.layers.integer_global_average_pooling2d import IntegerGlobalAverage
 from qrobust.layers.jacobian_regularized import JacobianRegularized
 
 __all__ = [
+    "Consistency",
     "Conv2DBatchNorm",
     "DenseBatchNorm",
     "DepthwiseConv2DBatchNorm",

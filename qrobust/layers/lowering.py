@@ -30,8 +30,8 @@ def _grid_noise(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result
     return value.on(layer.grid()) if isinstance(value, PendingInput) else value
 
 
-@lowers("qrobust.JacobianRegularized")
-def _jacobian_regularized(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+@lowers("qrobust.JacobianRegularized", "qrobust.Consistency")
+def _unwrapped(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     result: Result = lower_layer(layer.layer, inputs, builder)
     return result
 

@@ -1,0 +1,76 @@
+"""Consistency of predictions over noisy copies, as a wrapper around a model."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="qrobust")
+class Consistency(keras.layers.Wrapper):
+    """Trains a noisy model to say the same to every noisy copy of an input (Jeong & Shin 2020).
+
+    With ``p_i`` the prediction for copy i of m and ``p`` their mean, the loss of an example is ::
+
+        mean_i CE(p_i, y) + weight * mean_i KL(p || p_i) + entropy * H(p)
+
+    The model inside must draw fresh noise for every example it sees (``GridNoise``). The wrapper
+    returns ``mean_i log p_i`` in training, from which a cross-entropy *from logits* computes the
+    first term up to ``logsumexp``, which is added here; so the loss is exact under plain
+    ``compile`` and ``fit``. In inference, and at export, only the model inside is left.
+
+    Args:
+        layer: a model that ends in logits.
+        weight: of the KL term, in nats; 10 or 20 are usual.
+        copies: m, at least 2; training costs as many times as much.
+        entropy: weight of the entropy of the mean prediction.
+
+    Raises:
+        ValueError: a negative weight, or fewer than two copies.
+    """
+
+    def __init__(
+        self, layer: Any, weight: float, *, copies: int = 2, entropy: float = 0.5, **kwargs: Any
+    ) -> None:
+        kwargs.setdefault("name", f"{layer.name}_consistency")
+        super().__init__(layer, **kwargs)
+        if weight < 0 or entropy < 0:
+            raise ValueError(
+                f"weight and entropy are not negative. Received: weight={weight}, entropy={entropy}"
+            )
+        if copies < 2:
+            raise ValueError(f"copies is at least 2. Received: copies={copies}")
+        self.weight = weight
+        self.copies = copies
+        self.entropy = entropy
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Run the model; in training on copies, adding the consistency terms to the loss."""
+        if not training:
+            return self.layer(inputs, training=False)
+        repeated = ops.concatenate([inputs] * self.copies, axis=0)
+        logits = self.layer(repeated, training=True)
+        classes = logits.shape[-1]
+        log_p = ops.reshape(ops.log_softmax(logits, axis=-1), (self.copies, -1, classes))
+        mean_log = ops.mean(log_p, axis=0)
+        log_mean = ops.logsumexp(log_p, axis=0) - ops.log(float(self.copies))
+        mean = ops.exp(log_mean)
+        # mean_i KL(p || p_i) = sum_c p (log p - mean_i log p_i)
+        divergence = ops.sum(mean * (log_mean - mean_log), axis=-1)
+        entropy = -ops.sum(mean * log_mean, axis=-1)
+        normalizer = ops.logsumexp(mean_log, axis=-1)
+        self.add_loss(ops.mean(self.weight * divergence + self.entropy * entropy - normalizer))
+        return mean_log
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """That of the model."""
+        return self.layer.compute_output_shape(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "weight": self.weight,
+            "copies": self.copies,
+            "entropy": self.entropy,
+        }

@@ -1,0 +1,54 @@
+"""Seeded batches of integer images, with augmentation, as ``tf.data``."""
+
+from typing import Any
+
+import numpy.typing as npt
+import tensorflow as tf
+
+AUGMENTATIONS = ("none", "crop_flip")
+_PAD = 4
+
+
+def batches(
+    x: npt.NDArray[Any], y: npt.NDArray[Any], *, batch_size: int, augment: str, seed: int
+) -> Any:
+    """One epoch of shuffled batches; the same seed gives the same epochs in the same order.
+
+    Args:
+        x: integers on the input grid, (examples, ...).
+        y: labels.
+        batch_size: examples.
+        augment: "none", or "crop_flip" for pictures: 4 pixels of zeros around, a random cut of the
+            old size, mirrored half of the time. Integers stay integers.
+        seed: of order and augmentation.
+
+    Raises:
+        ValueError: an unknown augmentation.
+    """
+    if augment not in AUGMENTATIONS:
+        raise ValueError(f"augment is one of {', '.join(AUGMENTATIONS)}. Received: {augment!r}")
+    data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
+    if augment == "crop_flip":
+        seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(
+            2, drop_remainder=True
+        )
+        data = tf.data.Dataset.zip(data, seeds).map(
+            _crop_flip(x.shape[1:]), num_parallel_calls=tf.data.AUTOTUNE
+        )
+    data = data.batch(batch_size, drop_remainder=len(x) > batch_size)
+    return data.map(lambda a, b: (tf.cast(a, tf.float32), b)).prefetch(tf.data.AUTOTUNE)
+
+
+def _crop_flip(shape: tuple[int, ...]) -> Any:
+    def augmented(example: Any, seed: Any) -> Any:
+        image, label = example
+        padded = tf.pad(image, [[_PAD, _PAD], [_PAD, _PAD], [0, 0]])
+        cut = tf.image.stateless_random_crop(padded, shape, seed)
+        return tf.image.stateless_random_flip_left_right(cut, seed), label
+
+    return augmented
+
+
+def count(x: npt.NDArray[Any], batch_size: int) -> int:
+    """Batches of an epoch: whole ones only, unless there is just one."""
+    return max(1, len(x) // batch_size)

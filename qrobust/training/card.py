@@ -1,0 +1,77 @@
+"""The card of a reference model: what it is, what it can do, and the command that says so."""
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+from qrobust.certify import Certificate
+from qrobust.training.recipe import Recipe
+from tflite_export import Exported, Parity
+
+_PACKAGES = ("qrobust", "keras", "tensorflow", "qkeras-v3", "ai-edge-litert", "numpy")
+
+
+def certified_accuracy(certificates: Sequence[Certificate], radius: float) -> float:
+    """Share of images whose true class is certified at a radius in LSB."""
+    return float(np.mean([bool(c.correct) and c.radius >= radius for c in certificates]))
+
+
+def card(
+    recipe: Recipe,
+    exported: Exported,
+    parity: Parity,
+    certificates: Sequence[Certificate],
+    facts: dict[str, Any],
+) -> str:
+    """The card in Markdown."""
+    settings = recipe.certification
+    seconds = float(np.mean([c.seconds for c in certificates]))
+    about = [
+        [
+            "data",
+            f"{recipe.data.name}, {facts['train_images']} for training, "
+            f"{facts['test_images']} for tests",
+        ],
+        [
+            "network",
+            f"{recipe.network.name}, weights {recipe.quantization.weight_bits}, "
+            f"activations {recipe.quantization.activation_bits} bits",
+        ],
+        ["clean accuracy", f"{facts['accuracy']:.1%} on {facts['test_images']} test examples"],
+        ["size", f"{len(exported.tflite):,} bytes, {exported.report.macs:,} MACs"],
+        [
+            "parity",
+            f"{sum(parity.differing.values())} differing integers of "
+            f"{parity.integers:,} on each of {', '.join(parity.differing)}",
+        ],
+        [
+            "certificates",
+            f"{len(certificates)} test examples, sigma {recipe.defence.sigma:g} LSB, "
+            f"n = {settings.n:,}, alpha = {settings.alpha}, {seconds:.2f} s each",
+        ],
+        ["attacked accuracy", "not measured yet"],
+    ]
+    radii = [
+        [f"{r:g}", f"{r / 255:.3f}", f"{certified_accuracy(certificates, r):.1%}"]
+        for r in settings.radii
+    ]
+    header = ["radius (LSB)", "radius / 255", "certified accuracy"]
+    versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return f"""# {recipe.name}
+
+Printed by `qrobust train recipe.toml`, {datetime.now(UTC):%Y-%m-%d}, with Python
+{platform.python_version()}, {versions}.
+
+{tabulate(about, ["", ""], tablefmt="github", disable_numparse=True)}
+
+{tabulate(radii, header, tablefmt="github", disable_numparse=True)}
+
+```
+{exported.report}
+```
+"""

@@ -1,0 +1,45 @@
+"""Puts a defence into a float model that was built without one."""
+
+from typing import Any
+
+import keras
+
+from qrobust.layers import GridNoise, JacobianRegularized
+from qrobust.quantization.twins import LINEAR
+from tflite_export.lower.walk import walk
+
+
+def defend(
+    model: Any,
+    *,
+    sigma: float,
+    jacobian: float = 0.0,
+    exponent: int = 0,
+    minimum: int = 0,
+    maximum: int = 255,
+    seed: int | None = None,
+) -> Any:
+    """The same layers, with integer noise on the input and a penalty on every linear layer.
+
+    Args:
+        model: a float Sequential or Functional model of one input; its layers are shared.
+        sigma: of the input noise in LSB; 0 for none.
+        jacobian: weight of the per-layer Jacobian penalty; 0 for none.
+        exponent: log2 of the input's step, in the model's units.
+        minimum: smallest input, in LSB.
+        maximum: largest input, in LSB.
+        seed: of the noise.
+    """
+    (old,) = model.inputs
+    inputs = keras.Input(old.shape[1:], name=old.name)
+    noise = GridNoise(
+        sigma, exponent=exponent, minimum=minimum, maximum=maximum, seed=seed, name="noise"
+    )
+
+    def visit(layer: Any, tensors: Any) -> Any:
+        if jacobian and type(layer) in LINEAR:
+            return JacobianRegularized(layer, jacobian)(tensors[0])
+        return layer(tensors[0] if len(tensors) == 1 else list(tensors))
+
+    (output,) = walk(model, [noise(inputs)], visit)
+    return keras.Model(inputs, output, name=model.name)

@@ -1,0 +1,177 @@
+"""A recipe: the TOML file that says how a reference model is trained."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Data:
+    """``[data]``: which data set, and what is drawn from it.
+
+    Attributes:
+        name: a loader of ``qrobust.datasets``.
+        augment: "none", or "crop_flip" (4 pixels, mirrored half of the time).
+    """
+
+    name: str
+    augment: str = "none"
+
+
+@dataclass(frozen=True)
+class Network:
+    """``[network]``: which architecture.
+
+    Attributes:
+        name: a function of ``qrobust.architectures``.
+        options: its keyword arguments.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """``[quantization]``: bits of the twin.
+
+    Attributes:
+        weight_bits: 2 to 6, or "ternary".
+        activation_bits: 1 to 8.
+    """
+
+    weight_bits: int | str = 4
+    activation_bits: int = 4
+
+
+@dataclass(frozen=True)
+class Defence:
+    """``[defence]``: what training does against perturbations.
+
+    Attributes:
+        sigma: input noise in LSB, in training and in certification.
+        jacobian: weight of the per-layer Jacobian penalty.
+        consistency: weight of the consistency term; 0 trains on one noisy copy.
+    """
+
+    sigma: float
+    jacobian: float = 0.0
+    consistency: float = 0.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """``[training]``: the optimization.
+
+    Attributes:
+        epochs: of the quantized network.
+        float_epochs: of its float twin before, from which it starts.
+        batch_size: images.
+        learning_rate: Adam's, decayed along a cosine in both phases.
+    """
+
+    epochs: int
+    float_epochs: int = 0
+    batch_size: int = 128
+    learning_rate: float = 3e-3
+
+
+@dataclass(frozen=True)
+class Certification:
+    """``[certification]``: what the card certifies.
+
+    Attributes:
+        images: of the test set.
+        n0: pilot samples.
+        n: samples of the bound.
+        alpha: error probability, as exact text.
+        radii: in LSB.
+    """
+
+    images: int = 200
+    n0: int = 100
+    n: int = 10_000
+    alpha: str = "0.001"
+    radii: tuple[float, ...] = (0.0, 32.0, 64.0, 96.0, 128.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe; see the classes of its sections."""
+
+    name: str
+    data: Data
+    network: Network
+    defence: Defence
+    training: Training
+    quantization: Quantization = Quantization()
+    certification: Certification = Certification()
+    seed: int = 0
+
+
+_SECTIONS: dict[str, Any] = {
+    "data": Data,
+    "network": Network,
+    "quantization": Quantization,
+    "defence": Defence,
+    "training": Training,
+    "certification": Certification,
+}
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        ValueError: no such file, no TOML, an unknown or missing key, or a value of another type.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ValueError(f"the recipe '{path}' cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"'{path}' is not TOML: {error}") from None
+    for name, section in _SECTIONS.items():
+        if name in content:
+            content[name] = _build(section, content[name], f"{path}, [{name}]")
+    recipe: Recipe = _build(Recipe, content, str(path))
+    return recipe
+
+
+def _build(kind: Any, content: Any, where: str) -> Any:
+    if not isinstance(content, dict):
+        raise ValueError(f"{where}: a table is needed. Received: {content!r}")
+    known = {f.name: f for f in fields(kind)}
+    unknown = sorted(content.keys() - known.keys())
+    if unknown:
+        raise ValueError(f"{where}: unknown key '{unknown[0]}'. Known keys: {', '.join(known)}.")
+    values = {}
+    for name, value in content.items():
+        values[name] = tuple(value) if isinstance(value, list) else value
+        kind_of = known[name].type
+        wanted = kind_of.__name__ if isinstance(kind_of, type) else str(kind_of)
+        if not _fits(values[name], wanted):
+            raise ValueError(f"{where}: '{name}' is of type {wanted}. Received: {value!r}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        missing = str(error).partition("argument")[2].lstrip("s: ")
+        raise ValueError(f"{where}: missing {missing}") from None
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Whether a value is what the annotation of a recipe's field says."""
+    if is_dataclass(value):
+        return True
+    allowed: dict[str, tuple[type, ...]] = {
+        "str": (str,),
+        "int": (int,),
+        "float": (int, float),
+        "int | str": (int, str),
+        "tuple[float, ...]": (tuple,),
+    }
+    kinds = allowed.get(annotation, (dict,))
+    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -1,0 +1,129 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from qrobust import architectures, cli
+from qrobust.training import defend
+from qrobust.training.batches import batches
+from qrobust.training.recipe import (
+    Certification,
+    Data,
+    Defence,
+    Network,
+    Quantization,
+    Recipe,
+    Training,
+)
+from qrobust.training.train import train
+
+SMALL = {"width": 4, "batch_norm": False}
+
+
+def recipe(**changes):
+    parts = {
+        "name": "small",
+        "data": Data("digits"),
+        "network": Network("digits_cnn", SMALL),
+        "defence": Defence(sigma=30, jacobian=1e-4, consistency=2),
+        "training": Training(epochs=2, batch_size=64),
+        "quantization": Quantization(4, 4),
+        "certification": Certification(images=4, n=500, n0=20),
+    }
+    return Recipe(**{**parts, **changes})
+
+
+def test_the_same_recipe_gives_the_same_model():
+    once, again = train(recipe()).model, train(recipe()).model
+    for a, b in zip(once.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_a_float_phase_comes_first_where_asked(tmp_path):
+    trained = train(recipe(training=Training(epochs=1, float_epochs=6)), log=tmp_path)
+    assert trained.accuracy > 0.5
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "float.csv",
+        "quantized.csv",
+        "checkpoint.keras",
+    }
+    keras.models.load_model(tmp_path / "checkpoint.keras")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"data": Data("imagenet")}, "imagenet"),
+        ({"data": Data("digits", augment="mixup")}, "mixup"),
+        ({"network": Network("resnet99")}, "resnet99"),
+        ({"network": Network("digits_cnn", {"depth": 3})}, "depth"),
+        ({"defence": Defence(sigma=1, jacobian=3e38)}, "became (nan|inf)"),
+    ],
+)
+def test_what_cannot_be_trained_is_explained(changes, says):
+    with pytest.raises(ValueError, match=says):
+        train(recipe(**changes))
+
+
+def test_a_missing_data_folder_is_named(tmp_path):
+    with pytest.raises((ValueError, OSError), match="cifar"):
+        train(recipe(data=Data("cifar10")), data=str(tmp_path))
+
+
+def test_defend_keeps_the_function_and_shares_the_weights():
+    model = architectures.resnet8(input_shape=(8, 8, 3), width=4)
+    defended = defend(model, sigma=20, jacobian=1e-3, seed=0)
+    x = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(defended.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert defended.get_layer("noise").sigma == (20, 20)
+    assert sum("jacobian" in layer.name for layer in defended.layers) == 10
+
+
+def test_augmented_pictures_are_cuts_of_the_padded_ones():
+    x = np.arange(1, 1 + 2 * 6 * 6, dtype=np.uint8).reshape(2, 6, 6, 1)
+    options = {"batch_size": 2, "augment": "crop_flip", "seed": 3}
+    seen = []
+    for images, labels in batches(x, np.arange(2), **options).repeat(20):
+        for image, label in zip(images.numpy(), labels.numpy(), strict=True):
+            padded = np.pad(x[label], ((4, 4), (4, 4), (0, 0)))
+            cuts = [padded[i : i + 6, j : j + 6] for i in range(9) for j in range(9)]
+            cuts += [cut[:, ::-1] for cut in cuts]
+            (found,) = {k for k, cut in enumerate(cuts) if np.array_equal(cut, image)} or {None}
+            assert found is not None
+            seen.append(found)
+    assert len(set(seen)) > 15
+    again = [i.numpy() for i, _ in batches(x, np.arange(2), **options)]
+    assert np.array_equal(again[0], next(iter(batches(x, np.arange(2), **options)))[0])
+
+
+def test_the_command_writes_a_whole_folder(tmp_path, capsys):
+    (tmp_path / "recipe.toml").write_text(
+        """
+name = "small"
+[data]
+name = "digits"
+[network]
+name = "digits_cnn"
+options = { width = 4, batch_norm = false }
+[defence]
+sigma = 30
+[training]
+epochs = 2
+batch_size = 64
+[certification]
+images = 3
+n = 300
+n0 = 10
+radii = [0, 20]
+"""
+    )
+    assert cli.main(["train", str(tmp_path / "recipe.toml")]) == 0
+    assert {"model.keras", "model.tflite", "card.md"} <= {p.name for p in tmp_path.iterdir()}
+    card = (tmp_path / "card.md").read_text()
+    assert "0 differing integers" in card and "| 20 " in card
+    assert card in capsys.readouterr().out
+    from qrobust.certify import read_spec
+
+    assert read_spec((tmp_path / "model.tflite").read_bytes()).sigma == 30
+    assert json.dumps(card)
