@@ -11,11 +11,14 @@ from qrobust.certify.certifier import Certifier
 from qrobust.certify.data import Data, load_data, make_data
 from qrobust.certify.errors import CertifyError
 from qrobust.certify.journal import read_lines
+from qrobust.certify.report import write_report
+from qrobust.certify.settings import METHODS, Settings
 from qrobust.certify.spec import SmoothingSpec, attach_spec, read_spec
-from qrobust.certify.tables import RadiusTable, radius_table
+from qrobust.certify.tables import RadiusTable, SequentialTable, radius_table, sequential_table
 
 __all__ = [
     "ABSTAIN",
+    "METHODS",
     "Certificate",
     "Certifier",
     "CertifyError",
@@ -23,6 +26,8 @@ __all__ = [
     "Finding",
     "Job",
     "RadiusTable",
+    "SequentialTable",
+    "Settings",
     "SmoothingSpec",
     "attach_spec",
     "audit",
@@ -32,4 +37,6 @@ __all__ = [
     "radius_table",
     "read_lines",
     "read_spec",
+    "sequential_table",
+    "write_report",
 ]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from qrobust.certify.batch import Job
+from qrobust.certify.batch import Image, Job, header, run_here
 from qrobust.certify.certificate import Certificate
 from qrobust.certify.data import Data
 from qrobust.certify.errors import CertifyError
-from qrobust.certify.journal import chain, read_lines
+from qrobust.certify.journal import Line, chain, read_lines
+from qrobust.certify.settings import Settings
 
 #: What another run, another interpreter version or another machine may change.
 _FREE = frozenset({"chain", "seconds", "runtime", "kernels"})
@@ -62,66 +63,112 @@ def audit(
     Raises:
         CertifyError: no journal, or one of another model, data or program version.
     """
+    name = os.fspath(journal)
     if every < 1:
         raise CertifyError(f"every must be at least 1, received {every}")
     lines = read_lines(journal, chained=False)
     head = next(lines, None)
     if head is None:
-        raise CertifyError(f"{os.fspath(journal)} holds no finished line; nothing to audit")
-    header = head.value
-    job = _job(header, model, kernels, threads, os.fspath(journal))
-    expected = job.header(data)
-    for name, what in (("model_sha256", "model"), ("data_sha256", "data"), ("streams", "program")):
-        if header.get(name) != expected[name]:
-            raise CertifyError(
-                f"{os.fspath(journal)} was made with another {what} ({name} differs); audit it "
-                f"with its own {what}"
-            )
-    if header.get("chain") != chain("", header):
-        yield Finding(1, -1, "the header was edited or damaged (its chain does not match)")
-    previous = str(header.get("chain"))
+        raise CertifyError(f"{name} holds no finished line; nothing to audit")
+    found = head.value
+    job = _job(found, model, kernels, threads, name)
+    with job.certifier() as certifier:
+        expected = header(certifier, job.settings, data)
+        for key, what in (
+            ("model_sha256", "model"),
+            ("data_sha256", "data"),
+            ("streams", "program"),
+        ):
+            if found.get(key) != expected[key]:
+                raise CertifyError(
+                    f"{name} was made with another {what} ({key} differs); audit it with its "
+                    f"own {what}"
+                )
+        if found.get("chain") != chain("", found):
+            yield Finding(1, -1, "the header was edited or damaged (its chain does not match)")
+        checks = _checks(lines, str(found.get("chain")), data, every)
+        # Two readers of one list of lines: one feeds the threads, one compares what comes back.
+        pending: list[_Check] = []
+
+        def images() -> Iterator[Image]:
+            for check in checks:
+                pending.append(check)
+                if check.image is not None:
+                    yield check.image
+
+        results = run_here(certifier, job.settings, images(), window=2 * certifier.counter.threads)
+        for again in results:
+            while pending[0].image is None:
+                yield pending.pop(0).finding()
+            yield pending.pop(0).finding(again)
+        for check in pending:
+            yield check.finding()
+
+
+@dataclass(frozen=True)
+class _Check:
+    """One line to check, with the image to run again, if it is to be."""
+
+    line: Line
+    reasons: tuple[str, ...]
+    image: Image | None
+
+    def finding(self, again: Certificate | None = None) -> Finding:
+        value = self.line.value
+        reasons = list(self.reasons)
+        if again is not None:
+            reasons += _differences(value, again.to_json())
+        index = value.get("index")
+        return Finding(self.line.number, index if type(index) is int else -1, "; ".join(reasons))
+
+
+def _checks(lines: Iterator[Line], previous: str, data: Data, every: int) -> Iterator[_Check]:
     for line in lines:
         value = line.value
         broken = value.get("chain") != chain(previous, value)
         previous = str(value.get("chain"))
         reasons = ["its chain does not follow from the line before"] if broken else []
+        image = None
         if (line.number - 2) % every == 0:
-            reasons += _differences(job, data, value)
-        index = value.get("index")
-        yield Finding(line.number, index if type(index) is int else -1, "; ".join(reasons))
+            try:
+                index = Certificate.from_json(value).index
+                if 0 <= index < len(data):
+                    image = Image(data.x[index], index, data.label(index))
+                else:
+                    reasons.append(f"the data has no image {index}")
+            except CertifyError as error:
+                reasons.append(str(error))
+        yield _Check(line, tuple(reasons), image)
+
+
+def _differences(claimed: dict[str, Any], again: dict[str, Any]) -> list[str]:
+    """Fields in which a re-run differs from the line."""
+    return [
+        f"{name} is {claimed.get(name)}, a re-run gives {again.get(name)}"
+        for name in sorted((again.keys() | claimed.keys()) - _FREE)
+        if claimed.get(name) != again.get(name)
+    ]
 
 
 def _job(
-    header: dict[str, Any], model: bytes, kernels: str | None, threads: int | None, name: str
+    found: dict[str, Any], model: bytes, kernels: str | None, threads: int | None, name: str
 ) -> Job:
+    """The job that a header describes."""
     try:
+        settings = Settings(**{item.name: found[item.name] for item in fields(Settings)})
+        sigma, seed = found["sigma"], found["seed"]
+        if not (sigma is None or isinstance(sigma, str)) or type(seed) is not int:
+            raise TypeError(f"sigma={sigma!r}, seed={seed!r}")
         return Job(
             model=model,
-            sigma=str(header["sigma"]),
-            noise=str(header["noise"]),
-            seed=int(header["seed"]),
-            n0=int(header["n0"]),
-            n=int(header["n"]),
-            alpha=str(header["alpha"]),
-            kernels=kernels or str(header["kernels"]),
+            sigma=sigma,
+            noise=str(found["noise"]),
+            seed=seed,
+            kernels=kernels or str(found["kernels"]),
             threads=threads,
+            **settings.to_json(),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise CertifyError(f"the header of {name} is damaged ({error!r})") from None
-
-
-def _differences(job: Job, data: Data, value: dict[str, Any]) -> list[str]:
-    """Names of the fields in which a re-run differs, or why it cannot be re-run."""
-    try:
-        claimed = Certificate.from_json(value)
     except CertifyError as error:
-        return [str(error)]
-    if not 0 <= claimed.index < len(data):
-        return [f"the data has no image {claimed.index}"]
-    index = claimed.index
-    again = job.certify(data.x[index], index, data.label(index)).to_json()
-    return [
-        f"{name} is {value.get(name)}, a re-run gives {again.get(name)}"
-        for name in sorted((again.keys() | value.keys()) - _FREE)
-        if value.get(name) != again.get(name)
-    ]
+        raise CertifyError(f"the header of {name} is damaged: {error}") from None
+    except (KeyError, TypeError) as error:
+        raise CertifyError(f"the header of {name} is damaged ({error!r})") from None

@@ -11,10 +11,15 @@ from fractions import Fraction
 from functools import lru_cache
 from math import comb, log, sqrt
 
+from qrobust.certify.intervals import Scaled, power
 from qrobust.certify.search import last_true
 
 #: Probabilities are multiples of ``2**-48``: far finer than a radius in Q16 can show.
 PROBABILITY_BITS = 48
+
+#: Weights of the outcome itself are multiples of ``2**-64``; the whole of it is an ordinary tail.
+WEIGHT_BITS = 64
+WHOLE = 1 << WEIGHT_BITS
 _ONE = 1 << PROBABILITY_BITS
 
 _PRECISION = 96
@@ -22,48 +27,17 @@ _PRECISION = 96
 _MAX_PRECISION = 4096
 
 
-class _Scaled:
-    """A positive interval ``[low, high] * 2**exponent`` with integer ends of bounded length."""
-
-    __slots__ = ("exponent", "high", "low")
-
-    def __init__(self, low: int, high: int, exponent: int, bits: int) -> None:
-        extra = high.bit_length() - bits
-        if extra > 0:
-            low, high, exponent = low >> extra, -(-high >> extra), exponent + extra
-        self.low, self.high, self.exponent = low, high, exponent
-
-    def times(self, other: _Scaled, bits: int) -> _Scaled:
-        """Return the product, rounded outwards to ``bits``."""
-        exponent = self.exponent + other.exponent
-        return _Scaled(self.low * other.low, self.high * other.high, exponent, bits)
-
-
-def _power(base: int, power: int, bits: int) -> _Scaled:
-    """Enclose ``base**power`` by repeated squaring."""
-    result = _Scaled(1, 1, 0, bits)
-    square = _Scaled(base, base, 0, bits)
-    while power:
-        if power & 1:
-            result = result.times(square, bits)
-        power >>= 1
-        if power:
-            square = square.times(square, bits)
-    return result
-
-
 @lru_cache(maxsize=64)
-def _choose(n: int, k: int, bits: int) -> _Scaled:
+def _choose(n: int, k: int, bits: int) -> Scaled:
     """Enclose the binomial coefficient; the exact one has up to ``n`` bits."""
-    exact = comb(n, k)
-    return _Scaled(exact, exact, 0, bits)
+    return Scaled.exact(comb(n, k), bits)
 
 
-def _tail(n: int, k: int, p: int, bits: int) -> tuple[_Scaled, float]:
-    r"""Enclose ``P(Bin(n, p / 2**48) >= k)`` for ``k > n p``.
+def _tail(n: int, k: int, p: int, weight: int, bits: int) -> tuple[Scaled, float]:
+    r"""Enclose ``P(X > k) + u P(X = k)``, ``X ~ Bin(n, p / 2**48)``, ``k > n p``.
 
     .. math:: \binom{n}{k} p^k q^{n-k}
-              \left(1 + \frac{(n-k) p}{(k+1) q} + \dots \right)
+              \left(u + \frac{(n-k) p}{(k+1) q} + \dots \right)
 
     Every ratio of neighbours is below 1 and they fall, so a geometric series bounds the rest.
 
@@ -71,7 +45,8 @@ def _tail(n: int, k: int, p: int, bits: int) -> tuple[_Scaled, float]:
         The enclosure, and the bracketed series as a float (for Newton's guess).
     """
     q = _ONE - p
-    term = total = 1 << bits
+    term = 1 << bits
+    total = weight << bits - WEIGHT_BITS
     count = 0
     for i in range(k, n):
         term = term * ((n - i) * p) // ((i + 1) * q)
@@ -86,18 +61,19 @@ def _tail(n: int, k: int, p: int, bits: int) -> tuple[_Scaled, float]:
         top, bottom = (n - last) * p, (last + 1) * q
         # term + 1 is above the true last term times any later error; ratio < 1.
         missing += (term + count) * top // (bottom - top) + 1
-    series = _Scaled(total, total + missing, -bits, bits)
-    first = _choose(n, k, bits).times(_power(p, k, bits), bits)
-    first = first.times(_power(q, n - k, bits), bits)
+    series = Scaled(total, total + missing, -bits, bits)
+    first = _choose(n, k, bits).times(power(p, k, bits), bits)
+    first = first.times(power(q, n - k, bits), bits)
     product = first.times(series, bits)
     product.exponent -= n * PROBABILITY_BITS
     return product, total / (1 << bits)
 
 
-def _compare(n: int, k: int, p: int, level: Fraction) -> tuple[bool, float]:
-    """Decide ``P(Bin(n, p / 2**48) >= k) < level`` and suggest a step of ``p`` towards equality.
+def _compare(n: int, k: int, p: int, weight: int, level: Fraction) -> tuple[bool, float]:
+    """Decide ``P(X > k) + u P(X = k) < level`` and suggest a step of ``p`` towards equality.
 
-    Needs ``level <= 1/2``: at ``k <= n p`` the tail holds the median and is no less than that.
+    Needs ``level <= 1/2``: at ``k <= n p`` the whole tail holds the median and is no less than
+    that. A partial weight could still pass there; saying no is on the safe side.
     """
     if k * _ONE <= n * p:
         return False, -(n * p - k * _ONE) / n
@@ -105,14 +81,16 @@ def _compare(n: int, k: int, p: int, level: Fraction) -> tuple[bool, float]:
         return True, 0.0
     bits = _PRECISION
     while bits <= _MAX_PRECISION:
-        tail, series = _tail(n, k, p, bits)
+        tail, series = _tail(n, k, p, weight, bits)
         # Compare m * 2**e with num/den.
         up, down = max(tail.exponent, 0), max(-tail.exponent, 0)
         level_scaled = level.numerator << down
         high = (tail.high * level.denominator) << up
         low = (tail.low * level.denominator) << up
         if high < level_scaled or low >= level_scaled:
-            step = -_log_ratio(low, level_scaled) * p * series / k
+            u = weight / WHOLE
+            slope = ((1 - u) * (n - k) / (_ONE - p) + u * k / p) / series  # of ln(tail)
+            step = -_log_ratio(low, level_scaled) / slope
             return high < level_scaled, step
         bits *= 2
     return False, 0.0
@@ -145,28 +123,36 @@ def tail_is_below(n: int, k: int, p: Fraction | int, level: Fraction) -> bool:
     _check(n, k, level)
     if k == 0:
         return False
-    return _compare(n, k, units.numerator, level)[0]
+    return _compare(n, k, units.numerator, WHOLE, level)[0]
 
 
-def lower_bound(n: int, k: int, level: Fraction, *, guess: int | None = None) -> int:
+def lower_bound(
+    n: int, k: int, level: Fraction, *, weight: int = WHOLE, guess: int | None = None
+) -> int:
     """Exact one-sided Clopper-Pearson lower bound, rounded down to a multiple of ``2**-48``.
 
-    The largest ``p`` with ``P(Bin(n, p) >= k) < level``. The true probability is at least that
-    with probability ``1 - level`` over the ``n`` trials.
+    The largest ``p`` with ``P(X > k) + u P(X = k) < level`` for ``X ~ Bin(n, p)``. The true
+    probability is at least that with probability ``1 - level`` over the ``n`` trials, if ``u`` is
+    1 (the ordinary bound) or drawn anew from ``{1, ..., 2**64} / 2**64`` (the randomized one,
+    which is never worse and wastes none of the level).
 
     Args:
         n: trials.
         k: successes, 0 to n.
         level: error probability, in (0, 1/2].
+        weight: ``u`` in units of ``2**-64``, 1 to ``2**64``.
         guess: the expected result, where one is known; changes the time only.
 
     Returns:
         The bound in units of ``2**-48``.
 
     References:
-        Clopper and Pearson, Biometrika 26 (1934).
+        Clopper and Pearson, Biometrika 26 (1934). Stevens, Biometrika 37 (1950), for the
+        randomized bound; Voracek, NeurIPS 2024, for its use here.
     """
     _check(n, k, level)
+    if not 1 <= weight <= WHOLE:
+        raise ValueError(f"the weight must lie in [1, 2**64], received {weight}")
     if k == 0:
         return 0
     low, high = 0, _ONE  # at p = 0 the tail is 0; at p = 1 it is 1
@@ -178,7 +164,7 @@ def lower_bound(n: int, k: int, level: Fraction, *, guess: int | None = None) ->
         p = min(max(p, low + 1), high - 1)
         if not low < p < high:
             return low
-        below, step = _compare(n, k, p, level)
+        below, step = _compare(n, k, p, weight, level)
         if below:
             low = p
         else:
@@ -186,7 +172,12 @@ def lower_bound(n: int, k: int, level: Fraction, *, guess: int | None = None) ->
         if abs(step) < 4:
             break
         p += int(step)
-    return last_true(lambda m: _compare(n, k, m, level)[0], low, high, p)
+    return last_true(lambda m: _compare(n, k, m, weight, level)[0], low, high, p)
+
+
+def upper_bound(n: int, k: int, level: Fraction) -> int:
+    """Exact one-sided Clopper-Pearson upper bound, rounded up to a multiple of ``2**-48``."""
+    return _ONE - lower_bound(n, n - k, level)
 
 
 def _check(n: int, k: int, level: Fraction) -> None:

@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 from statistics import NormalDist
 
-from qrobust.certify.binomial import PROBABILITY_BITS, lower_bound, tail_is_below
+from qrobust.certify.binomial import PROBABILITY_BITS, WHOLE, lower_bound, tail_is_below
 from qrobust.certify.errors import CertifyError
 from qrobust.certify.gaussian import cdf_floor
 from qrobust.certify.search import last_true
@@ -24,7 +24,6 @@ from qrobust.certify.search import last_true
 ABSTAIN = -1
 
 RADIUS_BITS = 16
-_HALF = 1 << (PROBABILITY_BITS - 1)
 _ONE = 1 << PROBABILITY_BITS
 
 
@@ -73,44 +72,51 @@ def check_samples(n: int, level: Fraction) -> None:
 
 
 @lru_cache(maxsize=1 << 16)
-def probability_bound(votes: int, n: int, level: Fraction) -> int:
+def probability_bound(votes: int, n: int, level: Fraction, *, weight: int = WHOLE) -> int:
     """Clopper-Pearson lower bound of a class's probability, in units of ``2**-48``.
 
     Args:
         votes: samples that voted for the class.
         n: samples.
         level: error probability after charges.
+        weight: of the outcome itself, for the randomized bound.
     """
-    return lower_bound(n, votes, level)
+    return lower_bound(n, votes, level, weight=weight)
 
 
 @lru_cache(maxsize=1 << 16)
-def radius_q16(probability: int, sigma: Fraction) -> int:
-    r"""Return the radius that a probability certifies, in Q16 LSB, rounded down.
+def quantile_q16(probability: int, sigma: Fraction) -> int | None:
+    r"""Return a normal quantile in units of ``2**-16`` LSB, rounded down.
 
     .. math:: \max \{ r : \Phi(2^{-16} r / \sigma) \le 2^{-48} \mathrm{probability} \}
 
     Args:
-        probability: lower bound of the class's probability, in units of ``2**-48``.
+        probability: in units of ``2**-48``.
         sigma: scale of the noise in LSB, after the correction of its kind.
 
     Returns:
-        The radius, or `ABSTAIN` below probability 1/2.
+        The quantile, negative below probability 1/2; None for probability 0.
     """
-    if not 0 <= probability < _ONE:
-        raise ValueError(f"a probability below 1 in units of 2**-48, received {probability}")
-    if probability < _HALF:
-        return ABSTAIN
+    if not 0 <= probability <= _ONE:
+        raise ValueError(f"a probability in units of 2**-48, received {probability}")
+    if probability == 0:
+        return None
     unit = 1 / (sigma * (1 << RADIUS_BITS))
 
     def holds(radius: int) -> bool:
-        # Phi is irrational past 0, so Phi <= p exactly where floor(2^48 Phi) < 2^48 p.
-        return cdf_floor(radius * unit, PROBABILITY_BITS) < probability
+        # Past 0 Phi is irrational: Phi <= p exactly where floor(2^48 Phi) + 1 <= 2^48 p.
+        return cdf_floor(radius * unit, PROBABILITY_BITS) + (radius != 0) <= probability
 
-    # Phi(x) rounds to 1 in 48 bits for x^2 >= 1.4 * 48: no radius reaches 9 sigma.
-    high = int(9 / unit) + 1
-    guess = NormalDist().inv_cdf(min(max(probability / _ONE, 0.5), 1 - 2**-52))
-    return last_true(holds, 0, high, int(Fraction(guess) / unit))
+    # In 48 bits Phi(x) is 0 or 1 for x^2 >= 1.4 * 48: nothing is further out than 9 sigma.
+    far = int(9 / unit) + 1
+    inside = min(max(probability / _ONE, 2**-50), 1 - 2**-50)
+    return last_true(holds, -far, far, int(Fraction(NormalDist().inv_cdf(inside)) / unit))
+
+
+def radius_q16(probability: int, sigma: Fraction) -> int:
+    """Return the radius ``sigma * Phi^-1(probability)`` in Q16 LSB, or `ABSTAIN` below 1/2."""
+    quantile = quantile_q16(probability, sigma)
+    return ABSTAIN if quantile is None or quantile < 0 else quantile
 
 
 def certified_radius(votes: int, n: int, level: Fraction, sigma: Fraction) -> int:

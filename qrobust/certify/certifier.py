@@ -1,53 +1,28 @@
-"""Certify and predict: Cohen's two algorithms on an integer file."""
+"""Certify and predict: the smoothed version of an integer file, one input at a time."""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import dataclass
-from fractions import Fraction
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.certify.bounds import (
-    ABSTAIN,
-    binomial_test,
-    charged_level,
-    check_samples,
-    probability_bound,
-    radius_q16,
-)
-from qrobust.certify.certificate import CLOPPER_PEARSON, Certificate
+from qrobust.certify.bounds import ABSTAIN, binomial_test, charged_level, check_samples
+from qrobust.certify.certificate import Certificate
 from qrobust.certify.errors import CertifyError
+from qrobust.certify.inputs import ImageDraws, Input
+from qrobust.certify.methods import make_method
 from qrobust.certify.model import Model, load_model, runtime
-from qrobust.certify.noise import ROUNDED_GAUSSIAN, noise_table
+from qrobust.certify.noise import NoiseTable
+from qrobust.certify.outcome import Method
 from qrobust.certify.rational import Exact, rational, text, text_above
-from qrobust.certify.spec import check_spec, read_spec
+from qrobust.certify.settings import CLOPPER_PEARSON, Settings
+from qrobust.certify.smoothing import GaussianSmoothing, Smoothing
+from qrobust.certify.spec import SmoothingSpec, check_spec, read_spec
 from qrobust.certify.streams import LAYOUT_VERSION, Purpose, check_key
 from qrobust.certify.votes import DEFAULT_BATCH, VoteCounter
-
-
-@dataclass(frozen=True)
-class Input:
-    """One input on the grid, ready for the interpreter.
-
-    Attributes:
-        tensor: int16[coordinates], tensor values.
-        quantized: whether it was given as real numbers.
-        index: of the image, the second word of its random streams' key.
-    """
-
-    tensor: NDArray[np.int16]
-    quantized: bool
-    index: int
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the values as little-endian int16."""
-        return hashlib.sha256(self.tensor.astype("<i2").tobytes()).hexdigest()
 
 
 class Certifier:
@@ -80,43 +55,82 @@ class Certifier:
         kernels: str = "xnnpack",
     ) -> None:
         self.file = load_model(model)
-        self.spec = read_spec(self.file.content)
-        if self.spec is not None:
-            check_spec(self.spec, self.file.grid, self.file.classes)
-        self.sigma, kind = self._smoothing(sigma, noise)
-        self.noise = noise_table(kind, self.sigma, self.file.grid.span)
+        self.spec = self._agree(read_spec(self.file.content), sigma, noise)
+        self.smoothing: Smoothing = self.spec.smoothing(self.file.shape)
         self.seed = check_key("seed", seed)
         self.kernels = kernels
         self.counter = VoteCounter(
             self.file,
-            self.noise,
+            self.smoothing,
             seed=seed,
             threads=threads,
             batch_size=batch_size,
             kernels=kernels,
         )
 
-    def _smoothing(self, sigma: Exact | None, noise: str | None) -> tuple[Fraction, str]:
-        """Scale and kind of the noise, from the spec or the caller, who must agree."""
+    def _agree(
+        self, spec: SmoothingSpec | None, sigma: Exact | None, noise: str | None
+    ) -> SmoothingSpec:
+        """The spec in force: the file's own or the caller's, who must not contradict it."""
         given = None if sigma is None else rational(sigma, "sigma")
         if given is not None and given <= 0:
             raise CertifyError(f"sigma must be positive (in input LSB), received {sigma}")
-        if self.spec is None:
+        if spec is None:
             if given is None:
                 raise CertifyError(
                     "the file has no smoothing spec; give sigma in input LSB or attach a spec"
                 )
-            return given, noise or ROUNDED_GAUSSIAN
-        if given not in (None, self.spec.sigma):
-            raise CertifyError(
-                f"sigma={sigma} contradicts the file's smoothing spec, which says "
-                f"{text(self.spec.sigma)}; leave sigma out or attach another spec"
+            grid = self.file.grid
+            return (
+                SmoothingSpec(given, grid) if noise is None else SmoothingSpec(given, grid, noise)
             )
-        if noise not in (None, self.spec.noise):
+        check_spec(spec, self.file)
+        if given not in (None, spec.sigma):
+            says = "nothing of it" if spec.sigma is None else text(spec.sigma)
             raise CertifyError(
-                f"noise={noise} contradicts the file's smoothing spec, which says {self.spec.noise}"
+                f"sigma={sigma} contradicts the file's smoothing spec, which says {says}; leave "
+                "sigma out or attach another spec"
             )
-        return self.spec.sigma, self.spec.noise
+        if noise not in (None, spec.noise):
+            raise CertifyError(
+                f"noise={noise} contradicts the file's smoothing spec, which says {spec.noise}"
+            )
+        return spec
+
+    @property
+    def noise(self) -> NoiseTable:
+        """Table of the noise; `CertifyError` where the smoothing is an ablation."""
+        if not isinstance(self.smoothing, GaussianSmoothing):
+            raise CertifyError("an ablated classifier has no noise table")
+        return self.smoothing.noise
+
+    def copies(
+        self,
+        x: NDArray[Any],
+        count: int,
+        *,
+        index: int = 0,
+        purpose: Purpose = Purpose.BOUND,
+        start: int = 0,
+    ) -> NDArray[np.int16]:
+        """Return the very copies that votes are counted on, as grid integers.
+
+        Args:
+            x: one input.
+            count: how many copies.
+            index: of the image.
+            purpose: which of its streams.
+            start: index of the first sample.
+
+        Returns:
+            int16[count, *shape].
+        """
+        grid = self.file.grid
+        out = np.empty((count, self.file.coordinates), grid.dtype)
+        self.smoothing.sampler(self.seed).fill(
+            self.prepare(x, index=index).tensor, out, image=index, purpose=purpose, start=start
+        )
+        return (out.astype(np.int16) - np.int16(grid.zero_point)).reshape(count, *self.file.shape)
 
     def prepare(self, x: NDArray[Any], *, index: int = 0) -> Input:
         """Return one input on the grid; raise `CertifyError` naming the image where it is bad.
@@ -146,7 +160,7 @@ class Certifier:
         purpose: Purpose = Purpose.BOUND,
         start: int = 0,
     ) -> NDArray[np.int64]:
-        """Return the votes of ``n`` noisy copies, int64[classes].
+        """Return the votes of ``n`` randomized copies, int64[classes].
 
         Args:
             x: one input.
@@ -157,25 +171,13 @@ class Certifier:
         """
         if n < 1 or start < 0:
             raise CertifyError(f"give n >= 1 and start >= 0, received n={n}, start={start}")
-        return self._count(self.prepare(x, index=index), n, purpose, start)
-
-    def _count(self, source: Input, n: int, purpose: Purpose, start: int = 0) -> NDArray[np.int64]:
-        return self.counter.count(
-            source.tensor, image=source.index, purpose=purpose, start=start, count=n
+        return ImageDraws(self.counter, self.seed, self.prepare(x, index=index)).votes(
+            purpose, start, n
         )
 
-    def level(self, alpha: Exact, n: int) -> tuple[Fraction, Fraction]:
-        """Return alpha, exact, and what is left of it once the sampler's error is charged."""
-        exact = rational(alpha, "alpha")
-        return exact, charged_level(exact, n, self.file.coordinates * self.noise.variation)
-
-    def check_settings(self, *, n0: int, n: int, alpha: Exact) -> tuple[Fraction, Fraction]:
-        """Return alpha and its charged level; raise `CertifyError` where nothing can come of it."""
-        if n0 < 1:
-            raise CertifyError(f"n0 must be at least 1, received {n0}")
-        exact, level = self.level(alpha, n)
-        check_samples(n, level)
-        return exact, level
+    def method(self, settings: Settings) -> Method:
+        """Return the method of some settings; `CertifyError` where it could never certify."""
+        return make_method(settings, self.smoothing, self.file.classes)
 
     def certify(
         self,
@@ -184,21 +186,27 @@ class Certifier:
         n0: int = 100,
         n: int = 10_000,
         alpha: Exact = "0.001",
+        method: str = CLOPPER_PEARSON,
+        radius: Exact | None = None,
+        gain: Exact | None = None,
         index: int = 0,
         y: int | None = None,
     ) -> Certificate:
         """Certify one input.
 
         With probability at least ``1 - alpha`` over the sampling, the smoothed classifier gives
-        the certificate's label for every input within its L2 radius (if it does not abstain).
-        ``n0`` samples choose the class, ``n`` fresh ones bound its probability from below by an
-        exact Clopper-Pearson bound.
+        the certificate's label for every input within its radius (if it does not abstain).
+        ``n0`` samples choose the class, fresh ones bound its probability.
 
         Args:
             x: one input of the model's shape.
             n0: pilot samples.
-            n: samples of the bound.
+            n: samples of the bound; the most of them for the methods that stop by themselves.
             alpha: error probability, in (0, 0.5].
+            method: ``"clopper_pearson"``, ``"randomized_clopper_pearson"``, ``"two_class"``,
+                ``"sequential"`` (at one radius) or ``"anytime"``.
+            radius: of the sequential test, in LSB (L2) or pixels (L0).
+            gain: share of the radius that an anytime certificate may leave on the table.
             index: of the image: other images draw other noise.
             y: true class, if known; it is only recorded.
 
@@ -208,29 +216,41 @@ class Certifier:
         References:
             Cohen, Rosenfeld and Kolter, ICML 2019, section 3.2.2, CERTIFY.
         """
-        started = time.perf_counter()
-        exact, level = self.check_settings(n0=n0, n=n, alpha=alpha)
-        self.check_label(y, index)
-        source = self.prepare(x, index=index)
-        pilot = self._count(source, n0, Purpose.PILOT)
-        candidate = int(np.argmax(pilot))
-        votes = self._count(source, n, Purpose.BOUND)
-        probability = probability_bound(int(votes[candidate]), n, level)
-        radius = radius_q16(probability, self.noise.radius_sigma)
-        return Certificate(
-            index=index,
-            label=ABSTAIN if radius == ABSTAIN else candidate,
-            candidate=candidate,
-            radius_q16=max(radius, 0),
-            span=self.file.grid.span,
-            votes=tuple(int(count) for count in votes),
+        settings = Settings(
+            method=method,
             n0=n0,
             n=n,
-            alpha=text(exact),
-            sampler_error=text_above(exact - level),
-            method=CLOPPER_PEARSON,
-            noise=self.noise.kind,
-            sigma=text(self.sigma),
+            alpha=str(alpha),
+            radius=None if radius is None else str(radius),
+            gain=None if gain is None else str(gain),
+        )
+        return self.run(settings, x, index=index, y=y)
+
+    def run(
+        self, settings: Settings, x: NDArray[Any], *, index: int = 0, y: int | None = None
+    ) -> Certificate:
+        """Certify one input with ready-made settings; see :meth:`certify`."""
+        started = time.perf_counter()
+        method = self.method(settings)
+        self.check_label(y, index)
+        source = self.prepare(x, index=index)
+        outcome = method.run(ImageDraws(self.counter, self.seed, source))
+        description = self.smoothing.description
+        charged = settings.n * self.smoothing.variation
+        return Certificate(
+            index=index,
+            label=ABSTAIN if outcome.radius_q16 == ABSTAIN else outcome.candidate,
+            candidate=outcome.candidate,
+            radius_q16=max(outcome.radius_q16, 0),
+            norm=self.smoothing.norm,
+            decision=outcome.decision,
+            votes=tuple(int(count) for count in outcome.votes),
+            n0=outcome.pilot,
+            n=int(outcome.votes.sum()),
+            settings=settings.to_json(),
+            sampler_error=text_above(charged),
+            span=self.file.grid.span,
+            coordinates=self.file.coordinates,
             seed=self.seed,
             streams=LAYOUT_VERSION,
             quantized_input=source.quantized,
@@ -238,9 +258,9 @@ class Certifier:
             model_sha256=self.file.sha256,
             runtime=runtime(),
             kernels=self.kernels,
-            samples=n0 + n,
             y=y,
             seconds=round(time.perf_counter() - started, 6),
+            **description,
         )
 
     def predict(
@@ -255,12 +275,18 @@ class Certifier:
         """
         if n < 1:
             raise CertifyError(f"n must be at least 1, received {n}")
-        _, level = self.level(alpha, n)
+        level = charged_level(rational(alpha, "alpha"), n, self.smoothing.variation)
         check_samples(n, level / 2)
-        votes = self._count(self.prepare(x, index=index), n, Purpose.PREDICT)
+        votes = ImageDraws(self.counter, self.seed, self.prepare(x, index=index)).votes(
+            Purpose.PREDICT, 0, n
+        )
         order = np.argsort(-votes, kind="stable")  # ties to the lowest index
         first, second = (int(votes[i]) for i in order[:2])
         return int(order[0]) if binomial_test(first, second, level) else ABSTAIN
+
+    def classify(self, x: NDArray[Any], *, index: int = 0) -> int:
+        """Return the label of the input without noise; nothing is certified by it."""
+        return self.counter.classify(self.prepare(x, index=index).tensor)
 
     def close(self) -> None:
         """End the threads."""

@@ -1,4 +1,4 @@
-"""The command lines ``certify`` and ``audit``, thin shells around the library.
+"""The command lines ``certify``, ``audit`` and ``report``: thin shells around the library.
 
 Exit status: 0 when all is well, 1 when an audit finds a certificate that does not reproduce,
 2 for bad input (one line on standard error), 130 when interrupted.
@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from fractions import Fraction
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, TypeVar
 
 from qrobust.certify.audit import audit
@@ -24,10 +26,15 @@ from qrobust.certify.errors import CertifyError
 from qrobust.certify.journal import read_lines
 from qrobust.certify.model import KERNELS, read_model
 from qrobust.certify.probe import probe
-from qrobust.certify.summary import Summary
+from qrobust.certify.report import write_report
+from qrobust.certify.settings import ANYTIME, CLOPPER_PEARSON, METHODS, SEQUENTIAL
+from qrobust.certify.summary import Share, Summary
+from qrobust.certify.tsv import write_tsv
 from qrobust.certify.votes import DEFAULT_BATCH, available_cores
 
 T = TypeVar("T")
+_Add = Callable[[argparse.ArgumentParser], None]
+_Run = Callable[[argparse.Namespace], int]
 
 INTERRUPTED = 130
 BAD_INPUT = 2
@@ -51,11 +58,23 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LSB",
         help="scale of the noise in input LSB (default: the file's smoothing spec)",
     )
+    parser.add_argument("--noise", help="kind of noise (default: the spec's, or rounded_gaussian)")
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        help=f"default: {SEQUENTIAL} with --radius, {ANYTIME} with --gain, else {CLOPPER_PEARSON}",
+    )
     parser.add_argument("--n0", type=int, default=100, help="pilot samples (default: 100)")
     parser.add_argument(
-        "--n", type=int, default=10_000, help="samples of the bound (default: 10000)"
+        "--n", type=int, default=10_000, help="samples of the bound, or most (default: 10000)"
     )
     parser.add_argument("--alpha", default="0.001", help="error probability (default: 0.001)")
+    parser.add_argument(
+        "--radius", metavar="R", help="decide this radius only, in LSB (L0: pixels)"
+    )
+    parser.add_argument(
+        "--gain", metavar="SHARE", help="stop where n samples would gain less radius than this"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the random streams (default: 0)")
     parser.add_argument(
         "--workers", type=int, default=1, help="processes, which share the cores (default: 1)"
@@ -63,6 +82,10 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=int, default=0, help="first image (default: 0)")
     parser.add_argument("--limit", type=int, help="how many images (default: all)")
     parser.add_argument("--batch", type=int, default=DEFAULT_BATCH, help="inputs per invoke")
+    parser.add_argument("--tsv", metavar="FILE", help="also write Cohen et al.'s table")
+    parser.add_argument(
+        "--allow-constant", action="store_true", help="certify a model that never changes its mind"
+    )
     _add_common(parser)
 
 
@@ -75,6 +98,13 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
         "--every", type=int, default=1, metavar="K", help="re-run one in K (default: all)"
     )
     _add_common(parser)
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``report``; its handler is `run_report`."""
+    parser.add_argument("journals", nargs="+", metavar="[NAME=]CERTS.jsonl", help="runs to compare")
+    parser.add_argument("--out", required=True, metavar="DIR", help="where to write the report")
+    parser.add_argument("--radii", nargs="+", metavar="R", help="of the table, in LSB (L0: pixels)")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +122,11 @@ def run_certify(args: argparse.Namespace) -> int:
 def run_audit(args: argparse.Namespace) -> int:
     """Re-run the certificates of a journal; return the exit status."""
     return _guarded(lambda: _audit(args))
+
+
+def run_report(args: argparse.Namespace) -> int:
+    """Write a report of one or more journals; return the exit status."""
+    return _guarded(lambda: _report(args))
 
 
 def _guarded(command: Callable[[], int]) -> int:
@@ -112,13 +147,18 @@ def _certify(args: argparse.Namespace) -> int:
     if args.workers < 1:
         raise CertifyError(f"--workers must be at least 1, received {args.workers}")
     probe(content)
+    method = SEQUENTIAL if args.radius else ANYTIME if args.gain else CLOPPER_PEARSON
     job = Job(
         model=content,
         sigma=args.sigma,
+        noise=args.noise,
         seed=args.seed,
         n0=args.n0,
         n=args.n,
         alpha=args.alpha,
+        method=args.method or method,
+        radius=args.radius,
+        gain=args.gain,
         kernels=args.kernels or "xnnpack",
         threads=args.threads or max(1, available_cores() // args.workers),
         batch_size=args.batch,
@@ -127,13 +167,22 @@ def _certify(args: argparse.Namespace) -> int:
     fresh = 0
     with _executor(args.workers) as executor:
         results = certify_dataset(
-            job, data, out=args.out, indices=indices, executor=executor, window=2 * args.workers
+            job,
+            data,
+            out=args.out,
+            indices=indices,
+            executor=executor,
+            window=None if executor is None else 2 * args.workers,
+            allow_constant=args.allow_constant,
         )
-        for certificate in _progress(results, len(indices), args.quiet, "image"):
+        for certificate in _certify_progress(results, len(indices), args.quiet):
             fresh += certificate.samples
     seconds = time.perf_counter() - started
     wanted = set(indices)
-    summary = Summary(c for c in _certificates(args.out) if c.index in wanted)
+    certificates = [c for c in read_certificates(args.out) if c.index in wanted]
+    if args.tsv:
+        write_tsv(certificates, args.tsv)
+    summary = Summary(certificates)
     if args.json:
         rate = {"samples_run": fresh, "seconds": round(seconds, 3), "out": args.out}
         print(json.dumps({**summary.to_json(), **rate}))
@@ -157,12 +206,8 @@ def _audit(args: argparse.Namespace) -> int:
         kernels=args.kernels,
         threads=args.threads,
     )
-    failed = []
-    checked = 0
-    for finding in _progress(findings, total, args.quiet, "certificate"):
-        checked += 1
-        if not finding.reproduced:
-            failed.append(finding)
+    with _bar(findings, total, args.quiet, "certificate") as bar:
+        failed = [finding for finding in bar if not finding.reproduced]
     if args.json:
         lines = [{"line": f.line, "index": f.index, "reason": f.reason} for f in failed]
         print(json.dumps({"certificates": total, "failed": lines}))
@@ -191,33 +236,64 @@ def _executor(workers: int) -> Iterator[Executor | None]:
         yield executor
 
 
-def _progress(items: Iterable[T], total: int, quiet: bool, unit: str) -> Iterator[T]:
+def _bar(items: Iterable[T], total: int, quiet: bool, unit: str) -> Any:
     from tqdm import tqdm
 
-    bar: Any = tqdm(items, total=total, unit=unit, disable=quiet or None, file=sys.stderr)
-    with bar:
-        yield from bar
+    # None: no bar where standard error is not a terminal.
+    return tqdm(items, total=total, unit=unit, disable=quiet or None, file=sys.stderr)
 
 
-def _certificates(path: str) -> Iterator[Certificate]:
+def _certify_progress(
+    results: Iterable[Certificate], total: int, quiet: bool
+) -> Iterator[Certificate]:
+    """Yield certificates under a bar with the share certified so far and a bound on it."""
+    with _bar(results, total, quiet, "image") as bar:
+        images = certified = 0
+        for certificate in bar:
+            images += 1
+            certified += not certificate.abstained and certificate.correct is not False
+            share = Share(Fraction(0), certified, images)
+            bar.set_postfix_str(
+                f"certified {share.value:.1%}, at least {share.interval[0]:.1%}; "
+                f"last: {certificate.label} within {certificate.radius:.4g}"
+            )
+            yield certificate
+
+
+def _report(args: argparse.Namespace) -> int:
+    runs = {}
+    for text in args.journals:
+        name, _, path = text.rpartition("=")
+        runs[name or Path(path).stem] = list(read_certificates(path))
+    for path in write_report(runs, args.out, radii=args.radii):
+        print(path)
+    return 0
+
+
+def read_certificates(path: str) -> Iterator[Certificate]:
+    """Yield the certificates of a journal; `CertifyError` where it is damaged."""
     for line in read_lines(path):
         if line.number > 1:
             yield Certificate.from_json(line.value)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point of ``python -m qrobust.certify``: certify, or ``audit`` as the first word."""
+    """Entry point of ``python -m qrobust.certify``: certify, or the command named first."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["audit"]:
-        parser = argparse.ArgumentParser(
-            prog="python -m qrobust.certify audit", description="Re-run certificates."
-        )
-        add_audit_arguments(parser)
-        return run_audit(parser.parse_args(arguments[1:]))
+    program = "python -m qrobust.certify"
+    commands: dict[str, tuple[_Add, _Run, str]] = {
+        "audit": (add_audit_arguments, run_audit, "Run certificates again and compare."),
+        "report": (add_report_arguments, run_report, "Plot and tabulate certificates."),
+    }
+    if arguments and arguments[0] in commands:
+        add, run, description = commands[arguments[0]]
+        parser = argparse.ArgumentParser(prog=f"{program} {arguments[0]}", description=description)
+        add(parser)
+        return run(parser.parse_args(arguments[1:]))
     parser = argparse.ArgumentParser(
-        prog="python -m qrobust.certify",
+        prog=program,
         description="Certify an integer .tflite classifier by randomized smoothing.",
-        epilog="To check certificates: python -m qrobust.certify audit --help",
+        epilog=f"See also: {program} audit --help, {program} report --help",
     )
     add_certify_arguments(parser)
     return run_certify(parser.parse_args(arguments))

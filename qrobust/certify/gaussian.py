@@ -66,8 +66,8 @@ def cdf_floor(x: Fraction, bits: int) -> int:
 def _upper_half(x: Fraction, precision: int) -> tuple[int, int]:
     """Bounds of ``2**precision * Phi(x)`` for ``0 < x``."""
     square = x * x
-    odd_low, odd_high = _series(x, square, 3, 2, precision)
-    exp_low, exp_high = _series(Fraction(1), square, 2, 2, precision)
+    odd_low, odd_high = power_series(x, square, 3, 2, precision)
+    exp_low, exp_high = power_series(Fraction(1), square, 2, 2, precision)
     root_low, root_high = _sqrt_two_pi(precision)
     half = 1 << (precision - 1)
     scale = 2 * precision
@@ -76,10 +76,18 @@ def _upper_half(x: Fraction, precision: int) -> tuple[int, int]:
     return low, high
 
 
-def _series(
+def power_series(
     first: Fraction, factor: Fraction, start: int, step: int, precision: int
 ) -> tuple[int, int]:
-    """Bounds of ``first * (1 + f/start + f**2/(start (start+step)) + ...)`` in fixed point."""
+    """Return bounds of ``first * (1 + f/start + f**2/(start (start+step)) + ...)``.
+
+    Args:
+        first: positive.
+        factor: ``f``, positive.
+        start: first divisor.
+        step: by how much the divisors grow.
+        precision: fraction bits of the bounds.
+    """
     num, den = factor.numerator, factor.denominator
     low = (first.numerator << precision) // first.denominator
     high = low + 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import prod
@@ -79,7 +81,8 @@ def load_model(model: Model) -> ModelFile:
     content = read_model(model)
     read_metadata(content, "")  # checks the identifier before the interpreter sees the file
     interpreter = make_interpreter(content, batch=None)
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    with refusals():
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise CertifyError(
             f"a classifier has 1 input and 1 output, this file {len(inputs)} and {len(outputs)}"
@@ -125,7 +128,7 @@ def make_interpreter(content: bytes, *, batch: int | None, kernels: str = "xnnpa
     if kernels not in KERNELS:
         raise CertifyError(f"unknown kernels {kernels!r}; known: {', '.join(KERNELS)}")
     resolver = OpResolverType[KERNELS[kernels]]
-    try:
+    with refusals():
         interpreter = Interpreter(
             model_content=content, num_threads=1, experimental_op_resolver_type=resolver
         )
@@ -134,7 +137,16 @@ def make_interpreter(content: bytes, *, batch: int | None, kernels: str = "xnnpa
             shape = [batch, *(int(n) for n in source["shape"][1:])]
             interpreter.resize_tensor_input(source["index"], shape)
         interpreter.allocate_tensors()
+    return interpreter
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the interpreter raises at a damaged file into a `CertifyError`."""
+    try:
+        yield
+    except CertifyError:
+        raise
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CertifyError(f"the interpreter refuses the .tflite file: {reason}") from None
-    return interpreter

@@ -6,25 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.noise import AMBIGUOUS, NoiseTable
-from qrobust.certify.streams import WORDS_PER_BLOCK, WindowLayout, philox, raw_words
+from qrobust.certify.streams import WORDS_PER_BLOCK, WindowLayout, Words, raw_words
+
+#: Samples looked up at a time.
+_SLICE = 8
 
 
 class NoiseSampler:
     """Draws the noise of consecutive samples of one image.
 
-    One per thread: the scratch buffer is its own, the table is shared.
+    One per thread: the scratch buffers are its own, the table is shared.
 
     Args:
         table: the noise.
         coordinates: numbers in one input.
         seed: first word of every key.
+        low: least tensor value; an int8 tensor's by default.
+        high: greatest tensor value.
     """
 
-    def __init__(self, table: NoiseTable, coordinates: int, *, seed: int) -> None:
+    def __init__(
+        self, table: NoiseTable, coordinates: int, *, seed: int, low: int = -128, high: int = 127
+    ) -> None:
         self.table = table
         self.layout = WindowLayout(coordinates)
-        self.seed = seed
+        self._seed = seed
+        self._words = Words(seed)
+        self.low, self.high = low, high
         self._noise = np.empty((0, coordinates), np.int16)
+        self._indices = np.empty((_SLICE, coordinates), np.intp)
 
     def noise(self, image: int, purpose: int, start: int, count: int) -> NDArray[np.int16]:
         """Return the noise of samples ``start`` to ``start + count - 1``.
@@ -42,13 +52,11 @@ class NoiseSampler:
         self._draw(out, image, purpose, start)
         return out
 
-    def add(
+    def fill(
         self,
         tensor: NDArray[np.int16],
         out: NDArray[np.int8] | NDArray[np.uint8],
         *,
-        low: int,
-        high: int,
         image: int,
         purpose: int,
         start: int,
@@ -58,8 +66,6 @@ class NoiseSampler:
         Args:
             tensor: int16[coordinates], the clean input in tensor values.
             out: int8 or uint8[count, coordinates], one row a sample.
-            low: least tensor value, in LSB.
-            high: greatest tensor value, in LSB.
             image: image index, second word of the key.
             purpose: which stream.
             start: index of the first sample.
@@ -69,18 +75,23 @@ class NoiseSampler:
         noisy = self._noise[: len(out)]
         self._draw(noisy, image, purpose, start)
         np.add(noisy, tensor, out=noisy)
-        np.clip(noisy, low, high, out=noisy)
+        np.clip(noisy, self.low, self.high, out=noisy)
         np.copyto(out, noisy, casting="unsafe")  # in range after the clip
 
     def _draw(self, out: NDArray[np.int16], image: int, purpose: int, start: int) -> None:
         """Fill ``out``, C-contiguous int16[count, coordinates], with samples from ``start`` on."""
         layout = self.layout
         block = start * (layout.window // WORDS_PER_BLOCK)
-        raw = philox(self.seed, image, purpose, block).random_raw(len(out) * layout.window)
+        raw = self._words.take(image, purpose, block, len(out) * layout.window)
         windows = raw.astype("<u8", copy=False).reshape(len(out), layout.window)
         draws = windows[:, : layout.main].view("<u2")[:, : layout.coordinates]
-        # Every index is a 16-bit word, so "wrap" changes none; it spares the bounds check.
-        np.take(self.table.lookup, draws, out=out, mode="wrap")
+        for first in range(0, len(out), _SLICE):
+            # np.take would widen all indices at once, which costs more cache than a core has.
+            part = out[first : first + _SLICE]
+            indices = self._indices[: len(part)]
+            np.copyto(indices, draws[first : first + _SLICE], casting="unsafe")
+            # Every index is a 16-bit word, so "wrap" changes none; it spares the bounds check.
+            np.take(self.table.lookup, indices, out=part, mode="wrap")
 
         ambiguous = np.flatnonzero(out == AMBIGUOUS)
         if not len(ambiguous):
@@ -91,5 +102,5 @@ class NoiseSampler:
         rests = windows[rows, layout.main + np.minimum(rank, layout.reserve - 1)]
         for late in np.flatnonzero(rank >= layout.reserve):
             word = (start + int(rows[late])) * layout.coordinates + int(rank[late])
-            rests[late] = raw_words(self.seed, image, purpose, word, 1, overflow=True)[0]
+            rests[late] = raw_words(self._seed, image, purpose, word, 1, overflow=True)[0]
         out[rows, columns] = self.table.refine(draws[rows, columns].astype(np.int64), rests)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import prod
 from typing import Any
 
+from qrobust.certify.ablation import ABLATION, AblationSmoothing
 from qrobust.certify.errors import CertifyError
 from qrobust.certify.grid import InputGrid
 from qrobust.certify.metadata import read_metadata, write_metadata
-from qrobust.certify.model import Model, load_model, read_model
+from qrobust.certify.model import Model, ModelFile, load_model, read_model
 from qrobust.certify.noise import ROUNDED_GAUSSIAN, noise_table
 from qrobust.certify.rational import Exact, rational, text
+from qrobust.certify.smoothing import GaussianSmoothing, Smoothing
 from qrobust.certify.streams import LAYOUT_VERSION
-from qrobust.certify.tables import RadiusTable, radius_table
+from qrobust.certify.tables import (
+    RadiusTable,
+    SequentialTable,
+    radius_table,
+    sequential_table,
+)
 
 #: Name of the metadata entry in the file.
 METADATA_NAME = "qrobust.smoothing"
@@ -28,26 +36,38 @@ class SmoothingSpec:
     """How a file is smoothed and certified; it travels inside the file.
 
     Attributes:
-        sigma: scale of the noise in input LSB, exact.
+        sigma: scale of the noise in input LSB, exact; None for ablation.
         grid: of the input tensor.
-        noise: kind of noise.
+        noise: kind of noise, or ``"ablation"``.
+        keep: pixels that ablation keeps.
+        null: grid integer that ablation puts in place of the others.
         labels: names of the classes, or None.
         tables: votes-to-radius tables for devices. The certifier computes its radii itself and
             never reads them.
+        tests: thresholds of sequential tests for devices; likewise.
         streams: version of the layout of random words.
         tie: how equal outputs are decided; always the lowest index.
     """
 
-    sigma: Fraction
+    sigma: Fraction | None
     grid: InputGrid
     noise: str = ROUNDED_GAUSSIAN
+    keep: int | None = None
+    null: int | None = None
     labels: tuple[str, ...] | None = None
     tables: tuple[RadiusTable, ...] = ()
+    tests: tuple[SequentialTable, ...] = ()
     streams: int = LAYOUT_VERSION
     tie: str = LOWEST_INDEX
 
     def __post_init__(self) -> None:
-        noise_table(self.noise, self.sigma, self.grid.span)  # refuses a bad kind or sigma
+        if self.noise == ABLATION:
+            if self.sigma is not None or self.keep is None or self.null is None:
+                raise CertifyError("ablation takes keep and null, and no sigma")
+        elif self.sigma is None or self.keep is not None or self.null is not None:
+            raise CertifyError(f"{self.noise} noise takes a sigma, and neither keep nor null")
+        else:
+            noise_table(self.noise, self.sigma, self.grid.span)  # refuses a bad kind or sigma
         if self.streams != LAYOUT_VERSION:
             raise CertifyError(
                 f"the smoothing spec wants stream layout {self.streams}, this program knows "
@@ -65,6 +85,7 @@ class SmoothingSpec:
         noise: str = ROUNDED_GAUSSIAN,
         labels: tuple[str, ...] | None = None,
         tables: tuple[tuple[int, Exact], ...] = (),
+        tests: tuple[tuple[Exact, int, Exact], ...] = (),
     ) -> SmoothingSpec:
         """Make the spec of a file, its grid read from the file itself.
 
@@ -74,24 +95,74 @@ class SmoothingSpec:
             noise: kind of noise.
             labels: names of the classes, as many as the file has.
             tables: ``(n, alpha)`` pairs to store radius tables for.
+            tests: ``(radius, n, alpha)`` triples to store sequential tests for.
         """
         file = load_model(model)
-        if labels is not None and len(labels) != file.classes:
-            raise CertifyError(f"{len(labels)} labels for a model with {file.classes} classes")
-        scale = rational(sigma, "sigma")
-        table = noise_table(noise, scale, file.grid.span)
-        made = tuple(
-            radius_table(n, rational(alpha, "alpha"), table, file.coordinates)
-            for n, alpha in tables
+        spec = cls(rational(sigma, "sigma"), file.grid, noise=noise, labels=labels)
+        return spec.with_tables(file, tables, tests)
+
+    @classmethod
+    def for_ablation(
+        cls,
+        model: Model,
+        *,
+        keep: int,
+        null: int,
+        labels: tuple[str, ...] | None = None,
+        tables: tuple[tuple[int, Exact], ...] = (),
+        tests: tuple[tuple[Exact, int, Exact], ...] = (),
+    ) -> SmoothingSpec:
+        """Make the spec of a file that was trained on ablated inputs.
+
+        Args:
+            model: an integer classifier.
+            keep: pixels kept.
+            null: grid integer that stands for a removed pixel.
+            labels: names of the classes.
+            tables: ``(n, alpha)`` pairs to store radius tables for.
+            tests: ``(radius in pixels, n, alpha)`` triples to store sequential tests for.
+        """
+        file = load_model(model)
+        spec = cls(None, file.grid, noise=ABLATION, keep=keep, null=null, labels=labels)
+        return spec.with_tables(file, tables, tests)
+
+    def with_tables(
+        self,
+        file: ModelFile,
+        tables: tuple[tuple[int, Exact], ...],
+        tests: tuple[tuple[Exact, int, Exact], ...],
+    ) -> SmoothingSpec:
+        """Return the spec with integer tables computed for a device; see :meth:`for_model`."""
+        check_spec(self, file)
+        smoothing = self.smoothing(file.shape)
+        return replace(
+            self,
+            tables=tuple(
+                radius_table(n, rational(alpha, "alpha"), smoothing) for n, alpha in tables
+            ),
+            tests=tuple(
+                sequential_table(
+                    rational(radius, "the radius"), n, rational(alpha, "alpha"), smoothing
+                )
+                for radius, n, alpha in tests
+            ),
         )
-        return cls(scale, file.grid, noise=noise, labels=labels, tables=made)
+
+    def smoothing(self, shape: tuple[int, ...]) -> Smoothing:
+        """Return the smoothing of inputs of ``shape``."""
+        if self.sigma is None:
+            return AblationSmoothing(self.grid, shape, self.keep or 0, self.null or 0)
+        noise = noise_table(self.noise, self.sigma, self.grid.span)
+        return GaussianSmoothing(noise, self.grid, prod(shape))
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that the file carries."""
         return {
             "version": FORMAT_VERSION,
             "noise": self.noise,
-            "sigma": text(self.sigma),
+            "sigma": None if self.sigma is None else text(self.sigma),
+            "keep": self.keep,
+            "null": self.null,
             "streams": self.streams,
             "tie": self.tie,
             "grid": {
@@ -103,6 +174,7 @@ class SmoothingSpec:
             },
             "labels": None if self.labels is None else list(self.labels),
             "tables": [table.to_json() for table in self.tables],
+            "tests": [test.to_json() for test in self.tests],
         }
 
     @classmethod
@@ -140,12 +212,18 @@ class SmoothingSpec:
             isinstance(labels, list) and all(isinstance(name, str) for name in labels)
         ):
             raise CertifyError("the smoothing spec's labels must be a list of names")
+        sigma, keep, null = value["sigma"], value["keep"], value["null"]
+        if not all(item is None or type(item) is int for item in (keep, null)):
+            raise CertifyError("the smoothing spec's keep and null must be integers")
         return cls(
-            sigma=rational(value["sigma"], "sigma of the smoothing spec"),
+            sigma=None if sigma is None else rational(sigma, "sigma of the smoothing spec"),
             grid=grid,
             noise=str(value["noise"]),
+            keep=keep,
+            null=null,
             labels=None if labels is None else tuple(labels),
             tables=tuple(RadiusTable.from_json(table) for table in value["tables"]),
+            tests=tuple(SequentialTable.from_json(test) for test in value["tests"]),
             streams=value["streams"],
             tie=str(value["tie"]),
         )
@@ -173,19 +251,21 @@ def attach_spec(model: Model, spec: SmoothingSpec) -> bytes:
     """Return the file with the spec in it; an older spec is replaced, all else is kept.
 
     Raises:
-        CertifyError: the spec's grid or labels are not the file's.
+        CertifyError: the spec's grid, labels or pixels are not the file's.
     """
     file = load_model(model)
-    check_spec(spec, file.grid, file.classes)
+    check_spec(spec, file)
     data = json.dumps(spec.to_json(), allow_nan=False, separators=(",", ":")).encode()
     return write_metadata(file.content, METADATA_NAME, data)
 
 
-def check_spec(spec: SmoothingSpec, grid: InputGrid, classes: int) -> None:
-    """Raise `CertifyError` unless the spec describes a file with this grid and these classes."""
-    if spec.grid != grid:
-        raise CertifyError(f"the smoothing spec is for {spec.grid}, the file has {grid}")
-    if spec.labels is not None and len(spec.labels) != classes:
+def check_spec(spec: SmoothingSpec, file: ModelFile) -> None:
+    """Raise `CertifyError` unless the spec describes this file."""
+    if spec.grid != file.grid:
+        raise CertifyError(f"the smoothing spec is for {spec.grid}, the file has {file.grid}")
+    if spec.labels is not None and len(spec.labels) != file.classes:
         raise CertifyError(
-            f"the smoothing spec names {len(spec.labels)} labels, the file has {classes} classes"
+            f"the smoothing spec names {len(spec.labels)} labels, the file has "
+            f"{file.classes} classes"
         )
+    spec.smoothing(file.shape)  # refuses to keep more pixels than there are

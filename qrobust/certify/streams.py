@@ -4,7 +4,7 @@ The specification, complete enough to write the words again in C:
 
 * key = (seed, image index), two words of 64 bits.
 * counter = (block, 2 * purpose + overflow, 0, 0). Block ``b`` is the four words of Philox4x64-10
-  at that counter, lowest first. NumPy raises its counter *before* each block; :func:`raw_words`
+  at that counter, lowest first. NumPy raises its counter *before* each block; :class:`Words`
   starts one lower to make up for it.
 * With ``c`` coordinates, a sample owns ``window = main + reserve`` words, ``main =
   4 * ceil(c / 16)`` and ``reserve = 4 * (1 + c // 256)``. Sample ``i`` starts at word
@@ -12,6 +12,9 @@ The specification, complete enough to write the words again in C:
 * Coordinate ``j`` takes bits ``16 * (j % 4)`` to ``16 * (j % 4) + 15`` of main word ``j // 4``.
 * The ``m``-th ambiguous coordinate of a sample (in order, from 0) takes reserve word ``m``, and,
   where ``m >= reserve``, word ``i * c + m`` of the overflow stream (overflow = 1).
+
+The one word that a randomized bound needs is the first of the stream `Purpose.UNIFORM`. Masks have
+a layout of their own, described in :mod:`qrobust.certify.ablation`.
 
 A purpose is a separate stream: the pilot that chooses a class and the samples that bound its
 probability are never the same words. Nothing depends on batch, thread, process or machine.
@@ -44,6 +47,7 @@ class Purpose(IntEnum):
     PILOT = 0
     BOUND = 1
     PREDICT = 2
+    UNIFORM = 3
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,32 @@ def check_key(name: str, value: int) -> int:
     return value
 
 
-def philox(
-    seed: int, image: int, purpose: int, block: int, *, overflow: bool = False
-) -> np.random.Philox:
-    """Return a generator whose next word is the first of ``block``."""
-    counter = block + ((2 * purpose + overflow) * _WORD)
-    # NumPy increments before it generates.
-    before = (counter - 1) % (1 << 256)
-    key = check_key("seed", seed) + check_key("image index", image) * _WORD
-    return np.random.Philox(key=key, counter=before)
+class Words:
+    """A movable place in the streams of one seed; one per thread.
+
+    NumPy asks the operating system for entropy whenever a generator is made, keys or not: moving
+    one is several times faster than making one.
+
+    Args:
+        seed: first word of every key.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.Philox(key=check_key("seed", seed))
+        self._state = self._generator.state
+
+    def take(
+        self, image: int, purpose: int, block: int, count: int, *, overflow: bool = False
+    ) -> NDArray[np.uint64]:
+        """Return ``count`` words from the start of ``block`` on, uint64[count]."""
+        # NumPy increments the counter before it generates, hence one block back.
+        before = (block + (2 * purpose + overflow) * _WORD - 1) % (1 << 256)
+        inner = self._state["state"]
+        inner["key"][1] = check_key("image index", image)
+        inner["counter"][:] = [before >> shift & (_WORD - 1) for shift in (0, 64, 128, 192)]
+        self._generator.state = self._state
+        words: NDArray[np.uint64] = self._generator.random_raw(count)
+        return words
 
 
 def raw_words(
@@ -99,6 +120,4 @@ def raw_words(
 ) -> NDArray[np.uint64]:
     """Return words ``start`` to ``start + count - 1`` of a stream, uint64[count]."""
     block, skip = divmod(start, WORDS_PER_BLOCK)
-    generator = philox(seed, image, purpose, block, overflow=overflow)
-    words: NDArray[np.uint64] = generator.random_raw(skip + count)
-    return words[skip:]
+    return Words(seed).take(image, purpose, block, skip + count, overflow=overflow)[skip:]

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from qrobust.certify.binomial import lower_bound
-from qrobust.certify.bounds import ABSTAIN, charged_level, check_samples, radius_q16
+from qrobust.certify.binomial import PROBABILITY_BITS, lower_bound
+from qrobust.certify.bounds import ABSTAIN, charged_level, check_samples
 from qrobust.certify.errors import CertifyError
-from qrobust.certify.noise import NoiseTable
 from qrobust.certify.rational import rational, text
+from qrobust.certify.sequential import SequentialTest, sequential_test
+from qrobust.certify.smoothing import Smoothing
 
 _MAX_RADIUS = (1 << 32) - 1
 
@@ -79,29 +80,65 @@ class RadiusTable:
         return cls(n, alpha, least, tuple(packed))
 
 
-def radius_table(n: int, alpha: Fraction, noise: NoiseTable, coordinates: int) -> RadiusTable:
-    """Compute the table of a noise: seconds for ``n = 10,000``, once, on the host.
+@dataclass(frozen=True)
+class SequentialTable:
+    """The thresholds of a sequential test, with what they are for.
+
+    Attributes:
+        radius: certified when accepted, in LSB (L2) or pixels (L0).
+        alpha: error probability, the sampler's error included.
+        test: p0, level and checkpoints.
+    """
+
+    radius: Fraction
+    alpha: Fraction
+    test: SequentialTest
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "radius": text(self.radius),
+            "alpha": text(self.alpha),
+            **self.test.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> SequentialTable:
+        """Read what :meth:`to_json` wrote; raise `CertifyError` where it is damaged."""
+        test = SequentialTest.from_json(value)
+        radius = rational(value.get("radius"), "radius of a sequential test")
+        return cls(radius, rational(value.get("alpha"), "alpha of a sequential test"), test)
+
+
+def sequential_table(
+    radius: Fraction, n: int, alpha: Fraction, smoothing: Smoothing
+) -> SequentialTable:
+    """Compute the thresholds of a test of up to ``n`` samples; a second or so, on the host."""
+    level = charged_level(alpha, n, smoothing.variation)
+    return SequentialTable(radius, alpha, sequential_test(smoothing.probability(radius), level, n))
+
+
+def radius_table(n: int, alpha: Fraction, smoothing: Smoothing) -> RadiusTable:
+    """Compute the table of a smoothing: seconds for ``n = 10,000``, once, on the host.
 
     Args:
         n: samples of the bound.
-        alpha: allowed error probability.
-        noise: kind and scale of the noise.
-        coordinates: numbers in one input (their sampling error is charged to alpha).
+        alpha: allowed error probability (the sampler's error is charged to it).
+        smoothing: of the inputs.
 
     Raises:
         CertifyError: ``n`` can never certify anything at ``alpha``.
     """
-    level = charged_level(alpha, n, coordinates * noise.variation)
+    level = charged_level(alpha, n, smoothing.variation)
     check_samples(n, level)
-    sigma = noise.radius_sigma
     radii: list[int] = []
     guess: int | None = None
     for votes in range(n, 0, -1):
         # One vote less lowers the bound by about 1/n: a guess that saves most of the search.
         probability = lower_bound(n, votes, level, guess=guess)
-        radius = radius_q16(probability, sigma)
+        radius = smoothing.radius_q16(probability, (1 << PROBABILITY_BITS) - probability)
         if radius == ABSTAIN:
             break
         radii.append(radius)
-        guess = probability - (1 << 48) // n
+        guess = probability - (1 << PROBABILITY_BITS) // n
     return RadiusTable(n, alpha, n - len(radii) + 1, tuple(reversed(radii)))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from queue import SimpleQueue
+from threading import Event
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.errors import CertifyError
-from qrobust.certify.model import ModelFile, make_interpreter
-from qrobust.certify.noise import NoiseTable
-from qrobust.certify.sampler import NoiseSampler
+from qrobust.certify.model import ModelFile, make_interpreter, refusals
+from qrobust.certify.smoothing import Smoothing
 
 DEFAULT_BATCH = 64
 
@@ -28,7 +27,7 @@ class _Worker:
     """One interpreter with its sampler and buffers; used by one thread at a time."""
 
     def __init__(
-        self, file: ModelFile, noise: NoiseTable, *, seed: int, batch: int, kernels: str
+        self, file: ModelFile, smoothing: Smoothing, *, seed: int, batch: int, kernels: str
     ) -> None:
         self._interpreter = make_interpreter(file.content, batch=batch, kernels=kernels)
         source = self._interpreter.get_input_details()[0]
@@ -39,7 +38,7 @@ class _Worker:
             )
         self._source, self._result = source["index"], result["index"]
         self._file = file
-        self._sampler = NoiseSampler(noise, file.coordinates, seed=seed)
+        self._sampler = smoothing.sampler(seed)
         self._inputs = np.zeros((batch, *file.shape), file.grid.dtype)
         self._rows = self._inputs.reshape(batch, file.coordinates)
 
@@ -47,22 +46,14 @@ class _Worker:
         self, tensor: NDArray[np.int16], image: int, purpose: int, start: int, count: int
     ) -> NDArray[np.int64]:
         """Votes of samples ``start`` to ``start + count - 1``; rows past them are not counted."""
-        grid = self._file.grid
-        self._sampler.add(
-            tensor,
-            self._rows[:count],
-            low=grid.tensor_low,
-            high=grid.tensor_high,
-            image=image,
-            purpose=purpose,
-            start=start,
-        )
+        self._sampler.fill(tensor, self._rows[:count], image=image, purpose=purpose, start=start)
         return np.bincount(self.run()[:count], minlength=self._file.classes).astype(np.int64)
 
     def run(self) -> NDArray[np.intp]:
-        self._interpreter.set_tensor(self._source, self._inputs)
-        self._interpreter.invoke()
-        outputs = self._interpreter.get_tensor(self._result)
+        with refusals():
+            self._interpreter.set_tensor(self._source, self._inputs)
+            self._interpreter.invoke()
+            outputs = self._interpreter.get_tensor(self._result)
         labels: NDArray[np.intp] = np.argmax(outputs, axis=1)  # ties go to the lowest index
         return labels
 
@@ -80,7 +71,7 @@ class VoteCounter:
 
     Args:
         file: a checked model.
-        noise: on the model's input grid.
+        smoothing: how inputs are randomized.
         seed: of the random streams.
         threads: interpreters at work; all cores by default.
         batch_size: inputs per ``invoke``. A file whose graph fixes the batch runs one by one.
@@ -90,7 +81,7 @@ class VoteCounter:
     def __init__(
         self,
         file: ModelFile,
-        noise: NoiseTable,
+        smoothing: Smoothing,
         *,
         seed: int = 0,
         threads: int | None = None,
@@ -106,18 +97,21 @@ class VoteCounter:
         self.threads = threads
         self.batch_size = batch_size
         try:
-            first = _Worker(file, noise, batch=batch_size, seed=seed, kernels=kernels)
+            first = _Worker(file, smoothing, batch=batch_size, seed=seed, kernels=kernels)
         except CertifyError:
             if batch_size == 1:
                 raise
             # Most likely a RESHAPE with a fixed batch; if not, this raises the same error.
             self.batch_size = 1
-            first = _Worker(file, noise, batch=1, seed=seed, kernels=kernels)
+            first = _Worker(file, smoothing, batch=1, seed=seed, kernels=kernels)
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._idle.put(first)
         for _ in range(threads - 1):
-            self._idle.put(_Worker(file, noise, batch=self.batch_size, seed=seed, kernels=kernels))
+            self._idle.put(
+                _Worker(file, smoothing, batch=self.batch_size, seed=seed, kernels=kernels)
+            )
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="votes")
+        self._closed = False
 
     def count(
         self, tensor: NDArray[np.int16], *, image: int, purpose: int, start: int = 0, count: int
@@ -137,12 +131,15 @@ class VoteCounter:
         end = start + count
         # The threads share one iterator, so memory stays the same whatever the count.
         chunks = iter(range(start, end, self.batch_size))
+        stop = Event()
 
         def drain() -> NDArray[np.int64]:
             votes = np.zeros(self.file.classes, np.int64)
             worker = self._idle.get()
             try:
                 for first in chunks:
+                    if self._closed or stop.is_set():
+                        raise CancelledError
                     size = min(self.batch_size, end - first)
                     votes += worker.count(tensor, image, purpose, first, size)
             finally:
@@ -154,7 +151,7 @@ class VoteCounter:
             votes: NDArray[np.int64] = np.sum([future.result() for future in running], axis=0)
             return votes
         except BaseException:
-            deque(chunks, maxlen=0)  # interrupted: leave the threads nothing to do
+            stop.set()
             raise
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
@@ -166,7 +163,8 @@ class VoteCounter:
             self._idle.put(worker)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads; a count under way in another thread raises `CancelledError`."""
+        self._closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> VoteCounter:

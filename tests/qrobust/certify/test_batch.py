@@ -60,10 +60,10 @@ def test_processes_as_executor(job, data, whole, tmp_path):
 class Killer(Job):
     """A job whose worker dies at image 2."""
 
-    def certify(self, x, index, y):
-        if index == 2:
+    def certify(self, image):
+        if image.index == 2:
             os._exit(9)
-        return super().certify(x, index, y)
+        return super().certify(image)
 
 
 def test_a_dead_worker_loses_nothing(classifier, data, job, whole, tmp_path):
@@ -71,7 +71,10 @@ def test_a_dead_worker_loses_nothing(classifier, data, job, whole, tmp_path):
     out = tmp_path / "j"
     with (
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor,
-        pytest.raises(CertifyError, match="a worker process died .* run the same command again"),
+        pytest.raises(
+            CertifyError,
+            match="a worker process died; the 2 certificates .* run the same command again",
+        ),
     ):
         list(certify_dataset(killer, data, out=out, executor=executor, window=1))
     assert [line["index"] for line in lines(out)[1:]] == [0, 1]

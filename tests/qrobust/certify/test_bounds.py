@@ -1,7 +1,10 @@
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from qrobust.certify.bounds import (
@@ -12,6 +15,7 @@ from qrobust.certify.bounds import (
     check_samples,
     least_samples,
     probability_bound,
+    quantile_q16,
     radius_q16,
 )
 from qrobust.certify.errors import CertifyError
@@ -47,9 +51,24 @@ def test_half_certifies_radius_zero():
     assert radius_q16((1 << 47) - 1, Fraction(3)) == ABSTAIN
 
 
-def test_a_probability_is_below_one():
-    with pytest.raises(ValueError, match="below 1"):
-        radius_q16(1 << 48, Fraction(3))
+@pytest.mark.parametrize("probability", [-1, (1 << 48) + 1])
+def test_a_probability_is_at_most_one(probability):
+    with pytest.raises(ValueError, match="a probability in units"):
+        quantile_q16(probability, Fraction(3))
+
+
+@given(st.integers(1, (1 << 48) - 1), st.fractions("0.1", 100, max_denominator=100))
+def test_quantile_is_the_largest_that_holds(probability, sigma):
+    quantile = quantile_q16(probability, sigma)
+    with mpmath.workprec(200):
+        unit = 1 / (mpmath.mpf(sigma.numerator) / sigma.denominator * 65536)
+        p = mpmath.ldexp(probability, -48)
+        assert mpmath.ncdf(quantile * unit) <= p < mpmath.ncdf((quantile + 1) * unit)
+
+
+def test_quantiles_of_the_ends():
+    assert quantile_q16(0, Fraction(1)) is None
+    assert quantile_q16(1 << 48, Fraction(1)) > 8 << 16
 
 
 def test_alpha_pays_for_the_sampler():

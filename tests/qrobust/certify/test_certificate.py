@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -6,11 +8,11 @@ from qrobust.certify.certificate import Certificate
 from qrobust.certify.errors import CertifyError
 
 CERTIFICATE = Certificate(
-    index=4, label=2, candidate=2, radius_q16=3 * 65536 + 1, span=255, votes=(1, 2, 97), n0=10,
-    n=100, alpha="0.001", sampler_error="1E-20", method="clopper_pearson",
-    noise="rounded_gaussian", sigma="64", seed=0, streams=1, quantized_input=False,
-    input_sha256="ab", model_sha256="cd", runtime="litert", kernels="xnnpack", samples=110, y=2,
-    seconds=0.5,
+    index=4, label=2, candidate=2, radius_q16=3 * 65536 + 1, norm="l2", decision="certified",
+    votes=(1, 2, 97), n0=10, n=100, settings={"alpha": "0.001", "method": "clopper_pearson"},
+    sampler_error="1E-20", noise="rounded_gaussian", sigma="64", keep=None, null=None, span=255,
+    coordinates=20, seed=0, streams=1, quantized_input=False, input_sha256="ab",
+    model_sha256="cd", runtime="litert", kernels="xnnpack", y=2, seconds=0.5,
 )  # fmt: skip
 
 
@@ -18,12 +20,27 @@ def test_radii():
     assert CERTIFICATE.radius == 3 + 2**-16  # exact
     assert CERTIFICATE.radius_unit == 0.011764765
     assert CERTIFICATE.radius_unit <= CERTIFICATE.radius / 255
+    assert (CERTIFICATE.samples, CERTIFICATE.alpha) == (110, "0.001")
+
+
+def test_derived_radii_never_exceed_geometry():
+    linf = Fraction(CERTIFICATE.radius_linf)
+    assert linf**2 * 20 <= Fraction(CERTIFICATE.radius) ** 2 < (linf + Fraction(1, 65536)) ** 2 * 20
+    assert CERTIFICATE.radius_l1 == CERTIFICATE.radius
+
+
+def test_pixels_have_no_unit_and_nothing_derived():
+    pixels = replace(CERTIFICATE, norm="l0", radius_q16=7 << 16, sigma=None, keep=5, null=0)
+    assert pixels.radius == 7
+    assert pixels.radius_unit is pixels.radius_linf is pixels.radius_l1 is None
+    assert "derived" not in pixels.to_json()
+    assert Certificate.from_json(json.loads(json.dumps(pixels.to_json()))) == pixels
 
 
 def test_json_round_trip():
     value = json.loads(json.dumps(CERTIFICATE.to_json()))
     assert Certificate.from_json(value) == CERTIFICATE
-    assert (value["radius_lsb"], value["correct"]) == (CERTIFICATE.radius, True)
+    assert (value["radius"], value["correct"]) == (CERTIFICATE.radius, True)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +53,8 @@ def test_json_round_trip():
         ({"sigma": 64}, "sigma is 64"),
         ({"y": "2"}, "y is '2'"),
         ({"quantized_input": 0}, "quantized_input is 0"),
+        ({"settings": {}}, "settings lack alpha"),
+        ({"settings": []}, "settings is"),
     ],
 )
 def test_damaged(change, message):

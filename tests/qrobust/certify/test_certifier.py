@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from qrobust.certify import ABSTAIN, Certifier, CertifyError, SmoothingSpec, attach_spec
-from qrobust.certify.bounds import certified_radius
+from qrobust.certify.bounds import certified_radius, charged_level
 from qrobust.certify.streams import Purpose
 
 from .tiny_models import linear, threshold_model
@@ -23,7 +23,7 @@ def test_certificate_says_what_the_votes_say(certifier, images):
     pilot = certifier.votes(images[0], 100, index=3, purpose=Purpose.PILOT)
     assert certificate.votes == tuple(votes)
     assert certificate.candidate == np.argmax(pilot)
-    _, level = certifier.level("0.01", 1000)
+    level = charged_level(Fraction(1, 100), 1000, certifier.smoothing.variation)
     radius = certified_radius(int(votes[certificate.candidate]), 1000, level, Fraction(30))
     assert certificate.radius_q16 == max(radius, 0)
     assert certificate.label == (ABSTAIN if radius == ABSTAIN else certificate.candidate)
@@ -115,7 +115,7 @@ def test_sigma_must_be_positive(classifier, sigma):
         ({"alpha": 0}, "alpha must lie"),
         ({"alpha": 0.7}, "alpha must lie"),
         ({"alpha": "x"}, "alpha must be a finite number"),
-        ({"n": 0}, "can never certify"),
+        ({"n": 0}, "n must be at least 1"),
         ({"y": 3}, "image 0 has y=3; the model has classes 0 to 2"),
         ({"y": -1}, "has y=-1"),
         ({"index": -1}, "image index must lie"),
@@ -145,3 +145,18 @@ def test_bad_counts(certifier, images):
 def test_bad_seed(classifier, seed):
     with pytest.raises(CertifyError, match="seed must lie"):
         Certifier(classifier, sigma=1, seed=seed, threads=1)
+
+
+def test_copies_are_what_is_voted_on(certifier, images, weights):
+    copies = certifier.copies(images[3], 200, index=3)
+    assert copies.shape == (200, 5, 4, 1)
+    logits = np.clip((copies.reshape(200, 20) @ weights.T + 4) // 8, -128, 127)
+    votes = np.bincount(logits.argmax(1), minlength=3)
+    np.testing.assert_array_equal(votes, certifier.votes(images[3], 200, index=3))
+
+
+def test_ablation_has_no_noise_table(classifier, certifier):
+    assert certifier.noise.sigma == 30
+    file = attach_spec(classifier, SmoothingSpec.for_ablation(classifier, keep=3, null=0))
+    with Certifier(file, threads=1) as ablating, pytest.raises(CertifyError, match="no noise"):
+        _ = ablating.noise

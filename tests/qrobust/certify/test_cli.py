@@ -74,6 +74,62 @@ def test_module_prints_progress_to_stderr(place):
 
 
 @pytest.mark.parametrize(
+    ("extra", "method"),
+    [
+        (["--radius", "12.75"], "sequential"),
+        (["--gain", "0.1"], "anytime"),
+        (["--method", "two_class"], "two_class"),
+        (["--method", "randomized_clopper_pearson"], "randomized_clopper_pearson"),
+    ],
+)
+def test_methods_certify_and_audit(place, capsys, extra, method):
+    assert certify(*extra) == 0
+    header, first = map(json.loads, (place / "c.jsonl").read_text().splitlines()[:2])
+    assert header["method"] == first["settings"]["method"] == method
+    assert main(["audit", "c.jsonl", "m.tflite", "d.npz", "--quiet"]) == 0
+    assert "12 certificates, 0 do not stand" in capsys.readouterr().out
+
+
+def test_discrete_noise_and_ablation(place, classifier, capsys):
+    assert certify("--sigma", "30", "--noise", "discrete_gaussian", model="bare.tflite") == 0
+    spec = SmoothingSpec.for_ablation(classifier, keep=4, null=0)
+    (place / "a.tflite").write_bytes(attach_spec(classifier, spec))
+    assert certify(model="a.tflite", out="a.jsonl") == 0
+    assert "radius (pixels)" in capsys.readouterr().out
+    for model, out in (("bare.tflite", "c.jsonl"), ("a.tflite", "a.jsonl")):
+        assert main(["audit", out, model, "d.npz", "--quiet"]) == 0
+
+
+def test_tsv(place):
+    assert certify("--tsv", "t.tsv") == 0
+    lines = (place / "t.tsv").read_text().splitlines()
+    assert len(lines) == 13
+    assert lines[0].split("\t") == ["idx", "label", "predict", "radius", "correct", "time"]
+
+
+def test_report(place, capsys):
+    assert certify() == 0
+    assert certify("--radius", "5", out="s.jsonl") == 0
+    assert main(["report", "fixed=c.jsonl", "s.jsonl", "--out", "r", "--radii", "0", "5"]) == 0
+    assert "certified_accuracy.csv" in capsys.readouterr().out
+    assert "| radius (LSB) | fixed | s |" in (place / "r" / "report.md").read_text()
+    assert main(["report", "none.jsonl", "--out", "r"]) == 2
+
+
+def test_a_model_that_never_changes_its_answer(place, capsys):
+    (place / "k.tflite").write_bytes(linear(np.zeros((3, 20)), [0, 5, 0], shape=(5, 4, 1)))
+    x = np.zeros((20, 5, 4, 1), np.uint8)
+    np.savez(place / "many.npz", x=x, y=np.arange(20) % 3)
+    np.savez(place / "same.npz", x=x, y=np.ones(20, int))
+    options = ["--sigma", "3"]
+    assert certify(*options, model="k.tflite", data="many.npz") == 2
+    assert "answers class 1 for all 20 inputs" in capsys.readouterr().err
+    assert not (place / "c.jsonl").exists()
+    assert certify(*options, "--allow-constant", model="k.tflite", data="many.npz") == 0
+    assert certify(*options, model="k.tflite", data="same.npz", out="s.jsonl") == 0
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"model": "bare.tflite"}, "no smoothing spec"),
@@ -109,6 +165,11 @@ def test_bad_files(place, capsys, arguments, message):
         (["--limit", "0"], "--limit must be"),
         (["--seed", "-1"], "seed must lie"),
         (["--batch", "0"], "batch_size must be"),
+        (["--threads", "-1"], "threads must be"),
+        (["--radius", "181"], "more than 6 sigma"),
+        (["--radius", "90"], "use n >="),
+        (["--radius", "5", "--gain", "0.1"], "only anytime takes a gain"),
+        (["--noise", "salt"], "noise=salt contradicts"),
     ],
     ids=str,
 )

@@ -16,7 +16,11 @@ from .tiny_models import linear
 @pytest.fixture(scope="module")
 def spec(classifier):
     return SmoothingSpec.for_model(
-        classifier, sigma="12.5", labels=("a", "b", "c"), tables=((50, "0.01"),)
+        classifier,
+        sigma="12.5",
+        labels=("a", "b", "c"),
+        tables=((50, "0.01"),),
+        tests=(("6.25", 200, "0.01"),),
     )
 
 
@@ -52,7 +56,7 @@ def test_the_grid_must_be_the_files(classifier, spec):
 
 
 def test_labels_must_be_as_many_as_classes(classifier, spec):
-    with pytest.raises(CertifyError, match="2 labels for a model with 3 classes"):
+    with pytest.raises(CertifyError, match="names 2 labels, the file has 3 classes"):
         SmoothingSpec.for_model(classifier, sigma=1, labels=("a", "b"))
     with pytest.raises(CertifyError, match="names 2 labels, the file has 3 classes"):
         attach_spec(classifier, replace(spec, labels=("a", "b")))
@@ -69,7 +73,11 @@ def test_bad_sigma(classifier, sigma):
     [
         ({"version": 2}, "version 2, this program reads 1"),
         ({"sigma": "0"}, "sigma must be positive"),
-        ({"sigma": None}, "sigma of the smoothing spec must be a finite number"),
+        ({"sigma": None}, "rounded_gaussian noise takes a sigma, and neither keep nor null"),
+        ({"sigma": []}, "sigma of the smoothing spec must be a finite number"),
+        ({"keep": 3}, "and neither keep nor null"),
+        ({"keep": "3"}, "keep and null must be integers"),
+        ({"tests": [{}]}, "damaged sequential test"),
         ({"noise": "salt"}, "unknown noise 'salt'"),
         ({"streams": 9}, "wants stream layout 9"),
         ({"tie": "random"}, "unknown tie rule 'random'"),
@@ -93,7 +101,9 @@ def test_damaged_specs(classifier, spec, change, message):
         read_spec(write_metadata(classifier, METADATA_NAME, content))
 
 
-@pytest.mark.parametrize("key", ["sigma", "noise", "streams", "tie", "grid", "labels", "tables"])
+@pytest.mark.parametrize(
+    "key", ["sigma", "noise", "streams", "tie", "grid", "labels", "tables", "keep", "null", "tests"]
+)
 def test_missing_fields(classifier, spec, key):
     value = spec.to_json()
     del value[key]

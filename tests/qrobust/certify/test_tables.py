@@ -4,16 +4,20 @@ import pytest
 
 from qrobust.certify.bounds import ABSTAIN, certified_radius, charged_level
 from qrobust.certify.errors import CertifyError
+from qrobust.certify.grid import InputGrid
 from qrobust.certify.noise import noise_table
-from qrobust.certify.tables import RadiusTable, radius_table
+from qrobust.certify.sequential import sequential_test
+from qrobust.certify.smoothing import GaussianSmoothing
+from qrobust.certify.tables import RadiusTable, SequentialTable, radius_table, sequential_table
 
 NOISE = noise_table("rounded_gaussian", Fraction("16.5"), 255)
+SMOOTHING = GaussianSmoothing(NOISE, InputGrid("int8", 1.0, -128), 64)
 ALPHA = Fraction(1, 1000)
 
 
 @pytest.fixture(scope="module")
 def table():
-    return radius_table(300, ALPHA, NOISE, 64)
+    return radius_table(300, ALPHA, SMOOTHING)
 
 
 def test_every_entry_equals_the_exact_radius(table):
@@ -61,4 +65,32 @@ def test_votes_out_of_range(table):
 
 def test_too_few_samples():
     with pytest.raises(CertifyError, match="use n >= 10"):
-        radius_table(9, ALPHA, NOISE, 64)
+        radius_table(9, ALPHA, SMOOTHING)
+
+
+def test_sequential_tables_are_those_of_the_certifier():
+    table = sequential_table(Fraction("8.25"), 500, ALPHA, SMOOTHING)
+    level = charged_level(ALPHA, 500, SMOOTHING.variation)
+    assert table.test == sequential_test(SMOOTHING.probability(Fraction("8.25")), level, 500)
+    assert SequentialTable.from_json(table.to_json()) == table
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"radius": None},
+        {"alpha": "x"},
+        {"p0_q48": "x"},
+        {"level": "1/0"},
+        {"checkpoints": 3},
+        {"checkpoints": []},
+        {"checkpoints": [[3, 2, 1], [3, 2, 1]]},
+        {"checkpoints": [[3, 9, 1]]},
+        {"checkpoints": [[3, 2]]},
+    ],
+    ids=str,
+)
+def test_damaged_sequential_tables(change):
+    table = sequential_table(Fraction(4), 100, ALPHA, SMOOTHING)
+    with pytest.raises(CertifyError):
+        SequentialTable.from_json({**table.to_json(), **change})

@@ -1,3 +1,4 @@
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -7,6 +8,7 @@ from qrobust.certify.errors import CertifyError
 from qrobust.certify.model import KERNELS, load_model
 from qrobust.certify.noise import noise_table
 from qrobust.certify.sampler import NoiseSampler
+from qrobust.certify.smoothing import GaussianSmoothing
 from qrobust.certify.streams import Purpose
 from qrobust.certify.votes import VoteCounter
 
@@ -15,17 +17,23 @@ from .tiny_models import linear
 NOISE = noise_table("rounded_gaussian", Fraction(40), 255)
 
 
+def smoothing(file):
+    return GaussianSmoothing(NOISE, file.grid, file.coordinates)
+
+
 def count(content, x, n, **options):
     file = load_model(content)
     tensor = file.grid.to_tensor(x, file.shape)
-    with VoteCounter(file, NOISE, seed=6, **options) as counter:
+    with VoteCounter(file, smoothing(file), seed=6, **options) as counter:
         return counter.count(tensor, image=2, purpose=Purpose.BOUND, start=3, count=n)
 
 
 @pytest.fixture(scope="module")
 def expected(weights, images):
     """The same votes in plain NumPy."""
-    noise = NoiseSampler(NOISE, 20, seed=6).noise(2, Purpose.BOUND, 3, 500).astype(int)
+    noise = (
+        NoiseSampler(NOISE, 20, seed=6, low=0, high=0).noise(2, Purpose.BOUND, 3, 500).astype(int)
+    )
     noisy = np.clip(images[0].ravel() + noise, 0, 255)
     logits = np.clip((noisy @ weights.T + 4) // 8, -128, 127)
     return np.bincount(logits.argmax(1), minlength=3)
@@ -52,7 +60,7 @@ def test_votes_depend_on_nothing_but_the_stream(classifier, images, expected, op
 def test_more_samples_extend_fewer(classifier, images):
     file = load_model(classifier)
     tensor = file.grid.to_tensor(images[1], file.shape)
-    with VoteCounter(file, NOISE, threads=1) as counter:
+    with VoteCounter(file, smoothing(file), threads=1) as counter:
         place = {"image": 0, "purpose": Purpose.BOUND}
         parts = [counter.count(tensor, start=s, count=100, **place) for s in (0, 100)]
         whole = counter.count(tensor, start=0, count=200, **place)
@@ -77,7 +85,7 @@ def test_ties_go_to_the_lowest_index():
 def test_memory_does_not_grow_with_the_count(classifier, images, monkeypatch):
     submitted = []
     file = load_model(classifier)
-    with VoteCounter(file, NOISE, threads=2, batch_size=1) as counter:
+    with VoteCounter(file, smoothing(file), threads=2, batch_size=1) as counter:
         submit = counter._pool.submit
         monkeypatch.setattr(counter._pool, "submit", lambda *a: submitted.append(a) or submit(*a))
         counter.count(
@@ -91,5 +99,17 @@ def test_memory_does_not_grow_with_the_count(classifier, images, monkeypatch):
     [({"threads": 0}, "threads must be at least 1"), ({"batch_size": 0}, "batch_size must be")],
 )
 def test_bad_arguments(classifier, options, message):
+    file = load_model(classifier)
     with pytest.raises(CertifyError, match=message):
-        VoteCounter(load_model(classifier), NOISE, **options)
+        VoteCounter(file, smoothing(file), **options)
+
+
+def test_closing_ends_a_count_under_way(classifier, images):
+    file = load_model(classifier)
+    tensor = file.grid.to_tensor(images[0], file.shape)
+    counter = VoteCounter(file, smoothing(file), threads=2)
+    with ThreadPoolExecutor(1) as other:
+        endless = other.submit(counter.count, tensor, image=0, purpose=Purpose.BOUND, count=10**12)
+        counter.close()
+        with pytest.raises((CancelledError, RuntimeError)):
+            endless.result(timeout=20)

@@ -1,0 +1,338 @@
+"""What certification costs: ResNet-8 in integers beside float32 Keras and ART, in one run.
+
+    python benchmarks/certify.py [--repeats 5] [--tests 200] [--images 20]
+        [--model M.tflite --data D.npz] [--json OUT.json]
+
+Speed: the same ResNet-8, weights drawn, as an int8 file under the certifier and in float32 Keras
+under Cohen's loop (compiled, batch 400) and under ART, on the same threads. Contenders take turns;
+rates are medians. On a busy machine the rates depend on who else runs: "CPU us" is the processor
+time of one copy over all threads, which hardly does.
+
+Samples: sequential tests at r = .25 and .5 of the [0, 1] scale against n = 100,000, on held-out
+digits and networks trained here with that noise, or on a ResNet-8 file that carries a smoothing
+spec (``--model``, ``--data``).
+
+Scaling: one and two worker processes and Dask, and whether their certificates are the same.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+from tqdm import tqdm
+
+from qrobust.certify import (
+    Certifier,
+    Data,
+    Job,
+    SmoothingSpec,
+    attach_spec,
+    certify_dataset,
+    load_data,
+    make_data,
+)
+from qrobust.certify.model import make_interpreter
+from qrobust.certify.votes import available_cores
+
+SIGMA = 64
+BATCH = 64
+COHEN_BATCH = 400
+FULL = 100_000
+N0 = 100
+ALPHA = "0.001"
+RADII = (0.25, 0.5)
+SIGMAS = (0.25, 0.5)
+SPAN = 255
+PURE, VOTES, COHEN, ART = "int8, inference only", "int8, certifier", "float32, Cohen's loop", "ART"
+
+Run = Callable[[int], object]
+
+
+def main() -> int:
+    args = arguments()
+    threads = available_cores()
+    speeds = speed(threads, args.repeats)
+    print(f"\nResNet-8, {threads} threads, noise of {SIGMA} LSB: noisy copies classified\n")
+    show({"contender": name, **row.columns(speeds[COHEN])} for name, row in speeds.items())
+    pure, votes, art = speeds[PURE], speeds[VOTES], speeds.get(ART)
+    print(
+        f"\nnoise, saturation, counting on top of inference: {pure.rate / votes.rate - 1:.0%} "
+        f"(CPU time: {votes.cpu / pure.cpu - 1:.0%})"
+    )
+    if art:
+        ratio, cpu_ratio = votes.rate / art.rate, art.cpu / votes.cpu
+        print(f"certifier against ART: {ratio:.1f} x (CPU time: {cpu_ratio:.1f} x)")
+
+    networks = [given(args, speeds[COHEN].rate)] if args.model else map(trained_digits, SIGMAS)
+    tests = [sequential(net, r, args.tests, args.images) for net in networks for r in RADII]
+    print(f"\nsequential tests of up to {FULL:,} samples against {FULL:,}, alpha {ALPHA}\n")
+    show(tests)
+
+    workers = scaling(args.images)
+    print("\none process, two, and Dask (one thread in each)\n")
+    show(workers)
+    if args.json:
+        rows = {name: asdict(row) for name, row in speeds.items()}
+        result = {"speed": rows, "sequential": tests, "scaling": workers}
+        Path(args.json).write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="turns of every contender")
+    parser.add_argument("--tests", type=int, default=200, help="images tested sequentially")
+    parser.add_argument("--images", type=int, default=20, help="of these, certified in full too")
+    parser.add_argument("--model", help="ResNet-8 .tflite with a smoothing spec, for the tests")
+    parser.add_argument("--data", help=".npz for --model")
+    parser.add_argument("--json", help="write the numbers here")
+    args = parser.parse_args()
+    if (args.model is None) != (args.data is None):
+        parser.error("--model and --data belong together")
+    return args
+
+
+def show(rows: Any) -> None:
+    print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=",.1f"))
+
+
+# Speed
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Copies per second, and processor seconds of one copy."""
+
+    rate: float
+    cpu: float
+
+    def columns(self, base: "Speed") -> dict[str, float]:
+        """What the table shows, beside a base."""
+        return {
+            "per second": self.rate,
+            "times Cohen's loop": self.rate / base.rate,
+            "CPU us": 1e6 * self.cpu,
+            "times, CPU": base.cpu / self.cpu,
+        }
+
+
+def speed(threads: int, repeats: int) -> dict[str, Speed]:
+    """Speed of every contender."""
+    import tensorflow as tf
+    from networks import NETWORKS, random_inputs, trained_looking
+
+    import qrobust
+    from tflite_export import export
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    model = trained_looking(NETWORKS["ResNet-8"](), seed=1)
+    x = random_inputs(model, 1, seed=3)[0]
+    twin = qrobust.quantize(model, 4, 4, calibrate=random_inputs(model, 64, seed=2))
+    file = export(twin).tflite
+    with (
+        Certifier(file, sigma=SIGMA, threads=threads) as certifier,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        turns: dict[str, tuple[Run, int]] = {
+            PURE: (pure_inference(file, x, pool, threads), 20_480),
+            VOTES: (lambda count: certifier.votes(x, count), 20_480),
+            COHEN: (cohens_loop(model, x, SIGMA), 4_000),
+        }
+        art = arts_loop(model, x)
+        if art is None:
+            print("ART is not installed: skipped (pip install -e '.[benchmarks]')")
+        else:
+            turns[ART] = (art, 2_000)
+        return interleaved(turns, repeats)
+
+
+def interleaved(turns: dict[str, tuple[Run, int]], repeats: int) -> dict[str, Speed]:
+    """Median speeds of contenders that take turns; the first turn of each is not counted."""
+    clocks: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
+    for turn in tqdm(range(repeats + 1), desc="speed", unit="turn", file=sys.stderr):
+        for name, (run, count) in turns.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            run(count)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            if turn:
+                clocks[name].append((count / wall, cpu / count))
+    return {
+        name: Speed(median(rate for rate, _ in times), median(cpu for _, cpu in times))
+        for name, times in clocks.items()
+    }
+
+
+def pure_inference(file: bytes, x: np.ndarray, pool: ThreadPoolExecutor, threads: int) -> Run:
+    """The interpreter alone: the same batches and threads, one input over and over."""
+    interpreters = [make_interpreter(file, batch=BATCH) for _ in range(threads)]
+    source = interpreters[0].get_input_details()[0]["index"]
+    batch = np.repeat((x.astype(np.int16) - 128).astype(np.int8)[None], BATCH, axis=0)
+
+    def share(interpreter: Any, batches: int) -> None:
+        for _ in range(batches):
+            interpreter.set_tensor(source, batch)
+            interpreter.invoke()
+
+    return lambda count: list(pool.map(share, interpreters, [count // BATCH // threads] * threads))
+
+
+def cohens_loop(model: Any, x: np.ndarray, sigma: float) -> Run:
+    """Cohen's ``_sample_noise`` with Keras for the network, compiled as a whole."""
+    import tensorflow as tf
+
+    image = tf.constant(x[None].astype(np.float32))
+
+    @tf.function
+    def counts() -> Any:
+        noise = tf.random.normal((COHEN_BATCH, *x.shape), stddev=float(sigma))
+        labels = tf.argmax(model(image + noise, training=False), axis=1, output_type=tf.int32)
+        return tf.math.bincount(labels, minlength=model.output_shape[-1])
+
+    return lambda count: [counts().numpy() for _ in range(count // COHEN_BATCH)]
+
+
+def arts_loop(model: Any, x: np.ndarray) -> Run | None:
+    """ART's own certification; None where ART is missing."""
+    try:
+        from art.estimators.certification.randomized_smoothing import (
+            TensorFlowV2RandomizedSmoothing,
+        )
+    except ImportError:
+        return None
+    smoothed = TensorFlowV2RandomizedSmoothing(
+        model, model.output_shape[-1], x.shape, scale=float(SIGMA), alpha=float(ALPHA)
+    )
+    image = x[None].astype(np.float32)
+    return lambda count: smoothed.certify(image, count, batch_size=COHEN_BATCH)
+
+
+# Samples
+
+
+@dataclass(frozen=True)
+class Network:
+    """A file with a smoothing spec, data, and the rate of its float twin under Cohen's loop."""
+
+    file: bytes
+    data: Data
+    float_rate: float
+
+
+def given(args: argparse.Namespace, float_rate: float) -> Network:
+    return Network(Path(args.model).read_bytes(), load_data(args.data), float_rate)
+
+
+def trained_digits(sigma: float) -> Network:
+    """The quickstart's network, trained and smoothed with noise of ``sigma`` on [0, 1]."""
+    from qrobust.datasets import digits
+    from qrobust.quickstart.network import Defence, digits_network, train
+    from tflite_export import export
+
+    lsb = sigma * SPAN
+    data, defence = digits(0), Defence(lsb, 1e-4)
+    print(f"training on digits with noise of {lsb} LSB", file=sys.stderr)
+    file = export(train(defence, data.train, bits=4, epochs=20, seed=0, callbacks=[])).tflite
+    loop = cohens_loop(digits_network(defence, seed=0), data.test.x[0], lsb)
+    float_rate = interleaved({"": (loop, 40_000)}, 3)[""].rate
+    spec = SmoothingSpec.for_model(file, sigma=lsb)
+    return Network(attach_spec(file, spec), make_data(data.test.x, data.test.y), float_rate)
+
+
+def sequential(network: Network, radius: float, tests: int, images: int) -> dict[str, Any]:
+    """Samples and time of sequential tests, and how many decisions are those of n = 100,000."""
+    job = {"model": network.file, "n0": N0, "alpha": ALPHA, "n": FULL}
+    with Certifier(network.file) as certifier:
+        sigma, lsb = float(certifier.noise.sigma) / SPAN, radius * SPAN
+    test = Job(**job, method="sequential", radius=str(lsb))
+    certify(test, network.data, 1)  # thresholds are made once
+    tested, seconds = certify(test, network.data, tests)
+    fixed, _ = certify(Job(**job), network.data, images)
+    same = sum(t.abstained == (f.radius < lsb) for t, f in zip(tested, fixed, strict=False))
+    mean = float(np.mean([t.samples for t in tested]))
+    return {
+        "r / sigma": f"{radius:.2f} / {sigma:.2f}",
+        "certified": f"{sum(not t.abstained for t in tested)} of {tests}",
+        "same decision": f"{same} of {images}",
+        "undecided": sum(t.decision == "undecided" for t in tested),
+        "mean samples": mean,
+        "fewer (x)": (FULL + N0) / mean,
+        "certificates/s": tests / seconds,
+        "x float loop": tests / seconds * (FULL + N0) / network.float_rate,
+    }
+
+
+def certify(
+    job: Job, data: Data, images: int, executor: Executor | None = None
+) -> tuple[list[Any], float]:
+    """Certificates of the first images and the seconds they took."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        results = certify_dataset(
+            job, data, out=Path(folder) / "j", indices=range(images), executor=executor, window=4
+        )
+        bar = tqdm(results, desc=job.method, total=images, unit="image", file=sys.stderr)
+        return list(bar), time.perf_counter() - started
+
+
+# Scaling
+
+
+def scaling(images: int) -> list[dict[str, Any]]:
+    """Images per second and agreement of executors, once each is warm."""
+    network = trained_digits(SIGMAS[0])
+    job = Job(network.file, n=20_000, threads=1)
+    rows: list[dict[str, Any]] = []
+    expected = None
+    for name, make in (("1 process", one), ("2 processes", two), ("Dask, 2 processes", dask)):
+        with make() as executor:
+            if executor is not None:
+                certify(job, network.data, 4, executor)
+            certificates, seconds = certify(job, network.data, images, executor)
+        found = [{**c.to_json(), "seconds": 0} for c in certificates]
+        expected = expected or found
+        rate = images / seconds
+        first = rows[0]["images/s"] if rows else rate
+        rows.append(
+            {"": name, "images/s": rate, "times one": rate / first, "same": found == expected}
+        )
+    return rows
+
+
+@contextmanager
+def one() -> Iterator[None]:
+    yield None
+
+
+@contextmanager
+def two() -> Iterator[Executor]:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        yield executor
+
+
+@contextmanager
+def dask() -> Iterator[Executor]:
+    from distributed import Client, LocalCluster
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**options) as cluster, Client(cluster) as client:
+        yield client.get_executor()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.exit(main())

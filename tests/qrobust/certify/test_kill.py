@@ -1,0 +1,52 @@
+"""SIGKILL at any moment: the resumed journal equals an uninterrupted one, times aside."""
+
+import json
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from qrobust.certify import Job, certify_dataset
+
+KILLS = 50
+
+
+def content(path):
+    return [{**json.loads(line), "seconds": 0} for line in path.read_text().splitlines()]
+
+
+def start(job, data, path):
+    child = os.fork()
+    if child == 0:
+        try:
+            list(certify_dataset(job, data, out=path))
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_fifty_kills(classifier, data, tmp_path):
+    job = Job(classifier, sigma="30", n0=20, n=400, threads=1)
+    began = time.perf_counter()
+    list(certify_dataset(job, data, out=tmp_path / "whole"))
+    whole, duration = content(tmp_path / "whole"), time.perf_counter() - began
+    rng = random.Random(7)
+    interrupted = 0
+    path = tmp_path / "killed"
+    for _ in range(KILLS):
+        child = start(job, data, path)
+        time.sleep(rng.uniform(0, duration))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            interrupted += 1
+        elif path.exists():
+            assert content(path) == whole
+            path.unlink()
+    assert interrupted >= KILLS // 4
+    os.waitpid(start(job, data, path), 0)
+    assert content(path) == whole
