@@ -129,7 +129,7 @@ def round_shift(acc: IntArray, shift: npt.ArrayLike) -> IntArray:
 
     Args:
         acc: int64, any shape.
-        shift: integers that broadcast against ``acc``.
+        shift: integers of at least -31 that broadcast against ``acc``.
     """
     shift = np.asarray(shift, np.int64)
     right = np.maximum(shift, 1)

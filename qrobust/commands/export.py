@@ -16,7 +16,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--io", choices=("int8", "uint8"), default="int8")
     parser.add_argument("--sigma", metavar="LSB", help="write a smoothing spec into the file")
     parser.add_argument(
+        "--table",
+        type=int,
+        metavar="N",
+        help="with --sigma: store the radii that votes of N samples certify, for devices",
+    )
+    parser.add_argument("--alpha", default="0.001", help="of the table (default: 0.001)")
+    parser.add_argument(
         "--c-array", action="store_true", help="also write OUT.cc and OUT.h for firmware"
+    )
+    parser.add_argument(
+        "--c99",
+        type=Path,
+        metavar="DIR",
+        help="also write the network as C99 and, with --table, the certifier and its tables",
     )
     parser.add_argument(
         "--inexact",
@@ -32,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     """Export a model and print its report."""
     model = load_keras(args.model)
     from qrobust.certify import SmoothingSpec, attach_spec, load_data
-    from tflite_export import export
+    from qrobust.certify import c99 as certifier_c99
+    from tflite_export import c99, export
     from tflite_export.c_array import save_c_array
 
     exported = export(
@@ -43,10 +57,20 @@ def run(args: argparse.Namespace) -> int:
         inputs=None if args.data is None else load_data(args.data).x,
     )
     tflite = exported.tflite
+    if args.table is not None and args.sigma is None:
+        raise ValueError("--table holds radii, which need --sigma.")
     if args.sigma is not None:
-        tflite = attach_spec(tflite, SmoothingSpec.for_model(tflite, sigma=args.sigma))
+        tables = () if args.table is None else ((args.table, args.alpha),)
+        spec = SmoothingSpec.for_model(tflite, sigma=args.sigma, tables=tables)
+        tflite = attach_spec(tflite, spec)
     args.out.write_bytes(tflite)
     print(exported.report)
     if args.c_array:
         save_c_array(tflite, args.out.with_suffix(".cc"))
+    if args.c99 is not None:
+        args.c99.mkdir(parents=True, exist_ok=True)
+        written = c99.write(exported, args.c99)
+        if args.table is not None:
+            written += certifier_c99.write(tflite, args.c99)
+        print(f"C99: {', '.join(str(path) for path in written)}")
     return 0

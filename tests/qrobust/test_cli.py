@@ -35,6 +35,22 @@ def test_export_writes_a_c_array_of_the_same_bytes(files):
     assert f"model[{len(values)}]" in (files / "model.h").read_text()
 
 
+def test_export_writes_c99_with_the_certifier(files, tmp_path, capsys):
+    arguments = ["export", files / "model.keras", tmp_path / "m.tflite", "--sigma", 40]
+    assert run(*arguments, "--table", 200, "--c99", tmp_path / "firmware") == 0
+    written = {path.name for path in (tmp_path / "firmware").iterdir()}
+    assert {"model.c", "model.h", "qrobust_certify.c", "certifier_tables.h"} <= written
+    capsys.readouterr()
+    assert run("inspect", tmp_path / "m.tflite") == 0
+    assert "n = 200" in capsys.readouterr().out
+
+
+def test_a_table_needs_sigma(files, tmp_path, capsys):
+    arguments = ["export", files / "model.keras", tmp_path / "m.tflite", "--table", 200]
+    assert run(*arguments) == 2
+    assert "--sigma" in capsys.readouterr().err
+
+
 def test_inspect_shows_layers_and_the_spec(files, capsys):
     assert run("inspect", files / "model.tflite") == 0
     out = capsys.readouterr().out

@@ -9,6 +9,7 @@ from tflite_export.passes.tie_free import (
     can_be_tie_free,
     is_tie_free,
     tie_free,
+    unscaled,
     unscaled_weight_bits,
 )
 
@@ -54,6 +55,11 @@ def test_a_channel_with_wide_weights_stays_as_it_is():
     assert operator.weights.tolist() == [[32, 1, 1], [124, 4, 4]]
     assert not can_be_tie_free(graph.operators[0])
     assert not is_tie_free(operator)
+
+
+def test_numbers_that_only_look_scaled_are_left_alone():
+    (operator,) = dense([4, -8, 12], 5, -1).operators
+    assert unscaled(operator).weights.tolist() == [[4, -8, 12]]
 
 
 def test_a_channel_that_rounds_nothing_may_have_8_bits():

@@ -69,7 +69,8 @@ def _scale(operator: Operator) -> Operator:
 
 def _quadrupled(operator: Linear) -> npt.NDArray[np.bool_]:
     multiples = np.all(operator.weights % 4 == 0, axis=_all_but_channels(operator))
-    return np.asarray(multiples & (operator.bias % 4 == 1))
+    # The pass leaves a shift of 3 at least; with less, such numbers are there by chance.
+    return np.asarray(multiples & (operator.bias % 4 == 1) & (operator.shift >= 3))
 
 
 def _largest_per_channel(operator: Linear) -> IntArray:

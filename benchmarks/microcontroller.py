@@ -1,0 +1,153 @@
+"""Flash, RAM and instructions of the generated C and the C certifier, core by core.
+
+    python benchmarks/microcontroller.py MODEL.tflite DATA.npz --images 200 -n 200
+    python benchmarks/microcontroller.py --resnet8 --images 3 -n 50
+
+Every core certifies the images under QEMU; outputs, votes and radii are compared with Python's.
+`--resnet8` makes an untrained ResNet-8 (w4a4, calibrated on noise), which needs the training extra:
+what is counted does not depend on what the weights say. Instructions come from QEMU's -icount and
+are not cycles. TFLM's arena is what its x86-64 build takes, whose pointers are twice as wide.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT / "examples" / "microcontroller"))
+
+import device  # noqa: E402
+
+from qrobust.certify import Certifier, SmoothingSpec, attach_spec, c99, read_spec  # noqa: E402
+from qrobust.certify.model import load_model  # noqa: E402
+from tflite_export import reference  # noqa: E402
+from tflite_export.c99 import write  # noqa: E402
+from tflite_export.c99.generate import generate  # noqa: E402
+from tflite_export.c99.tflite import read_graph  # noqa: E402
+
+_PILOT, _SEED, _SIGMA = 100, 7, 64
+_TFLM = """
+import sys
+from tflite_micro import runtime as r
+i = r.Interpreter.from_file(sys.argv[1], arena_size=8 << 20)
+i.print_allocations()
+"""
+_COLUMNS = (
+    "core",
+    "model flash",
+    "certifier flash",
+    "tables",
+    "arena",
+    "stack",
+    "instr/inference",
+    "instr/noise",
+    "instr/vote",
+    "outputs differ",
+    "certificates differ",
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, nargs="?")
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--resnet8", action="store_true")
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("-n", type=int, default=200)
+    parser.add_argument("--cores", nargs="+", choices=device.CORES, default=list(device.CORES))
+    parser.add_argument("--optimize", default="-O2")
+    options = parser.parse_args()
+    if options.resnet8:
+        name, tflite, images = "ResNet-8 w4a4, untrained", *_resnet8()
+    elif options.data is not None:
+        name, tflite = str(options.model), options.model.read_bytes()
+        with np.load(options.data) as data:
+            images = data["x"]
+    else:
+        parser.error("give MODEL.tflite and DATA.npz, or --resnet8")
+    images = images[: options.images]
+    given = read_spec(tflite)
+    sigma = _SIGMA if given is None else given.sigma
+    spec = SmoothingSpec.for_model(tflite, sigma=sigma, tables=((options.n, "0.001"),))
+    model = attach_spec(tflite, spec)
+    rows, wrong = _rows(model, images, options)
+    print(f"{name}: {len(images)} images, n = {options.n}, gcc {options.optimize}")
+    print(tabulate(rows, _COLUMNS, intfmt=","))
+    print(f"TFLM's arena for the same file: {_tflm_arena(tflite)}")
+    return int(wrong > 0)
+
+
+def _rows(model: bytes, images: Any, options: argparse.Namespace) -> tuple[list[Any], int]:
+    graph, file = read_graph(model), load_model(model)
+    tensors = images.reshape(len(images), *file.shape).astype(np.int64) + file.grid.zero_point
+    outputs = reference.run(graph, tensors)[0]
+    with Certifier(model, seed=_SEED) as certifier:
+        expected = [
+            certifier.certify(image, n0=_PILOT, n=options.n, alpha="0.001", index=index)
+            for index, image in enumerate(images)
+        ]
+    rows, wrong = [], 0
+    for name in options.cores:
+        core = device.CORES[name]
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made)
+            write(graph, folder)
+            c99.write(model, folder)
+            program = device.build_core(core, folder, optimize=options.optimize)
+            flash = [
+                device.flash_bytes([folder / source], core, optimize=options.optimize)
+                for source in ("model.c", *device.CERTIFIER)
+            ]
+            result = device.run(
+                program, tensors.astype(np.int8), pilot=_PILOT, seed=_SEED, timeout_s=3600
+            )
+        differing = int((result.outputs != outputs.reshape(result.outputs.shape)).sum())
+        certificates = sum(
+            (a.label, a.candidate, a.radius_q16, a.votes)
+            != (b.label, b.candidate, b.radius_q16, b.votes)
+            for a, b in zip(result.certificates, expected, strict=True)
+        )
+        meter = result.meter
+        arena = generate(graph).arena
+        vote = meter.run + meter.sample
+        sizes = (name, *flash, arena, meter.stack_certify)
+        rows.append((*sizes, meter.run, meter.sample, vote, differing, certificates))
+        print(f"{name} done", file=sys.stderr)
+        wrong += differing + certificates
+    return rows, wrong
+
+
+def _tflm_arena(tflite: bytes) -> str:
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+        file.write(tflite)
+        file.flush()
+        # In a process of its own: TFLM writes its table past Python's standard error.
+        done = subprocess.run(
+            [sys.executable, "-c", _TFLM, file.name], capture_output=True, text=True, check=False
+        )
+    found = re.search(r"Arena allocation total (\d+) bytes", done.stdout + done.stderr)
+    return f"{int(found[1]):,} bytes" if found else "unknown (tflite-micro is not installed)"
+
+
+def _resnet8() -> tuple[bytes, Any]:
+    import keras
+
+    import qrobust
+    from qrobust.architectures.resnet8 import resnet8
+    from tflite_export import export
+
+    keras.utils.set_random_seed(0)
+    images = np.random.default_rng(0).integers(0, 256, (128, 32, 32, 3))
+    quantized = qrobust.quantize(resnet8(), 4, 4, calibrate=images.astype(np.float32))
+    return export(quantized).tflite, images
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+from tflite_export import c99
+from tflite_export.c99.write import write
+
+from .graphs import random_graph
+
+
+def test_a_pair_of_files(tmp_path):
+    header, source = write(random_graph(1), tmp_path / "deep" / "down", "net")
+    assert (header.name, source.name) == ("net.h", "net.c")
+    assert '#include "net.h"' in source.read_text()
+
+
+def test_an_exported_model_is_written_as_lowered(tmp_path):
+    class Exported:
+        class lowered:
+            graph = random_graph(3)
+
+    write(Exported(), tmp_path / "a")
+    write(Exported.lowered.graph, tmp_path / "b")
+    assert (tmp_path / "a/model.c").read_text() == (tmp_path / "b/model.c").read_text()
+
+
+def test_the_certifier_has_a_header_and_one_source():
+    assert list(c99.certifier_sources()) == ["qrobust_certify.c", "qrobust_certify.h"]

@@ -1,0 +1,49 @@
+"""``write``: a graph in, ``model.c`` and ``model.h`` out."""
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tflite_export.c99.generate import generate
+from tflite_export.graph import IntegerGraph
+
+if TYPE_CHECKING:
+    from tflite_export.exporter import Exported
+
+
+def write(model: "Exported | IntegerGraph", folder: str | Path, name: str = "model") -> list[Path]:
+    """Write a model as C99.
+
+    The C computes what ``tflite_export.reference`` does, bit for bit. It needs no tie-free
+    weights, so an exported model is written as it was lowered, with the smaller ones.
+
+    Args:
+        model: what ``export`` returned, or a graph.
+        folder: made where it is missing; files of the same names are replaced.
+        name: of the files, and the prefix of everything that they define.
+
+    Returns:
+        The header and the source file.
+
+    Raises:
+        ExportError: an operator that has no C form, or sizes beyond what the C can count.
+        ValueError: a name that is no C identifier.
+    """
+    graph = model if isinstance(model, IntegerGraph) else model.lowered.graph
+    generated = generate(graph, name)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    header, source = folder / f"{name}.h", folder / f"{name}.c"
+    header.write_text(generated.header, encoding="utf-8")
+    source.write_text(generated.source, encoding="utf-8")
+    return [header, source]
+
+
+def certifier_sources() -> dict[str, str]:
+    """Return the certifier's C files: name -> text."""
+    files = resources.files(__package__) / "certifier"
+    return {
+        file.name: file.read_text(encoding="utf-8")
+        for file in sorted(files.iterdir(), key=lambda file: file.name)
+        if file.name.endswith((".c", ".h"))
+    }
