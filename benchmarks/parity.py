@@ -40,14 +40,14 @@ def main() -> int:
     cases = [(n, w, a) for n in args.networks for w in args.weights for a in args.activations]
     for name, weights, activations in tqdm(cases, unit="network", file=sys.stderr):
         rows.append(compare(name, weights, activations, args))
+        if args.json:  # after every row: a sweep takes an hour
+            Path(args.json).write_text(json.dumps(rows, indent=1))
     print(tabulate(rows, headers="keys", tablefmt="github"))
     wrong = sum(row[column] for row in rows for column in exact_columns(row))
     print(
         f"\n{len(rows)} networks, {wrong} differing integers; naive: the same file without "
         f"tie-free rounding; {time.perf_counter() - started:.0f} s"
     )
-    if args.json:
-        Path(args.json).write_text(json.dumps(rows, indent=1))
     return 1 if wrong else 0
 
 

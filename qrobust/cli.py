@@ -58,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_certify_arguments(certifying)
     certifying.set_defaults(run=certify.run_certify)
 
+    reporting = commands.add_parser("report", help="plot and tabulate journals of certificates")
+    certify.add_report_arguments(reporting)
+    reporting.set_defaults(run=certify.run_report)
+
     auditing = commands.add_parser("audit", help="re-run certificates from their journal")
     certify.add_audit_arguments(auditing)
     auditing.set_defaults(run=certify.run_audit)

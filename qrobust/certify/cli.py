@@ -11,10 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
 from fractions import Fraction
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +22,7 @@ from qrobust.certify.data import Data, load_data
 from qrobust.certify.errors import CertifyError
 from qrobust.certify.journal import read_lines
 from qrobust.certify.model import KERNELS, read_model
+from qrobust.certify.parallel import processes
 from qrobust.certify.probe import probe
 from qrobust.certify.report import write_report
 from qrobust.certify.settings import ANYTIME, CLOPPER_PEARSON, METHODS, SEQUENTIAL
@@ -165,7 +163,7 @@ def _certify(args: argparse.Namespace) -> int:
     )
     started = time.perf_counter()
     fresh = 0
-    with _executor(args.workers) as executor:
+    with processes(args.workers) as executor:
         results = certify_dataset(
             job,
             data,
@@ -224,16 +222,6 @@ def _chosen(data: Data, start: int, limit: int | None) -> range:
     if limit is not None and limit < 1:
         raise CertifyError(f"--limit must be at least 1, received {limit}")
     return range(start, len(data) if limit is None else min(len(data), start + limit))
-
-
-@contextmanager
-def _executor(workers: int) -> Iterator[Executor | None]:
-    if workers == 1:
-        yield None
-        return
-    # Interpreters have threads of their own: forking them is not safe.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        yield executor
 
 
 def _bar(items: Iterable[T], total: int, quiet: bool, unit: str) -> Any:

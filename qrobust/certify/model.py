@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -56,8 +56,11 @@ class ModelFile:
         return prod(self.shape)
 
 
+@cache
 def runtime() -> str:
     """Name and version of the interpreter."""
+    from importlib.metadata import version
+
     return f"ai-edge-litert {version('ai-edge-litert')}"
 
 

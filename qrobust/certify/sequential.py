@@ -16,8 +16,8 @@ few. A device compares integers.
 References:
     Ville 1939; Robbins 1970. Voracek, Treatment of statistical estimation problems in randomized
     smoothing for adversarial robustness, NeurIPS 2024, for sequential tests here. Where he mixes
-    over all ``q`` (Krichevsky-Trofimov), this mixes over one side, which took a tenth to a sixth fewer
-    samples in simulations.
+    over all ``q`` (Krichevsky-Trofimov), this mixes over one side, which took a tenth to a sixth
+    fewer samples in simulations.
 """
 
 from __future__ import annotations

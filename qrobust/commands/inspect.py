@@ -23,8 +23,7 @@ def run(args: argparse.Namespace) -> int:
         print("no smoothing spec")
     else:
         tables = ", ".join(f"n = {t.n}, alpha = {t.alpha}" for t in spec.tables) or "none"
-        print(
-            f"smoothing spec: {spec.noise}, sigma {float(spec.sigma):g} steps of the input grid, "
-            f"radius tables: {tables}"
-        )
+        # Randomized ablation has no sigma.
+        scale = "" if spec.sigma is None else f", sigma {float(spec.sigma):g} steps of the grid"
+        print(f"smoothing spec: {spec.noise}{scale}, radius tables: {tables}")
     return 0

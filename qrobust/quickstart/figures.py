@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from qrobust.certify import Certificate
-from qrobust.certify.sampler import NoiseSampler
-from qrobust.certify.streams import Purpose
+from qrobust.certify import Certificate, Certifier
 
 matplotlib.use("Agg")
 
@@ -43,14 +41,13 @@ def votes_figure(
     certificates: Sequence[Certificate],
     path: Path,
     *,
-    sampler: NoiseSampler,
+    certifier: Certifier,
 ) -> None:
     """A few digits, the first noisy copy of each that voted, and the votes of all."""
     figure = Figure(figsize=(1.6 * len(images), 4.6), layout="constrained")
     axes: Any = figure.subplots(3, len(images), squeeze=False)
     for column, (image, certificate) in enumerate(zip(images, certificates, strict=True)):
-        noise = sampler.noise(certificate.index, Purpose.BOUND, 0, 1).reshape(image.shape)
-        noisy = np.clip(image.astype(np.int16) + noise, 0, 255)
+        noisy = certifier.copies(image, 1, index=certificate.index).reshape(image.shape)
         for row, picture in enumerate((image, noisy)):
             axes[row, column].imshow(picture[..., 0], cmap="gray_r", vmin=0, vmax=255)
             axes[row, column].set_axis_off()

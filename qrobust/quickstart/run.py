@@ -20,7 +20,6 @@ from qrobust.certify import (
     certify_dataset,
     make_data,
 )
-from qrobust.certify.sampler import NoiseSampler
 from qrobust.datasets import digits
 from qrobust.quickstart.figures import certified_accuracy_figure, votes_figure
 from qrobust.quickstart.network import Defence, train
@@ -118,12 +117,13 @@ def quickstart(out: Path, settings: Settings) -> dict[str, Any]:
         n=settings.n,
         alpha=settings.alpha,
     )
-    votes_figure(
-        data.test.x[:_PICTURED],
-        certificates[:_PICTURED],
-        out / "votes.png",
-        sampler=_sampler(model, settings),
-    )
+    with Certifier(model, seed=settings.seed) as certifier:
+        votes_figure(
+            data.test.x[:_PICTURED],
+            certificates[:_PICTURED],
+            out / "votes.png",
+            certifier=certifier,
+        )
     (out / "report.md").write_text(markdown(summary, str(exported.report)))
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     _print_result(summary, out)
@@ -163,12 +163,6 @@ def _certify(
     images = make_data(data.x[: settings.images], data.y[: settings.images])
     results = certify_dataset(job, images, out=journal)
     return list(tqdm(results, desc=f"certifying, {name}", total=settings.images, unit="digit"))
-
-
-def _sampler(model: bytes, settings: Settings) -> NoiseSampler:
-    """The noise that the certificates were made with."""
-    with Certifier(model, seed=settings.seed) as certifier:
-        return NoiseSampler(certifier.noise, certifier.file.coordinates, seed=settings.seed)
 
 
 def _accuracy(model: Any, data: Any) -> float:
