@@ -2,14 +2,20 @@
 
 What runs packed weights (measured with LiteRT 2.3 and TFLM): int4 convolutions on both; int4 fully
 connected layers on both with one scale, on LiteRT only with one scale a channel; int2 fully
-connected layers on LiteRT only.
+connected layers on LiteRT only; int4 depthwise convolutions not on LiteRT's reference kernels.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from tflite_export.graph import FullyConnected, IntegerGraph, Linear, Operator
+from tflite_export.graph import (
+    DepthwiseConv2D,
+    FullyConnected,
+    IntegerGraph,
+    Linear,
+    Operator,
+)
 from tflite_export.passes.tie_free import is_tie_free, unscaled
 
 _LARGEST = {"int4": 7, "int2": 1}
@@ -35,6 +41,8 @@ def store(graph: IntegerGraph, storage: str, *, exact: bool) -> tuple[IntegerGra
 def _store(operator: Operator, storage: str, exact: bool, notes: list[str]) -> Operator:
     if not isinstance(operator, Linear) or storage == "int8":
         return operator
+    if isinstance(operator, DepthwiseConv2D):
+        return operator  # few weights, and one kernel family would refuse the file
     wanted = ("int2", "int4") if storage == "int2" else ("int4",)
     for kind in wanted:
         if kind == "int2" and not isinstance(operator, FullyConnected):

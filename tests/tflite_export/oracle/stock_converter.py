@@ -5,12 +5,13 @@ float TensorFlow function whose ``fake_quant`` ranges are those grids, and leave
 integers off the floats, quantizing biases, fusing, choosing kernels, the file) to
 ``tf.lite.TFLiteConverter``.
 
-Two things it cannot be told in the obvious words:
+What it has to be told in other words than the obvious ones:
 
 * A matrix product with a scale per channel: the converter transposes the weights and then rejects
   its own result ("mismatched quantized axes"). A 1 x 1 convolution says the same.
-* Weights are given as TF lays them out, with the channels of ``fake_quant`` last, so a depthwise
-  kernel with a multiplier is quantized flat and reshaped.
+* ``fake_quant`` counts channels on the last axis only, so a depthwise kernel is quantized flat and
+  reshaped to channels and multiplier afterwards.
+* A maximum with zero becomes a RELU, which does not inherit its input's grid: it gets its own.
 
 Biases need no ``fake_quant``: the converter quantizes them onto input scale times weight scale.
 """
@@ -24,7 +25,9 @@ import tensorflow as tf
 
 from tflite_export.graph import (
     Add,
+    Concatenate,
     Conv2D,
+    Crop,
     DepthwiseConv2D,
     FullyConnected,
     IntegerGraph,
@@ -34,6 +37,8 @@ from tflite_export.graph import (
     Operator,
     Pad,
     Reshape,
+    ResizeNearest,
+    Transpose,
 )
 from tflite_export.grid import INT8_MAX, INT8_MIN, FloatArray, Grid, IntArray
 
@@ -47,7 +52,7 @@ def convert(graph: IntegerGraph) -> bytes:
         values = {t: on_grid(x, t.grid) for t, x in zip(graph.inputs, inputs, strict=True)}
         for operator in graph.operators:
             arguments = [values[tensor] for tensor in operator.inputs]
-            values[operator.output] = _REBUILD[type(operator)](operator, *arguments)
+            values[operator.output] = REBUILD[type(operator)](operator, *arguments)
         return [values[tensor] for tensor in graph.outputs]
 
     module.rebuilt = rebuilt
@@ -108,9 +113,7 @@ def _conv2d(operator: Conv2D, x: Any) -> Any:
 def _depthwise_conv2d(operator: DepthwiseConv2D, x: Any) -> Any:
     exponents = operator.weight_exponents
     hwc = operator.weights[0] * 2.0**exponents
-    kernel = tf.reshape(
-        weights_on_grid(hwc, exponents), (*hwc.shape[:2], -1, operator.multiplier)
-    )
+    kernel = tf.reshape(weights_on_grid(hwc, exponents), (*hwc.shape[:2], -1, operator.multiplier))
     y = tf.nn.depthwise_conv2d(
         x, kernel, (1, *operator.strides, 1), operator.padding, dilations=operator.dilation
     )
@@ -134,7 +137,7 @@ def _max_pool(operator: MaxPool2D, x: Any) -> Any:
 
 
 def _maximum(operator: Maximum, x: Any) -> Any:
-    return tf.maximum(x, operator.output.grid.low)
+    return on_grid(tf.maximum(x, operator.output.grid.low), operator.output.grid)
 
 
 def _pad(operator: Pad, x: Any) -> Any:
@@ -145,7 +148,25 @@ def _reshape(operator: Reshape, x: Any) -> Any:
     return tf.reshape(x, (-1, *operator.output.shape))
 
 
-_REBUILD: dict[type[Operator], Callable[..., Any]] = {
+def _crop(operator: Crop, x: Any) -> Any:
+    sizes = operator.inputs[0].shape
+    kept = [slice(a, size - b) for (a, b), size in zip(operator.crops, sizes, strict=True)]
+    return x[(slice(None), *kept)]
+
+
+def _transpose(operator: Transpose, x: Any) -> Any:
+    return tf.transpose(x, (0, *(axis + 1 for axis in operator.axes)))
+
+
+def _resize_nearest(operator: ResizeNearest, x: Any) -> Any:
+    return tf.raw_ops.ResizeNearestNeighbor(images=x, size=operator.output.shape[:2])
+
+
+def _concatenate(operator: Concatenate, *tensors: Any) -> Any:
+    return tf.concat(tensors, operator.axis + 1)
+
+
+REBUILD: dict[type[Operator], Callable[..., Any]] = {
     Conv2D: _conv2d,
     DepthwiseConv2D: _depthwise_conv2d,
     FullyConnected: _fully_connected,
@@ -154,4 +175,8 @@ _REBUILD: dict[type[Operator], Callable[..., Any]] = {
     Maximum: _maximum,
     Pad: _pad,
     Reshape: _reshape,
+    Crop: _crop,
+    Transpose: _transpose,
+    ResizeNearest: _resize_nearest,
+    Concatenate: _concatenate,
 }

@@ -1,7 +1,7 @@
 """Small quantized networks: what one looks like, and the Keras model that it means.
 
-A network is a tree of frozen dataclasses, so that a failing example prints as what one would type to
-see it again: ``keras_model(Network(...))``. Weights follow from seeds.
+A network is a tree of frozen dataclasses, so that a failing example prints as what one would type
+to see it again: ``keras_model(Network(...))``. Weights follow from seeds.
 """
 
 from collections.abc import Sequence
@@ -93,6 +93,7 @@ class Weights:
         spread: channels differ in size by up to ``2**spread``.
         bias_bits: fraction bits of the bias; None for no bias.
         seed: of the numbers.
+        silent: whether the first channel's weights are all zero.
     """
 
     bits: int | None
@@ -101,6 +102,7 @@ class Weights:
     spread: int
     bias_bits: int | None
     seed: int
+    silent: bool = False
 
     def quantizers(self, name: str, channel_axes: Shape = (-1,)) -> dict[str, Any]:
         """What a layer's constructor takes."""
@@ -119,6 +121,7 @@ class Weights:
         per_channel = kernel.shape[-2:] if depthwise else kernel.shape[-1:]
         inputs = prod(kernel.shape) // prod(per_channel)
         sizes = np.exp2(self.aim - rng.integers(0, self.spread + 1, per_channel))
+        sizes[(0,) * sizes.ndim] *= not self.silent
         drawn = rng.normal(0, 1, kernel.shape)
         kernel.assign(drawn * sizes / (reach * np.sqrt(inputs)))
         channels = (prod(per_channel),)
@@ -141,18 +144,21 @@ class Linear(Step):
         activation: of the layer; None to leave the sum for a later ``Quantize``.
         norm: fold a batch norm into it.
         times: how often the layer is applied: more than once shares it.
+        regularized: wrap it in a ``JacobianRegularized``, which is gone at export.
     """
 
     weights: Weights
     activation: Activation | None = None
     norm: bool = False
     times: int = 1
+    regularized: bool = False
 
     def __call__(self, x: Values) -> Values:
         layer = self.layer()
+        called = layers.JacobianRegularized(layer, weight=0.1) if self.regularized else layer
         y = x.tensor
         for _ in range(self.times):
-            y = layer(y)
+            y = called(y)
         self.weights.assign(layer, x.reach)
         return Values(y, self.activation.grid.high if self.activation else 2.0**self.weights.aim)
 
@@ -175,6 +181,25 @@ class Conv(Linear):
             self.filters,
             self.kernel,
             strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation,
+            **self.options("kernel_quantizer"),
+        )
+
+
+@dataclass(frozen=True)
+class Conv1d(Linear):
+    filters: int = 1
+    kernel: int = 1
+    stride: int = 1
+    padding: str = "valid"
+    dilation: int = 1
+
+    def layer(self) -> Any:
+        return qkeras.QConv1D(
+            self.filters,
+            self.kernel,
+            strides=self.stride,
             padding=self.padding,
             dilation_rate=self.dilation,
             **self.options("kernel_quantizer"),
@@ -235,6 +260,16 @@ class PlainRelu(Step):
 
 
 @dataclass(frozen=True)
+class Softmax(Step):
+    """The end of a classifier, which the export leaves out."""
+
+    as_layer: bool = True
+
+    def layer(self) -> Any:
+        return L.Softmax() if self.as_layer else L.Activation("softmax")
+
+
+@dataclass(frozen=True)
 class MaxPool(Step):
     pool: Pair
     strides: Pair
@@ -245,12 +280,45 @@ class MaxPool(Step):
 
 
 @dataclass(frozen=True)
+class GlobalMax(Step):
+    keepdims: bool = False
+
+    def layer(self) -> Any:
+        return L.GlobalMaxPooling2D(keepdims=self.keepdims)
+
+
+@dataclass(frozen=True)
 class ZeroPad(Step):
     rows: Pair
     columns: Pair
 
     def layer(self) -> Any:
         return L.ZeroPadding2D((self.rows, self.columns))
+
+
+@dataclass(frozen=True)
+class Crop(Step):
+    rows: Pair
+    columns: Pair
+
+    def layer(self) -> Any:
+        return L.Cropping2D((self.rows, self.columns))
+
+
+@dataclass(frozen=True)
+class UpSample(Step):
+    factors: Pair
+
+    def layer(self) -> Any:
+        return L.UpSampling2D(self.factors)
+
+
+@dataclass(frozen=True)
+class Permute(Step):
+    axes: Shape
+
+    def layer(self) -> Any:
+        return L.Permute(self.axes)
 
 
 @dataclass(frozen=True)
@@ -295,11 +363,15 @@ class Dropout(Step):
 
 @dataclass(frozen=True)
 class Noise(Step):
-    """``GridNoise``: on the input it says what the input may hold."""
+    """``GridNoise``: right after the input it says what the input may hold."""
 
     exponent: int
     minimum: int = 0
     maximum: int = 255
+
+    def __call__(self, x: Values) -> Values:
+        grid = self.layer().grid()
+        return Values(self.layer()(x.tensor), min(x.reach, grid.reach * grid.step))
 
     def layer(self) -> Any:
         return layers.GridNoise(
@@ -318,15 +390,26 @@ class Rescale(Step):
 
 
 @dataclass(frozen=True)
-class Residual(Step):
-    """Two branches of one shape, added; an empty one is the input itself."""
+class Sum(Step):
+    """Branches of one shape, added; an empty branch is the input itself."""
 
-    left: tuple[Step, ...]
-    right: tuple[Step, ...]
+    branches: tuple[tuple[Step, ...], ...]
 
     def __call__(self, x: Values) -> Values:
-        left, right = apply(self.left, x), apply(self.right, x)
-        return Values(L.Add()([left.tensor, right.tensor]), left.reach + right.reach)
+        ends = [apply(branch, x) for branch in self.branches]
+        return Values(L.Add()([end.tensor for end in ends]), sum(end.reach for end in ends))
+
+
+@dataclass(frozen=True)
+class Concat(Step):
+    """The channels of all branches side by side."""
+
+    branches: tuple[tuple[Step, ...], ...]
+
+    def __call__(self, x: Values) -> Values:
+        ends = [apply(branch, x) for branch in self.branches]
+        joined = L.Concatenate()([end.tensor for end in ends])
+        return Values(joined, max(end.reach for end in ends))
 
 
 @dataclass(frozen=True)
@@ -353,13 +436,11 @@ class Network:
     Attributes:
         shape: of the input, without the batch.
         steps: in their order.
-        softmax: end in probabilities: None, "layer" or "activation".
         also: index of a step whose result is a second output; None for one output.
     """
 
     shape: Shape
     steps: tuple[Step, ...]
-    softmax: str | None = None
     also: int | None = None
 
 
@@ -372,7 +453,8 @@ def apply(steps: Sequence[Step], x: Values) -> Values:
 
 def keras_model(network: Network) -> Any:
     """The Keras model that a description means."""
-    keras.backend.clear_session()
+    # Names start over; collecting garbage every time would cost more than the rest.
+    keras.backend.clear_session(free_memory=False)
     inputs = keras.Input(network.shape)
     x = Values(inputs, 255.0)
     outputs = []
@@ -380,9 +462,4 @@ def keras_model(network: Network) -> Any:
         x = step(x)
         if index == network.also:
             outputs.append(x.tensor)
-    last = x.tensor
-    if network.softmax == "layer":
-        last = L.Softmax()(last)
-    elif network.softmax == "activation":
-        last = L.Activation("softmax")(last)
-    return keras.Model(inputs, [last, *outputs] if outputs else last)
+    return keras.Model(inputs, [x.tensor, *outputs] if outputs else x.tensor)
