@@ -287,6 +287,12 @@ def _linear_constants(writer: _Writer, operator: Linear) -> tuple[int, int]:
             f"{name}: multiplies its accumulator by 2^{-operator.shift.min()}, which XNNPACK "
             f"refuses to load. Give it a coarser output grid or finer weights."
         )
+    # Multipliers are halves times powers of two: kernels shift left by one bit more than needed.
+    if np.any(operator.accumulator_bound * 2.0 ** np.maximum(1 - operator.shift, 0) >= 2**31):
+        raise ExportError(
+            f"{name}: multiplies large accumulators by 2^{-operator.shift.min()}, beyond the int32 "
+            f"of some kernels. Give it a coarser output grid."
+        )
     exponents = operator.weight_exponents
     axis = operator.channel_axis
     if operator.storage == "int4" and isinstance(operator, FullyConnected):
@@ -428,6 +434,15 @@ def _transpose(writer: _Writer, operator: Transpose) -> None:
 
 
 def _resize_nearest(writer: _Writer, operator: ResizeNearest) -> None:
+    for length, factor in zip(operator.output.shape[:2], operator.factors, strict=True):
+        # Kernels find the source of a row or column in float32, which misses for some factors.
+        scale = np.float32(length // factor) / np.float32(length)
+        found = np.floor(np.arange(length, dtype=np.float32) * scale)
+        if np.any(found != np.arange(length) // factor):
+            raise ExportError(
+                f"{operator.output.name}: kernels misplace rows or columns when they repeat "
+                f"{length // factor} of them {factor} times. Use another factor, or two in turn."
+            )
     size = np.array(operator.output.shape[:2], np.int32)
     constant = writer.constant(f"{operator.output.name}/size", size)
     options = schema.ResizeNearestNeighborOptionsT()

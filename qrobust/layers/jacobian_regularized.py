@@ -95,12 +95,14 @@ class JacobianRegularized(keras.layers.Wrapper):
             self.add_loss(self._weight / 2 * ops.mean(norms))
             return logits
         # The activation is applied here, so that its derivative is taken where it belongs.
+        # The kernel is read first: a folded layer changes its statistics when it runs.
+        kernel = _effective_kernel(self.layer)
         activation, self.layer.activation = self.layer.activation, keras.activations.linear
         try:
             z = self.layer(inputs, training=True)
         finally:
             self.layer.activation = activation
-        norms = _layer_jacobian(self.layer, inputs, derivative_of(activation, z))
+        norms = _layer_jacobian(self.layer, kernel, inputs, derivative_of(activation, z))
         self.add_loss(self._weight * ops.mean(norms))
         return z if activation is None else activation(z)
 
@@ -166,8 +168,7 @@ def _effective_kernel(layer: Any) -> Any:
     return kernel
 
 
-def _layer_jacobian(layer: Any, inputs: Any, derivative: Any) -> Any:
-    kernel = _effective_kernel(layer)
+def _layer_jacobian(layer: Any, kernel: Any, inputs: Any, derivative: Any) -> Any:
     if isinstance(layer, keras.layers.Dense):
         return dense_jacobian(kernel, derivative)
     geometry = {

@@ -46,7 +46,7 @@ def test_the_integers_stay_and_no_accumulator_is_a_tie(weights, bias, shift, dat
         assert acc[0, 0] % (2 * half) != half
         assert acc[0, 0] % 4 == 1
     assert is_tie_free(operator)
-    assert unscaled_weight_bits(operator) == unscaled_weight_bits(graph.operators[0])
+    assert unscaled_weight_bits(operator) == graph.operators[0].weight_bits
 
 
 def test_a_channel_with_wide_weights_stays_as_it_is():

@@ -77,6 +77,12 @@ def lower_layer(layer: Any, inputs: Sequence[Any], builder: Builder) -> Any:
     """Lower one layer or nested model; wrappers call this for what they wrap."""
     if is_model(layer):
         outputs = _run(layer, inputs, builder)
+        for value in outputs:
+            if isinstance(value, Probabilities):
+                raise ExportError(
+                    f"Layer '{value.layer}': a softmax at the end of '{layer.name}', a model "
+                    f"inside the model. Move it behind that model: a final one is left out."
+                )
         return outputs[0] if len(outputs) == 1 else outputs
     for value in inputs:
         if isinstance(value, Probabilities):

@@ -96,7 +96,7 @@ def test_the_search_would_find_a_runtime_that_rounds_its_own_way(runtime):
     """Without the tie-free pass all of them do, on many of the drawn graphs."""
     differing = []
 
-    @examples(60)
+    @examples(100)
     @given(graph=integer_graphs(), seed=SEEDS)
     def check(graph, seed):
         x = inputs_of(graph, seed)
@@ -105,4 +105,4 @@ def test_the_search_would_find_a_runtime_that_rounds_its_own_way(runtime):
         differing.append(any(np.any(a != b) for a, b in pairs))
 
     check()
-    assert np.mean(differing) > 0.1
+    assert np.mean(differing) > 0.05
