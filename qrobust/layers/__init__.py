@@ -1,9 +1,10 @@
-"""Keras layers: noise and Jacobian penalties for training, folded batch norm, exact pooling.
+"""Keras layers: noise, smoothing losses and Jacobian penalties, folded batch norm, exact pooling.
 
 All serialize with the model; at export they become integers or are gone.
 """
 
 from qrobust.layers import lowering  # noqa: F401  (tells the exporter about the layers)
+from qrobust.layers.batch_normalization import BatchNormalization
 from qrobust.layers.consistency import Consistency
 from qrobust.layers.conv2d_batch_norm import Conv2DBatchNorm
 from qrobust.layers.dense_batch_norm import DenseBatchNorm
@@ -11,8 +12,11 @@ from qrobust.layers.depthwise_conv2d_batch_norm import DepthwiseConv2DBatchNorm
 from qrobust.layers.grid_noise import GridNoise
 from qrobust.layers.integer_global_average_pooling2d import IntegerGlobalAveragePooling2D
 from qrobust.layers.jacobian_regularized import JacobianRegularized
+from qrobust.layers.macer import Macer
+from qrobust.layers.smooth_adversarial import SmoothAdversarial
 
 __all__ = [
+    "BatchNormalization",
     "Consistency",
     "Conv2DBatchNorm",
     "DenseBatchNorm",
@@ -20,4 +24,6 @@ __all__ = [
     "GridNoise",
     "IntegerGlobalAveragePooling2D",
     "JacobianRegularized",
+    "Macer",
+    "SmoothAdversarial",
 ]

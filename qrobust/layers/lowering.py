@@ -30,7 +30,10 @@ def _grid_noise(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result
     return value.on(layer.grid()) if isinstance(value, PendingInput) else value
 
 
-@lowers("qrobust.JacobianRegularized", "qrobust.Consistency")
+_WRAPPERS = ("JacobianRegularized", "Consistency", "SmoothAdversarial", "Macer")
+
+
+@lowers(*(f"qrobust.{name}" for name in _WRAPPERS))
 def _unwrapped(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     result: Result = lower_layer(layer.layer, inputs, builder)
     return result

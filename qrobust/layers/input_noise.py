@@ -1,0 +1,38 @@
+"""Finds the noise that smooths a model: the ``GridNoise`` layer on its input."""
+
+from typing import Any
+
+import keras
+
+from qrobust.layers.grid_noise import GridNoise
+from tflite_export.lower.walk import functional, is_model, nodes
+
+
+def input_noise(model: Any) -> GridNoise:
+    """The ``GridNoise`` layer that reads a model's input, in nested and wrapped models, too.
+
+    Args:
+        model: a Sequential or Functional model, or a wrapper around one.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = _find(model)
+    if found is None:
+        raise ValueError(
+            f"Model '{model.name}' has no GridNoise layer on its input, so nothing smooths it. Put "
+            f"one right behind the input."
+        )
+    return found
+
+
+def _find(layer: Any) -> GridNoise | None:
+    if isinstance(layer, GridNoise):
+        return layer
+    if isinstance(layer, keras.layers.Wrapper):
+        return _find(layer.layer)
+    if not is_model(layer):
+        return None
+    inputs = {id(tensor) for tensor in functional(layer).inputs}
+    readers = [n.operation for n in nodes(layer) if id(n.input_tensors[0]) in inputs]
+    return next((noise for noise in map(_find, readers) if noise is not None), None)
