@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from qrobust.layers.batch_normalize import batch_normalize
+
 
 class FoldedBatchNorm:
     """Mixin of a Keras layer with a kernel: ``BN(linear(x, w))`` with one quantized linear map.
@@ -15,7 +17,7 @@ class FoldedBatchNorm:
     In training the kernel is folded with the same moving statistics, and the batch's own are taken
     from the result ``z``, which the moving ones then correct::
 
-        y = (z - mean_z) * sqrt(moving_var + eps) / sqrt(var_z / s**2 + eps) + beta
+        y = (z - mean_z) * |gamma| / sqrt(var_z + eps * s**2) + beta
 
     That is batch norm of the quantized layer at the cost of one convolution. (Folding with batch
     statistics, as QKeras does, convolves twice.) Moving statistics follow the quantized kernel's
@@ -69,16 +71,17 @@ class FoldedBatchNorm:
         return y if self.activation is None else self.activation(y)
 
     def _normalized(self, z: Any) -> Any:
-        mean, variance = ops.moments(z, axes=tuple(range(len(z.shape) - 1)))
         scale = self._scale()
+        squared = ops.square(scale)
+        # epsilon belongs to the variance before folding, which is variance / scale**2.
+        y, mean, variance = batch_normalize(
+            z, ops.abs(self.gamma), self.beta, self.epsilon * squared
+        )
         # A channel whose gamma is zero has no statistics to unfold: all stay zero.
-        inverse = scale / (ops.square(scale) + 1e-12)
-        unfolded = variance * ops.square(inverse)
-        # Read before the update: z was folded with the statistics as they were.
-        spread = ops.sqrt((self.moving_variance + self.epsilon) / (unfolded + self.epsilon))
+        inverse = scale / (squared + 1e-12)
         self._update(self.moving_mean, mean * inverse)
-        self._update(self.moving_variance, unfolded)
-        return (z - mean) * spread + self.beta
+        self._update(self.moving_variance, variance * ops.square(inverse))
+        return y
 
     def _update(self, moving: Any, batch: Any) -> None:
         value = moving * self.momentum + ops.stop_gradient(batch) * (1 - self.momentum)

@@ -69,13 +69,15 @@ class Training:
         epochs: of the quantized network.
         float_epochs: of its float twin before, from which it starts.
         batch_size: images.
-        learning_rate: Adam's, decayed along a cosine in both phases.
+        learning_rate: Adam's for the quantized network, decayed along a cosine.
+        float_learning_rate: the same for its float twin; 0 for that of the quantized network.
     """
 
     epochs: int
     float_epochs: int = 0
     batch_size: int = 128
     learning_rate: float = 3e-3
+    float_learning_rate: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def train(recipe: Recipe, *, data: str | None = None, log: Path | None = None) -
     Args:
         recipe: what to do.
         data: folder of the data sets; see ``qrobust.datasets.data_folder``.
-        log: a folder for ``training.csv`` and the last epoch's ``checkpoint.keras``.
+        log: a folder for ``float.csv`` and ``quantized.csv``, the last epoch's ``checkpoint.keras``
+            and the float twin, ``float.keras``.
 
     Raises:
         ValueError: an unknown data set or architecture, bad options, or a loss that is no number.
@@ -60,7 +61,9 @@ def train(recipe: Recipe, *, data: str | None = None, log: Path | None = None) -
     )
     calibration = None
     if recipe.training.float_epochs:
-        _fit(model, recipe, dataset, epochs=recipe.training.float_epochs, phase="float", log=log)
+        _fit(model, recipe, dataset, phase="float", log=log)
+        if log is not None:
+            _save(model, log / "float.keras")
         # Ranges of what the quantized twin will see: images with noise.
         noise = np.random.default_rng(recipe.seed).normal(0, recipe.defence.sigma, x[:512].shape)
         calibration = np.clip(np.rint(x[:512] + noise), low, high)
@@ -70,7 +73,7 @@ def train(recipe: Recipe, *, data: str | None = None, log: Path | None = None) -
         recipe.quantization.activation_bits,
         calibrate=calibration,
     )
-    _fit(model, recipe, dataset, epochs=recipe.training.epochs, phase="quantized", log=log)
+    _fit(model, recipe, dataset, phase="quantized", log=log)
     return Trained(model, dataset, accuracy(model, dataset.test))
 
 
@@ -113,17 +116,21 @@ def _fit(
     recipe: Recipe,
     dataset: datasets.Dataset,
     *,
-    epochs: int,
     phase: str,
     log: Path | None,
 ) -> None:
+    training = recipe.training
+    epochs, learning_rate = training.epochs, training.learning_rate
+    if phase == "float":
+        epochs = training.float_epochs
+        learning_rate = training.float_learning_rate or learning_rate
     trained = model
     if recipe.defence.consistency:
         inputs = keras.Input(model.inputs[0].shape[1:])
         trained = keras.Model(inputs, Consistency(model, recipe.defence.consistency)(inputs))
-    split, size = dataset.train, recipe.training.batch_size
+    split, size = dataset.train, training.batch_size
     steps = epochs * count(split.x, size)
-    rate = keras.optimizers.schedules.CosineDecay(recipe.training.learning_rate, steps)
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     trained.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
