@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from qrobust.certify import cli as certify
-    from qrobust.commands import export, inspect, parity, quickstart, train
+    from qrobust.commands import attack, export, inspect, parity, quickstart, train
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         "export": export,
         "inspect": inspect,
         "parity": parity,
+        "attack": attack,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)

@@ -1,0 +1,164 @@
+"""``qrobust attack``."""
+
+import argparse
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from qrobust.commands.keras_file import load_keras
+from qrobust.quiet import quiet_imports
+
+HELP = "attack a .keras (white box) or a .tflite (black box) and report what is left of it"
+_BROKEN = 1
+_TFLITE = ".tflite"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras, .h5 or .tflite file")
+    parser.add_argument("data", type=Path, metavar="DATA.npz", help="x: inputs, y: true classes")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="REPORT.json",
+        help="also written: REPORT.md, REPORT.curve.png, REPORT.pictures.png",
+    )
+    parser.add_argument(
+        "--epsilon", type=float, default=8, metavar="LSB", help="in input steps (default: 8)"
+    )
+    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
+    parser.add_argument(
+        "--images", type=int, metavar="N", help="the first N (default: 200, with --full 1000)"
+    )
+    parser.add_argument("--full", action="store_true", help="the long suite: hours, not minutes")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument(
+        "--surrogate",
+        "--model-keras",
+        type=Path,
+        metavar="X.keras",
+        help="with a .tflite: also transfer from this model, and its gradients for --certificates",
+    )
+    parser.add_argument(
+        "--certificates",
+        type=Path,
+        metavar="CERTS.jsonl",
+        help="with a .tflite and --surrogate: attack within the certified radii",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Attack and report; the exit status is 1 when a certificate is broken."""
+    from qrobust.attacks.budget import Budget
+    from qrobust.certify import load_data
+
+    budget = Budget(args.epsilon, args.norm)
+    content = _read(args)
+    data = load_data(args.data)
+    if data.y is None:
+        raise ValueError(f"'{args.data}' holds no y. An attack needs the true classes.")
+    images = args.images if args.images is not None else (1000 if args.full else 200)
+    if images < 1:
+        raise ValueError(f"--images is at least 1. Received: {images}")
+    if not args.out.parent.is_dir():
+        raise ValueError(f"'{args.out.parent}' is no folder for --out. Make it first.")
+    x, y = data.x[:images], data.y[:images]
+    with quiet_imports():
+        from qrobust.attacks import report, suite
+        from qrobust.attacks.masking import masking_checks
+    options: dict[str, Any] = {"full": args.full, "seed": args.seed}
+    target, surrogate = _targets(args)
+    certified: dict[str, Any] = {}
+    if surrogate is None and args.model.suffix != _TFLITE:
+        attacks = list(_progress(suite.white_box(target, x, y, budget, **options)))
+        certified["checks"] = masking_checks(target, x, y, budget, seed=args.seed)
+    else:
+        attacks = list(_progress(suite.black_box(target, x, y, budget, **options)))
+        if surrogate is not None:
+            shown = suite.transferred(target, surrogate, x, y, budget, **options)
+            attacks += _progress(shown)
+    if args.certificates is not None:
+        attacked, broken = _certificates(args, content, surrogate, data.x)
+        certified |= {"attacked_certificates": attacked, "broken": broken}
+    from qrobust.attacks.search import Search
+
+    evaluation = report.Evaluation(
+        model=args.model.name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        clean_accuracy=float(1 - Search(target, x, y, None).fallen.mean()),
+        budget=budget,
+        span=target.grid.span,
+        seed=args.seed,
+        full=args.full,
+        attacks=attacks,
+        curve=suite.robustness_curve(target, x, y, attacks, budget, seed=args.seed),
+        **certified,
+    )
+    written = report.write(evaluation, args.out)
+    print(evaluation.markdown())
+    print(f"written: {', '.join(map(str, written))}")
+    return _BROKEN if evaluation.broken else 0
+
+
+def _read(args: argparse.Namespace) -> bytes:
+    is_file = args.model.suffix == _TFLITE
+    for option in ("surrogate", "certificates"):
+        if getattr(args, option) is not None and not is_file:
+            raise ValueError(f"--{option} goes with a .tflite. Received: {args.model}")
+    if args.certificates is not None and args.surrogate is None:
+        raise ValueError(
+            "--certificates needs --surrogate X.keras, the model of the file: a .tflite has no "
+            "gradients."
+        )
+    try:
+        content: bytes = args.model.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot read the model '{args.model}': {error.strerror}") from None
+    return content
+
+
+def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
+    from qrobust.attacks import KerasTarget, TFLiteTarget
+    from qrobust.certify.probe import probe
+
+    if args.model.suffix != _TFLITE:
+        return KerasTarget(load_keras(args.model), name=args.model.name), None
+    probe(args.model.read_bytes())  # a damaged file may crash an interpreter: elsewhere first
+    target = TFLiteTarget(args.model, name=args.model.name)
+    if args.surrogate is None:
+        return target, None
+    model = load_keras(args.surrogate)
+    surrogate = KerasTarget(model, grid=target.grid, name=args.surrogate.name)
+    if (surrogate.shape, surrogate.classes) != (target.shape, target.classes):
+        raise ValueError(
+            f"'{args.surrogate}' takes {surrogate.shape} and knows {surrogate.classes} classes, "
+            f"'{args.model}' {target.shape} and {target.classes}. Give a surrogate of the same."
+        )
+    return target, surrogate
+
+
+def _certificates(args: argparse.Namespace, content: bytes, surrogate: Any, x: Any) -> Any:
+    from qrobust.attacks.smoothing import attack_certificates
+    from qrobust.certify import Certificate, Certifier, read_lines
+
+    lines = list(read_lines(args.certificates))
+    if not lines:
+        raise ValueError(f"'{args.certificates}' holds no finished line.")
+    header, *rest = (line.value for line in lines)
+    if header["model_sha256"] != hashlib.sha256(content).hexdigest():
+        raise ValueError(f"'{args.certificates}' is about another file than '{args.model}'.")
+    certificates = [Certificate.from_json(value) for value in rest]
+    wanted = [c for c in certificates if c.index < (args.images or len(x))]
+    with Certifier(content, sigma=header["sigma"], seed=int(header["seed"]) + 1) as certifier:
+        return attack_certificates(certifier, surrogate, x, wanted, seed=args.seed)
+
+
+def _progress(attacks: Iterable[Any]) -> Iterator[Any]:
+    from tqdm import tqdm
+
+    bar = tqdm(attacks, unit="attack")
+    for attack in bar:
+        bar.set_postfix_str(f"{attack.name}: {attack.accuracy:.1%}")
+        yield attack
