@@ -7,17 +7,16 @@ from keras import ops
 
 
 def dense_jacobian(kernel: Any, derivative: Any) -> Any:
-    """``sum_i phi'(z_i)**2 * ||W_i||**2`` for every example, of ``a = phi(x W)``.
+    """``sum_i phi'(z_i)**2 * ||W_i||**2``, its mean over the examples, of ``a = phi(x W)``.
 
     Args:
         kernel: (inputs, units).
-        derivative: ``phi'(z)``, (batch, ..., units).
+        derivative: ``phi'(z)``, (batch, ..., units), or what broadcasts against it.
 
     Returns:
-        Shape (batch,): the squared Frobenius norm of ``d a / d x``.
+        A scalar: the mean squared Frobenius norm of ``d a / d x``.
     """
-    per_unit = ops.sum(ops.square(kernel), axis=0)
-    return _sum_examples(ops.square(derivative) * per_unit)
+    return _mean_over_examples(ops.sum(ops.square(kernel), axis=0), derivative)
 
 
 def conv_jacobian(kernel: Any, derivative: Any, *, shape: tuple[int, ...], **geometry: Any) -> Any:
@@ -25,13 +24,13 @@ def conv_jacobian(kernel: Any, derivative: Any, *, shape: tuple[int, ...], **geo
 
     Args:
         kernel: (height, width, inputs, filters).
-        derivative: ``phi'(z)``, (batch, height, width, filters).
+        derivative: ``phi'(z)``, (batch, height, width, filters); or 1.0.
         shape: (height, width) of the layer's input.
         **geometry: strides, padding and dilation_rate of the convolution.
     """
     squared = ops.sum(ops.square(kernel), axis=2, keepdims=True)
     per_position = ops.conv(ops.ones((1, *shape, 1)), squared, **geometry)
-    return _sum_examples(ops.square(derivative) * per_position)
+    return _mean_over_examples(per_position, derivative)
 
 
 def depthwise_jacobian(
@@ -41,7 +40,14 @@ def depthwise_jacobian(
     height, width, inputs, multiplier = kernel.shape
     squared = ops.reshape(ops.square(kernel), (height, width, 1, inputs * multiplier))
     per_position = ops.conv(ops.ones((1, *shape, 1)), squared, **geometry)
-    return _sum_examples(ops.square(derivative) * per_position)
+    return _mean_over_examples(per_position, derivative)
+
+
+def _mean_over_examples(weights: Any, derivative: Any) -> Any:
+    """``mean_batch sum weights * derivative**2``, the batch first: one pass over the activations."""
+    if isinstance(derivative, float):
+        return ops.sum(weights) * derivative**2
+    return ops.sum(weights * ops.mean(ops.square(derivative), axis=0))
 
 
 def logits_jacobian(function: Any, inputs: Any, *, projections: int, generator: Any) -> Any:

@@ -102,8 +102,8 @@ class JacobianRegularized(keras.layers.Wrapper):
             z = self.layer(inputs, training=True)
         finally:
             self.layer.activation = activation
-        norms = _layer_jacobian(self.layer, kernel, inputs, derivative_of(activation, z))
-        self.add_loss(self._weight * ops.mean(norms))
+        derivative = derivative_of(activation, z)
+        self.add_loss(self._weight * _layer_jacobian(self.layer, kernel, inputs, derivative))
         return z if activation is None else activation(z)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -121,13 +121,13 @@ class JacobianRegularized(keras.layers.Wrapper):
 
 
 def derivative_of(activation: Any, z: Any) -> Any:
-    """``phi'(z)``; that of a quantizer is its surrogate.
+    """``phi'(z)``; that of a quantizer is its surrogate, and the identity's is 1.0.
 
     Raises:
         ValueError: the activation's derivative is not known here.
     """
     if activation is None or activation is keras.activations.linear:
-        return ops.ones_like(z)
+        return 1.0
     if hasattr(activation, "derivative"):
         return activation.derivative(z)
     known = {
@@ -170,6 +170,8 @@ def _effective_kernel(layer: Any) -> Any:
 
 def _layer_jacobian(layer: Any, kernel: Any, inputs: Any, derivative: Any) -> Any:
     if isinstance(layer, keras.layers.Dense):
+        if isinstance(derivative, float):
+            derivative = ops.full((1, *inputs.shape[1:-1], 1), derivative)
         return dense_jacobian(kernel, derivative)
     geometry = {
         "shape": tuple(inputs.shape[1:3]),

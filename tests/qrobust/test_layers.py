@@ -106,6 +106,7 @@ Q = {"kernel_quantizer": PowerOfTwoWeights(4), "bias_quantizer": FixedPoint()}
 LAYERS = {
     "dense": lambda: L.Dense(5, activation="tanh", kernel_initializer=NORMAL),
     "dense on maps": lambda: L.Dense(5, activation="relu", kernel_initializer=NORMAL),
+    "linear dense on maps": lambda: L.Dense(5, kernel_initializer=NORMAL),
     "conv same": lambda: L.Conv2D(4, 3, padding="same", activation="relu"),
     "conv strided": lambda: L.Conv2D(4, (3, 2), strides=2, padding="same", activation="sigmoid"),
     "conv dilated": lambda: L.Conv2D(4, 3, dilation_rate=2, activation="relu"),
