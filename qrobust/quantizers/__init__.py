@@ -7,6 +7,14 @@ from qrobust.quantizers.fixed_point import FixedPoint
 from qrobust.quantizers.power_of_two_weights import PowerOfTwoWeights
 from qrobust.quantizers.quantized_bits import QuantizedBits
 from qrobust.quantizers.quantized_relu import QuantizedRelu
+from qrobust.quantizers.stochastic_ternary import StochasticTernary
 from qrobust.quantizers.ternary import Ternary
 
-__all__ = ["FixedPoint", "PowerOfTwoWeights", "QuantizedBits", "QuantizedRelu", "Ternary"]
+__all__ = [
+    "FixedPoint",
+    "PowerOfTwoWeights",
+    "QuantizedBits",
+    "QuantizedRelu",
+    "StochasticTernary",
+    "Ternary",
+]

@@ -30,11 +30,14 @@ class WeightQuantizer:
 
     def __call__(self, kernel: Any) -> Any:
         """Quantize a kernel; the result lies on its grid exactly."""
+        return quantize_with_steps(kernel, self.effective_steps(kernel), largest=self.largest)
+
+    def effective_steps(self, kernel: Any) -> Any:
+        """``steps``, none finer than 1/256 of the coarsest; constants to gradients."""
         steps = self.steps(ops.stop_gradient(kernel))
         # A channel far below the others is as good as silent. On a step of its own its
         # accumulators would be too fine for float32 to add a bias to them exactly.
-        steps = ops.maximum(steps, ops.max(steps) * _FINEST_SHARE)
-        return quantize_with_steps(kernel, steps, largest=self.largest)
+        return ops.maximum(steps, ops.max(steps) * _FINEST_SHARE)
 
     def steps(self, kernel: Any) -> Any:
         """Powers of two that broadcast against the kernel."""
