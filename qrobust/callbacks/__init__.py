@@ -1,5 +1,6 @@
 """Keras callbacks."""
 
+from qrobust.callbacks.bit_width_schedule import BitWidthSchedule
 from qrobust.callbacks.noise_schedule import NoiseSchedule
 
-__all__ = ["NoiseSchedule"]
+__all__ = ["BitWidthSchedule", "NoiseSchedule"]

@@ -1,14 +1,24 @@
 """``quantize``: a float Sequential or Functional model's twin that exports bit for bit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import qkeras
 
-from qrobust.layers import GridNoise, IntegerGlobalAveragePooling2D, JacobianRegularized
+from qrobust.layers import (
+    Consistency,
+    GridNoise,
+    IntegerGlobalAveragePooling2D,
+    JacobianRegularized,
+    Macer,
+    SmoothAdversarial,
+)
+from qrobust.quantization.bit_widths import BitsByName, BitWidths
 from qrobust.quantization.ranges import integer_bits, observe
-from qrobust.quantization.twins import LINEAR, copy_linear, linear_twin
+from qrobust.quantization.twins import LINEAR, copy_linear, linear_twin, relu_quantizer
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.lower.walk import functional, is_model, nodes
 
@@ -27,6 +37,8 @@ _MOVERS = (
     _L.GaussianDropout,
     _L.Identity,
 )
+# Wrappers around a whole model; one of the Jacobian's may also be around a layer.
+_WRAPPERS = (JacobianRegularized, Consistency, SmoothAdversarial, Macer)
 _KEPT = (*_MOVERS, _L.Rescaling, GridNoise)
 # Wide intermediate results (branches, averages, logits) cost nothing in 8 bits.
 _WIDE_BITS = 8
@@ -35,11 +47,12 @@ _RELU_INTEGER, _WIDE_INTEGER, _LOGITS_INTEGER = 2, 3, 4
 
 def quantize(
     model: Any,
-    weight_bits: int | str = 4,
-    activation_bits: int = 4,
+    weight_bits: BitsByName = 4,
+    activation_bits: BitsByName = 4,
     *,
     weight_scale: str = "least_squares",
     calibrate: Any = None,
+    seed: int | None = None,
 ) -> Any:
     """The quantized twin of a float model, with its weights, ready to train further.
 
@@ -48,35 +61,64 @@ def quantize(
     result would reach another layer without a ReLU (before an Add, after an average, the logits),
     an 8-bit ``QuantizedBits`` is put in. Layer names stay.
 
+    Mixed precision: instead of a number, ``{pattern: bits, ...}`` by layer name, for instance
+    ``{"stem_*": 8, "logits": 8, "*": 4}``; the first pattern that matches counts. For activations
+    the name is that of the layer that holds the ReLU.
+
     Args:
         model: a built Sequential or Functional model.
-        weight_bits: 2 to 6 for an exact export (7 and 8 train, too), or "ternary".
-        activation_bits: of ReLU outputs, 1 to 8.
+        weight_bits: 2 to 6 for an exact export (7 and 8 train, too), "ternary" or
+            "stochastic_ternary"; or by layer name.
+        activation_bits: of ReLU outputs, 1 to 8; or by layer name.
         weight_scale: "least_squares" or "max", see ``PowerOfTwoWeights``.
         calibrate: what ``model.predict`` takes: activation ranges come from its first 512 examples.
             Without it: ReLU outputs in [0, 4), others in [-8, 8), logits in [-16, 16), which suits
             networks with batch norm.
+        seed: of stochastic weights; every layer draws its own from it.
 
     Returns:
         A Functional model, not compiled.
 
     Raises:
-        ValueError: a layer or activation that has no quantized twin.
+        ValueError: a layer or activation that has no quantized twin, bits that a layer cannot
+            take, a layer that matches no pattern or a pattern that matches no layer.
     """
-    options = {"weight_bits": weight_bits, "weight_scale": weight_scale}
-    return _Quantization(model, activation_bits, options, calibrate).run()
+    options = _Options(
+        BitWidths(weight_bits, "weight_bits"),
+        BitWidths(activation_bits, "activation_bits"),
+        weight_scale,
+        seed,
+    )
+    twin = _Quantization(model, options, calibrate).run()
+    options.weight_bits.check()
+    options.activation_bits.check()
+    return twin
+
+
+@dataclass
+class _Options:
+    """What ``quantize`` was asked for; nested models share it."""
+
+    weight_bits: BitWidths
+    activation_bits: BitWidths
+    weight_scale: str
+    seed: int | None
+
+    def next_seed(self) -> int | None:
+        """Another seed for every layer."""
+        if self.seed is None:
+            return None
+        self.seed += 1
+        return self.seed - 1
 
 
 class _Quantization:
     """One model on its way through ``quantize``."""
 
-    def __init__(
-        self, model: Any, activation_bits: int, options: dict[str, Any], calibrate: Any
-    ) -> None:
+    def __init__(self, model: Any, options: _Options, calibrate: Any = None) -> None:
         self.model = model
         self.graph = functional(model)
         self.nodes = nodes(model)
-        self.activation_bits = activation_bits
         self.options = options
         self.calibrate = calibrate
         self.readers: dict[int, list[Any]] = {}
@@ -110,8 +152,8 @@ class _Quantization:
             return self._linear(layer, output, x, wrapper=None)
         if layer in self.folded.values():
             return x
-        if is_model(layer) or isinstance(layer, JacobianRegularized):
-            return self._nested(layer)(x)
+        if is_model(layer) or isinstance(layer, _WRAPPERS):
+            return self._nested(layer)(_only(list(inputs)))
         if isinstance(layer, _L.BatchNormalization):
             raise ValueError(
                 f"Batch norm '{layer.name}' does not directly follow a linear Dense, Conv2D or "
@@ -131,11 +173,11 @@ class _Quantization:
 
     def _nested(self, layer: Any) -> Any:
         """A model inside the model, wrapped or not, as a quantized model of its own."""
-        model = layer.layer if isinstance(layer, JacobianRegularized) else layer
         if id(layer) not in self.twins:
-            twin = quantize(model, activation_bits=self.activation_bits, **self.options)
-            if layer is not model:
-                twin = _rewrapped(layer, twin)
+            if isinstance(layer, _WRAPPERS):
+                twin = _rewrapped(layer, self._nested(layer.layer))
+            else:
+                twin = _Quantization(layer, self.options).run()
             self.twins[id(layer)] = (layer, None, twin)
         return self.twins[id(layer)][2]
 
@@ -144,16 +186,12 @@ class _Quantization:
         softmax = activation is keras.activations.softmax
         quantizer = None
         if activation is keras.activations.relu:
-            quantizer = self._relu_quantizer(output)
+            quantizer = self._relu_quantizer(layer.name, output)
         elif not softmax and activation is not keras.activations.linear:
             raise ValueError(_no_twin(layer.name, activation))
         norm = self.folded.get(id(layer))
         if id(layer) not in self.twins:
-            self.twins[id(layer)] = (
-                layer,
-                norm,
-                linear_twin(layer, norm, quantizer, **self.options),
-            )
+            self.twins[id(layer)] = (layer, norm, self._linear_twin(layer, norm, quantizer))
         twin = self.twins[id(layer)][2]
         if wrapper is not None:
             twin = _rewrapped(wrapper, twin)
@@ -162,6 +200,14 @@ class _Quantization:
             y = self._wide(y, output)
             return _L.Activation("softmax", name=f"{layer.name}_softmax")(y)
         return y if quantizer is not None else self._rounded(y, output, norm)
+
+    def _linear_twin(self, layer: Any, norm: Any, quantizer: Any) -> Any:
+        bits = self.options.weight_bits.needed(layer.name)
+        scale, seed = self.options.weight_scale, self.options.next_seed()
+        with _named(layer.name):
+            return linear_twin(
+                layer, norm, quantizer, weight_bits=bits, weight_scale=scale, seed=seed
+            )
 
     def _activation(self, layer: Any, output: Any, x: Any) -> Any:
         if isinstance(layer, _L.ReLU):
@@ -173,7 +219,7 @@ class _Quantization:
             return x
         elif layer.activation not in (keras.activations.relu, keras.activations.relu6):
             raise ValueError(_no_twin(layer.name, layer.activation))
-        return qkeras.QActivation(self._relu_quantizer(output), name=layer.name)(x)
+        return qkeras.QActivation(self._relu_quantizer(layer.name, output), name=layer.name)(x)
 
     def _rounded(self, y: Any, output: Any, norm: Any = None) -> Any:
         """Put in a quantizer unless a ReLU further on brings one."""
@@ -195,12 +241,15 @@ class _Quantization:
         name = f"{y._keras_history.operation.name}_quantizer"
         return qkeras.QActivation(quantizer(_WIDE_BITS, integer), name=name)(y)
 
-    def _relu_quantizer(self, tensor: Any) -> QuantizedRelu:
+    def _relu_quantizer(self, name: str, tensor: Any) -> QuantizedRelu:
+        bits = self.options.activation_bits.needed(name)
         values = self.observed.get(id(tensor))
         integer = _RELU_INTEGER
         if values is not None:
-            integer = integer_bits(values, self.activation_bits, signed=False)
-        return QuantizedRelu(self.activation_bits, integer)
+            with _named(name):
+                integer = integer_bits(values, relu_quantizer(bits, 0).bits, signed=False)
+        with _named(name):
+            return relu_quantizer(bits, integer)
 
     def _exact(self, layer: Any) -> Any:
         """The layer, or the one whose average is exact in integers."""
@@ -270,12 +319,21 @@ class _Quantization:
         return observe(self.graph, wanted, self.calibrate)
 
 
+@contextmanager
+def _named(layer: str) -> Iterator[None]:
+    """Say which layer cannot take its bits."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"Layer '{layer}': {error}") from None
+
+
 def _only(tensors: list[Any]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
 
 
 def _inner_model(layer: Any) -> Any:
-    return layer.layer if isinstance(layer, JacobianRegularized) else layer
+    return _inner_model(layer.layer) if isinstance(layer, _WRAPPERS) else layer
 
 
 def _inner(layer: Any) -> Any:

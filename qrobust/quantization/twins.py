@@ -8,7 +8,13 @@ import numpy as np
 import qkeras
 
 from qrobust.layers import Conv2DBatchNorm, DenseBatchNorm, DepthwiseConv2DBatchNorm
-from qrobust.quantizers import FixedPoint, PowerOfTwoWeights, Ternary
+from qrobust.quantizers import (
+    FixedPoint,
+    PowerOfTwoWeights,
+    QuantizedRelu,
+    StochasticTernary,
+    Ternary,
+)
 from qrobust.quantizers.weight_quantizer import WeightQuantizer
 
 LINEAR = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
@@ -24,17 +30,36 @@ _FOLDED = {
 }
 
 
-def weight_quantizer(bits: int | str, scale: str, channel_axes: Sequence[int]) -> WeightQuantizer:
-    """The quantizer for "ternary" or a number of bits."""
+def weight_quantizer(
+    bits: int | str, scale: str, channel_axes: Sequence[int], seed: int | None = None
+) -> WeightQuantizer | StochasticTernary:
+    """The quantizer for "ternary", "stochastic_ternary" (which draws from a seed), or bits."""
     if bits == "ternary":
         return Ternary(channel_axes=channel_axes)
+    if bits == "stochastic_ternary":
+        return StochasticTernary(channel_axes=channel_axes, seed=seed)
     if isinstance(bits, str):
-        raise ValueError(f"weight_bits is 2 to 8 or 'ternary'. Received: {bits!r}")
+        raise ValueError(
+            f"weight_bits is 2 to 8, 'ternary' or 'stochastic_ternary'. Received: {bits!r}"
+        )
     return PowerOfTwoWeights(bits, scale, channel_axes)
 
 
+def relu_quantizer(bits: int | str, integer: int) -> QuantizedRelu:
+    """The quantizer of a ReLU's output, in ``[0, 2**integer)``."""
+    if isinstance(bits, str):
+        raise ValueError(f"activation_bits is 1 to 8. Received: {bits!r}")
+    return QuantizedRelu(bits, integer)
+
+
 def linear_twin(
-    layer: Any, norm: Any, activation: Any, *, weight_bits: int | str, weight_scale: str
+    layer: Any,
+    norm: Any,
+    activation: Any,
+    *,
+    weight_bits: int | str,
+    weight_scale: str,
+    seed: int | None = None,
 ) -> Any:
     """A QKeras layer, or a folded one when a batch norm follows; weights are not set yet.
 
@@ -42,8 +67,9 @@ def linear_twin(
         layer: a Dense, Conv2D or DepthwiseConv2D layer.
         norm: the BatchNormalization after it, or None.
         activation: of the twin: a quantizer or None.
-        weight_bits: 2 to 8, or "ternary".
+        weight_bits: 2 to 8, "ternary" or "stochastic_ternary".
         weight_scale: see ``PowerOfTwoWeights``.
+        seed: of stochastic weights.
     """
     kind = type(layer)
     depthwise = kind is keras.layers.DepthwiseConv2D
@@ -52,7 +78,8 @@ def linear_twin(
     for key in ("lora_rank", "lora_alpha", "quantization_config", "groups"):
         if config.get(key) in (None, 1):
             config.pop(key, None)
-    quantizer = weight_quantizer(weight_bits, weight_scale, (-2, -1) if depthwise else (-1,))
+    axes = (-2, -1) if depthwise else (-1,)
+    quantizer = weight_quantizer(weight_bits, weight_scale, axes, seed)
     if norm is not None:
         config.update(momentum=norm.momentum, epsilon=norm.epsilon)
         return _FOLDED[kind](**config, kernel_quantizer=quantizer, bias_quantizer=FixedPoint())
