@@ -73,6 +73,8 @@ def _write(recipe: Any, trained: Any, folder: Path) -> str:
         "accuracy": trained.accuracy,
         "train_images": len(trained.dataset.train.x),
         "test_images": len(test.x),
+        "pixels": test.x.dtype == "uint8",
+        "unit": trained.dataset.unit,
     }
     text = card(recipe, exported, parity, certificates, facts)
     (folder / "card.md").write_text(text)

@@ -44,7 +44,7 @@ def depthwise_jacobian(
 
 
 def _mean_over_examples(weights: Any, derivative: Any) -> Any:
-    """``mean_batch sum weights * derivative**2``, the batch first: one pass over the activations."""
+    """``mean_batch sum weights * derivative**2``; the batch first, for one pass over it."""
     if isinstance(derivative, float):
         return ops.sum(weights) * derivative**2
     return ops.sum(weights * ops.mean(ops.square(derivative), axis=0))

@@ -5,8 +5,8 @@ from typing import Any
 import numpy.typing as npt
 import tensorflow as tf
 
-AUGMENTATIONS = ("none", "crop_flip")
 _PAD = 4
+_FRAMES = 5
 
 
 def batches(
@@ -18,8 +18,9 @@ def batches(
         x: integers on the input grid, (examples, ...).
         y: labels.
         batch_size: examples.
-        augment: "none", or "crop_flip" for pictures: 4 pixels of zeros around, a random cut of the
-            old size, mirrored half of the time. Integers stay integers.
+        augment: "none"; "crop_flip" for pictures: 4 pixels of zeros around, a random cut of the old
+            size, mirrored half of the time; "time_shift" for features of sound, (frames, ...): up
+            to 5 frames to either side, the first or last one repeated. Integers stay integers.
         seed: of order and augmentation.
 
     Raises:
@@ -28,12 +29,12 @@ def batches(
     if augment not in AUGMENTATIONS:
         raise ValueError(f"augment is one of {', '.join(AUGMENTATIONS)}. Received: {augment!r}")
     data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
-    if augment == "crop_flip":
+    if augment != "none":
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(
             2, drop_remainder=True
         )
         data = tf.data.Dataset.zip(data, seeds).map(
-            _crop_flip(x.shape[1:]), num_parallel_calls=tf.data.AUTOTUNE
+            _AUGMENT[augment](x.shape[1:]), num_parallel_calls=tf.data.AUTOTUNE
         )
     data = data.batch(batch_size, drop_remainder=len(x) > batch_size)
     return data.map(lambda a, b: (tf.cast(a, tf.float32), b)).prefetch(tf.data.AUTOTUNE)
@@ -47,6 +48,20 @@ def _crop_flip(shape: tuple[int, ...]) -> Any:
         return tf.image.stateless_random_flip_left_right(cut, seed), label
 
     return augmented
+
+
+def _time_shift(shape: tuple[int, ...]) -> Any:
+    def augmented(example: Any, seed: Any) -> Any:
+        features, label = example
+        shift = tf.random.stateless_uniform((), seed, -_FRAMES, _FRAMES + 1, tf.int32)
+        frames = tf.clip_by_value(tf.range(shape[0]) + shift, 0, shape[0] - 1)
+        return tf.gather(features, frames), label
+
+    return augmented
+
+
+_AUGMENT = {"crop_flip": _crop_flip, "time_shift": _time_shift}
+AUGMENTATIONS = ("none", *_AUGMENT)
 
 
 def count(x: npt.NDArray[Any], batch_size: int) -> int:

@@ -54,6 +54,7 @@ def card(
             f"{len(certificates)} test examples, sigma {recipe.defence.sigma:g} LSB, "
             f"n = {settings.n:,}, alpha = {settings.alpha}, {seconds:.2f} s each",
         ],
+        ["one LSB", facts["unit"]],
         ["attacked accuracy", "not measured yet"],
     ]
     radii = [
@@ -61,6 +62,10 @@ def card(
         for r in settings.radii
     ]
     header = ["radius (LSB)", "radius / 255", "certified accuracy"]
+    if not facts["pixels"]:
+        # Features have no [0, 1] scale; their unit is the data set's.
+        radii = [[r, accuracy] for r, _, accuracy in radii]
+        header = ["radius (LSB)", "certified accuracy"]
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return f"""# {recipe.name}
 

@@ -13,7 +13,8 @@ class Data:
 
     Attributes:
         name: a loader of ``qrobust.datasets``.
-        augment: "none", or "crop_flip" (4 pixels, mirrored half of the time).
+        augment: "none", "crop_flip" (4 pixels, mirrored half of the time) or "time_shift" (5
+            frames of features).
     """
 
     name: str

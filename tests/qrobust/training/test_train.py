@@ -97,6 +97,19 @@ def test_augmented_pictures_are_cuts_of_the_padded_ones():
     assert np.array_equal(again[0], next(iter(batches(x, np.arange(2), **options)))[0])
 
 
+def test_shifted_features_repeat_their_ends():
+    x = np.arange(12, dtype=np.int8).reshape(1, 12, 1, 1)
+    expected = {
+        shift: np.clip(np.arange(12) + shift, 0, 11).astype("float32") for shift in range(-5, 6)
+    }
+    data = batches(x, np.zeros(1), batch_size=1, augment="time_shift", seed=0).repeat(100)
+    seen = set()
+    for features, _ in data:
+        (found,) = (s for s, e in expected.items() if np.array_equal(e, np.ravel(features)))
+        seen.add(found)
+    assert seen == set(expected)
+
+
 def test_the_command_writes_a_whole_folder(tmp_path, capsys):
     (tmp_path / "recipe.toml").write_text(
         """
