@@ -5,24 +5,56 @@ TensorFlow, CleverHans and Matplotlib are loaded by what needs them, not by this
 """
 
 from qrobust.attacks.budget import L2, LINF, Budget
+from qrobust.attacks.carlini_wagner import carlini_wagner
+from qrobust.attacks.cleverhans_attacks import basic_iterative, fast_gradient, momentum_iterative
+from qrobust.attacks.deepfool import deepfool
 from qrobust.attacks.grid import PixelGrid, distances, project, verify
+from qrobust.attacks.hop_skip_jump import hop_skip_jump
 from qrobust.attacks.keras_target import KerasTarget
+from qrobust.attacks.masking import Check, masking_checks
 from qrobust.attacks.projected_gradient import projected_gradient
-from qrobust.attacks.search import Attacked
+from qrobust.attacks.random_search import random_search
+from qrobust.attacks.search import Attacked, Search
+from qrobust.attacks.smoothed_target import SmoothedTarget
+from qrobust.attacks.smoothing import Broken, attack_certificates
+from qrobust.attacks.spsa import spsa
 from qrobust.attacks.square import square
+from qrobust.attacks.suite import black_box, robustness_curve, transferred, white_box, worst_case
 from qrobust.attacks.tflite_target import TFLiteTarget
+from qrobust.attacks.transfer import Transfer, transfer_matrix
 
 __all__ = [
     "L2",
     "LINF",
     "Attacked",
+    "Broken",
     "Budget",
+    "Check",
     "KerasTarget",
     "PixelGrid",
+    "Search",
+    "SmoothedTarget",
     "TFLiteTarget",
+    "Transfer",
+    "attack_certificates",
+    "basic_iterative",
+    "black_box",
+    "carlini_wagner",
+    "deepfool",
     "distances",
+    "fast_gradient",
+    "hop_skip_jump",
+    "masking_checks",
+    "momentum_iterative",
     "project",
     "projected_gradient",
+    "random_search",
+    "robustness_curve",
+    "spsa",
     "square",
+    "transfer_matrix",
+    "transferred",
     "verify",
+    "white_box",
+    "worst_case",
 ]

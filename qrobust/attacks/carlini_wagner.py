@@ -44,7 +44,8 @@ def carlini_wagner(
         y: [n], true classes.
         searches: values of ``c`` for each image.
         steps: of Adam for each ``c``.
-        learning_rate: of Adam, in tanh space.
+        learning_rate: of Adam's first step, in tanh space; it falls linearly, so that the search
+            ends on the boundary and does not swing across it.
         constant: first ``c``.
         confidence: margin kappa, in logits, that the other class must have.
         name: in reports.
@@ -77,8 +78,9 @@ def _minimize(
 ) -> None:
     grid = search.grid
     unit = (search.x[rows] - grid.low) / grid.span
-    # Just inside (0, 1), where the tanh has an inverse.
-    w0 = np.arctanh((2 * unit - 1) * 0.999999).astype(np.float32)
+    # Inside (-1, 1), where the tanh has an inverse, by less than half an LSB. CleverHans goes as
+    # near as 1e-6, where it is so flat that Adam hardly moves a black pixel.
+    w0 = np.arctanh((2 * unit - 1) * 0.999).astype(np.float32)
     descend = _gradient_function(source, confidence)
     labels = np.eye(source.classes, dtype=np.float32)[search.y[rows]]
     c = np.full(len(rows), constant, np.float32)
@@ -91,7 +93,8 @@ def _minimize(
             gradient = np.nan_to_num(np.asarray(gradient))
             first = 0.9 * first + 0.1 * gradient
             second = 0.999 * second + 0.001 * gradient**2
-            rate = np.float32(learning_rate * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step))
+            falling = learning_rate * (1 - (step - 1) / steps)
+            rate = np.float32(falling * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step))
             w = w - rate * first / (np.sqrt(second) + 1e-8)
             wanted = grid.low + grid.span * np.asarray(point)
             logits = search.offer(rows, wanted)

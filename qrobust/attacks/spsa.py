@@ -26,8 +26,9 @@ def spsa(
 ) -> Attacked:
     """Adam on the margin, with ``(margin(x + delta v) - margin(x - delta v)) v`` for a gradient.
 
-    ``v`` are random signs, and the estimates a mean over them. The points stay on the integer grid, so that a file can be asked.
-    CleverHans 4.0 has SPSA for one image at a time, on an optimizer that Keras 3 refuses.
+    ``v`` are random signs, and the estimate is a mean over them. The points stay on the integer
+    grid, so that a file can be asked. CleverHans 4.0 has SPSA for one image at a time, on an
+    optimizer that Keras 3 refuses.
 
     Args:
         target: needs no gradients.

@@ -59,7 +59,7 @@ def transfer_matrix(
         x: [n, *shape], grid integers.
         y: [n], true classes.
         budget: the ball.
-        steps: of PGD, one restart.
+        steps: of PGD, with one restart for each of its losses.
         seed: of PGD.
 
     Raises:
@@ -78,7 +78,7 @@ def transfer_matrix(
         )
     x, y = np.asarray(x)[right], np.asarray(y)[right]
     crafted = [
-        projected_gradient(source, x, y, budget, steps=steps, restarts=1, seed=seed)
+        projected_gradient(source, x, y, budget, steps=steps, restarts=2, seed=seed)
         for source in sources
     ]
     accuracy = [[show(attack, target, y).accuracy for target in targets] for attack in crafted]

@@ -1,0 +1,74 @@
+"""``qrobust attack`` on a file and on a Keras model."""
+
+import json
+
+import numpy as np
+import pytest
+from attack_models import DIGITS, linear_model
+
+from qrobust import cli
+
+
+@pytest.fixture
+def data(tmp_path, digits):
+    np.savez(tmp_path / "digits.npz", x=digits[0], y=digits[1])
+    return tmp_path / "digits.npz"
+
+
+def run(*arguments):
+    return cli.main(["attack", *(str(argument) for argument in arguments)])
+
+
+def test_a_file_is_attacked_and_reported(data, tmp_path, capsys):
+    out = tmp_path / "report.json"
+    model = DIGITS / "model.tflite"
+    assert run(model, data, "--out", out, "--epsilon", 40, "--images", 12) == 0
+    report = json.loads(out.read_text())
+    assert report["images"] == 12 and report["norm"] == "linf" and report["masking"] is None
+    assert report["worst_case_accuracy"] <= min(a["accuracy"] for a in report["attacks"])
+    assert [a["name"] for a in report["attacks"]] == ["random", "Square", "SPSA", "HopSkipJump"]
+    curve = [point["accuracy"] for point in report["curve"]]
+    assert curve == sorted(curve, reverse=True) and curve[0] == report["clean_accuracy"]
+    at = next(p["accuracy"] for p in report["curve"] if p["epsilon"] == 40)
+    assert at <= report["worst_case_accuracy"]
+    markdown = out.with_suffix(".md").read_text()
+    assert "HopSkipJump" in markdown and "report.curve.png" in markdown
+    for png in ("report.curve.png", "report.pictures.png"):
+        assert (tmp_path / png).read_bytes().startswith(b"\x89PNG")
+    assert "worst" not in capsys.readouterr().err
+
+
+def test_a_keras_model_gets_a_masking_report(tmp_path, weights, pixels, labels):
+    np.savez(tmp_path / "x.npz", x=pixels[:20], y=labels[:20])
+    linear_model(weights).save(tmp_path / "linear.keras")
+    out = tmp_path / "report.json"
+    arguments = ["--out", out, "--norm", "l2", "--epsilon", 60]
+    assert run(tmp_path / "linear.keras", tmp_path / "x.npz", *arguments) == 0
+    report = json.loads(out.read_text())
+    assert len(report["masking"]) == 6
+    names = [a["name"] for a in report["attacks"]]
+    assert names == ["FGSM", "BIM", "MI-FGSM", "PGD", "SPSA", "CW-L2", "DeepFool"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["{digits}/model.tflite", "{data}", "--epsilon", "0"], "at least 1"),
+        (["{digits}/model.tflite", "{data}", "--images", "0"], "--images"),
+        (["{digits}/model.tflite", "missing.npz"], "missing.npz"),
+        (["missing.keras", "{data}"], "missing.keras"),
+        (["missing.tflite", "{data}"], "missing.tflite"),
+        (["{digits}/model.keras", "{data}", "--certificates", "c.jsonl"], "goes with a .tflite"),
+        (["{digits}/model.tflite", "{data}", "--certificates", "c.jsonl"], "--surrogate"),
+    ],
+)
+def test_bad_input_gets_one_line(arguments, says, data, tmp_path, capsys):
+    words = [a.format(digits=DIGITS, data=data) for a in arguments]
+    assert run(*words, "--out", tmp_path / "out.json") == 2
+    assert says in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_labels_are_needed(tmp_path, digits, capsys):
+    np.savez(tmp_path / "x.npz", x=digits[0])
+    assert run(DIGITS / "model.tflite", tmp_path / "x.npz", "--out", tmp_path / "o.json") == 2
+    assert "holds no y" in capsys.readouterr().err
