@@ -1,6 +1,8 @@
-"""Keras callbacks."""
+"""Keras callbacks: schedules, certified accuracy, reproducible training."""
 
 from qrobust.callbacks.bit_width_schedule import BitWidthSchedule
+from qrobust.callbacks.certified_accuracy import CertifiedAccuracy
 from qrobust.callbacks.noise_schedule import NoiseSchedule
+from qrobust.callbacks.reproducible_epochs import ReproducibleEpochs
 
-__all__ = ["BitWidthSchedule", "NoiseSchedule"]
+__all__ = ["BitWidthSchedule", "CertifiedAccuracy", "NoiseSchedule", "ReproducibleEpochs"]
