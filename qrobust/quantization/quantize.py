@@ -67,7 +67,7 @@ def quantize(
 
     Args:
         model: a built Sequential or Functional model.
-        weight_bits: 2 to 6 for an exact export (7 and 8 train, too), "ternary" or
+        weight_bits: 2 to 6 for an exact export (7 and 8 train, too), "binary", "ternary" or
             "stochastic_ternary"; or by layer name.
         activation_bits: of ReLU outputs, 1 to 8; or by layer name.
         weight_scale: "least_squares" or "max", see ``PowerOfTwoWeights``.

@@ -9,6 +9,7 @@ import qkeras
 
 from qrobust.layers import Conv2DBatchNorm, DenseBatchNorm, DepthwiseConv2DBatchNorm
 from qrobust.quantizers import (
+    Binary,
     FixedPoint,
     PowerOfTwoWeights,
     QuantizedRelu,
@@ -33,14 +34,17 @@ _FOLDED = {
 def weight_quantizer(
     bits: int | str, scale: str, channel_axes: Sequence[int], seed: int | None = None
 ) -> WeightQuantizer | StochasticTernary:
-    """The quantizer for "ternary", "stochastic_ternary" (which draws from a seed), or bits."""
+    """The quantizer for a name ("stochastic_ternary" draws from a seed), or a number of bits."""
+    if bits == "binary":
+        return Binary(channel_axes=channel_axes)
     if bits == "ternary":
         return Ternary(channel_axes=channel_axes)
     if bits == "stochastic_ternary":
         return StochasticTernary(channel_axes=channel_axes, seed=seed)
     if isinstance(bits, str):
         raise ValueError(
-            f"weight_bits is 2 to 8, 'ternary' or 'stochastic_ternary'. Received: {bits!r}"
+            f"weight_bits is 2 to 8, 'binary', 'ternary' or 'stochastic_ternary'. "
+            f"Received: {bits!r}"
         )
     return PowerOfTwoWeights(bits, scale, channel_axes)
 
@@ -67,7 +71,7 @@ def linear_twin(
         layer: a Dense, Conv2D or DepthwiseConv2D layer.
         norm: the BatchNormalization after it, or None.
         activation: of the twin: a quantizer or None.
-        weight_bits: 2 to 8, "ternary" or "stochastic_ternary".
+        weight_bits: 2 to 8, "binary", "ternary" or "stochastic_ternary".
         weight_scale: see ``PowerOfTwoWeights``.
         seed: of stochastic weights.
     """

@@ -3,6 +3,7 @@
 They go wherever QKeras takes a quantizer, and wherever Keras takes an activation.
 """
 
+from qrobust.quantizers.binary import Binary
 from qrobust.quantizers.fixed_point import FixedPoint
 from qrobust.quantizers.power_of_two_weights import PowerOfTwoWeights
 from qrobust.quantizers.quantized_bits import QuantizedBits
@@ -11,6 +12,7 @@ from qrobust.quantizers.stochastic_ternary import StochasticTernary
 from qrobust.quantizers.ternary import Ternary
 
 __all__ = [
+    "Binary",
     "FixedPoint",
     "PowerOfTwoWeights",
     "QuantizedBits",

@@ -24,7 +24,8 @@ class StochasticTernary(keras.layers.Layer):
 
     It is a Keras layer without weights, because a layer knows whether it trains: Keras hands
     ``training`` down to it from the layer that calls it, eagerly and in compiled functions, and
-    finds its seeded generator. Outside of any layer's call it does not train.
+    finds its seeded generator. Outside of any layer's call it does not train. A per-layer Jacobian
+    penalty around the layer draws a kernel of its own.
 
     Args:
         channel_axes: axes of the kernel that count output channels: (-1,) for dense layers and

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qrobust.quantizers import (
+    Binary,
     FixedPoint,
     PowerOfTwoWeights,
     QuantizedBits,
@@ -145,3 +146,15 @@ def test_a_channel_far_below_the_others_is_silent():
 def test_bad_arguments_are_echoed(make, says):
     with pytest.raises(ValueError, match=says):
         make()
+
+
+def test_binary_weights_have_one_size_a_channel_and_two_signs():
+    kernel = np.random.default_rng(0).normal(0, [0.1, 1, 7], (50, 3)).astype("float32")
+    kernel[0] = 0
+    y = np.asarray(Binary()(kernel))
+    steps = np.abs(y).max(0)
+    np.testing.assert_array_equal(y, np.where(kernel < 0, -steps, steps))
+    np.testing.assert_array_equal(np.log2(steps) % 1, 0)
+    # Nearest power of two of the mean magnitude, on a logarithmic scale.
+    ratio = np.log2(steps / np.abs(kernel).mean(0))
+    assert np.all(np.abs(ratio) <= 0.5)
