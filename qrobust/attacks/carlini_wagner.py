@@ -90,6 +90,8 @@ def _minimize(
         fooled = np.zeros(len(rows), bool)
         for step in range(1, steps + 1):
             gradient, point = descend(w, w0, labels, c)
+            search.queries[rows] += 1
+            source.queries += len(rows)
             gradient = np.nan_to_num(np.asarray(gradient))
             first = 0.9 * first + 0.1 * gradient
             second = 0.999 * second + 0.001 * gradient**2

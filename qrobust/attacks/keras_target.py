@@ -19,7 +19,8 @@ class KerasTarget:
 
     Args:
         model: built, one input, one output of shape (batch, classes).
-        grid: of its inputs; by default that of its ``GridNoise`` layer, else pixels 0 to 255.
+        grid: of its inputs; by default that of a ``GridNoise`` layer that reads them, else pixels 0
+            to 255.
         name: in reports; the model's own by default.
         batch: inputs at a time.
 
@@ -123,7 +124,8 @@ def _own_grid(model: Any) -> PixelGrid:
     from qrobust.layers import GridNoise
 
     for layer in model.layers:
-        if isinstance(layer, GridNoise):
+        # Behind another layer (a Rescaling, say) its grid is not that of the model's inputs.
+        if isinstance(layer, GridNoise) and layer.input is model.inputs[0]:
             return PixelGrid(layer.minimum, layer.maximum, 2.0**layer.exponent)
     return PixelGrid()
 

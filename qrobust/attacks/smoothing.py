@@ -18,6 +18,9 @@ from qrobust.certify import ABSTAIN, Certificate, Certifier
 #: Error probability of one verdict: thousands of them are made.
 _ALPHA = "0.000001"
 
+#: Certificates hold for distances under the radius, not at it; radii are multiples of this.
+_OPEN = 2**-16
+
 
 @dataclass(frozen=True)
 class Broken:
@@ -80,7 +83,9 @@ def attack_certificates(
     Raises:
         ValueError: certificates that are not of Gaussian noise, or made with the same seed.
     """
-    chosen = [c for c in certificates if c.label != ABSTAIN and c.norm == L2 and c.radius >= 1]
+    chosen = [
+        c for c in certificates if c.label != ABSTAIN and c.norm == L2 and c.radius - _OPEN >= 1
+    ]
     if not chosen:
         raise ValueError(
             f"None of {len(certificates)} certificates has an L2 radius of 1 LSB or more; "
@@ -96,7 +101,7 @@ def attack_certificates(
     for certificate in chosen:
         image = surrogate.grid.integers(np.asarray(x)[certificate.index][None])
         label = np.array([certificate.label])
-        budget = Budget(certificate.radius, L2)
+        budget = Budget(certificate.radius - _OPEN, L2)
         rng = np.random.default_rng((seed, certificate.index))
         candidate = _strongest(smoothed, image, label, budget, steps, restarts, rng)
         verify(image, candidate, budget, surrogate.grid)

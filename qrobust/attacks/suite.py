@@ -10,6 +10,7 @@ from qrobust.attacks.budget import L2, LINF, Budget
 from qrobust.attacks.carlini_wagner import carlini_wagner
 from qrobust.attacks.cleverhans_attacks import basic_iterative, fast_gradient, momentum_iterative
 from qrobust.attacks.deepfool import deepfool
+from qrobust.attacks.grid import distances
 from qrobust.attacks.hop_skip_jump import hop_skip_jump
 from qrobust.attacks.keras_target import KerasTarget
 from qrobust.attacks.projected_gradient import projected_gradient
@@ -110,8 +111,6 @@ def worst_case(attacks: Sequence[Attacked], budget: Budget) -> float:
 
 
 def _fallen(attacks: Sequence[Attacked], budget: Budget) -> NDArray[np.bool_]:
-    from qrobust.attacks.grid import distances
-
     fallen = np.zeros(len(attacks[0].fallen), bool)
     for attack in attacks:
         size = distances(attack.clean, attack.adversarial)[budget.norm]

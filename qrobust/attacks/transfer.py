@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tabulate import tabulate
 
 from qrobust.attacks.budget import Budget
 from qrobust.attacks.grid import distances
@@ -39,6 +40,27 @@ class Transfer:
     size: tuple[dict[str, float], ...]
     cosine: NDArray[np.float64]
     shift: tuple[float | None, ...]
+
+    def markdown(self) -> str:
+        """Two tables: accuracy of every target with the perturbations' sizes; the explanations."""
+        accuracies = [
+            {
+                "crafted on": source,
+                **{name: f"{value:.1%}" for name, value in zip(self.targets, values, strict=True)},
+                **{norm: f"{value:.4g}" for norm, value in size.items()},
+            }
+            for source, values, size in zip(self.sources, self.accuracy, self.size, strict=True)
+        ]
+        reasons = [
+            {
+                "gradient cosine": source,
+                **{name: f"{value:.3f}" for name, value in zip(self.sources, values, strict=True)},
+                "activations unchanged": "-" if shift is None else f"{shift:.1%}",
+            }
+            for source, values, shift in zip(self.sources, self.cosine, self.shift, strict=True)
+        ]
+        options = {"headers": "keys", "tablefmt": "github", "disable_numparse": True}
+        return f"{tabulate(accuracies, **options)}\n\n{tabulate(reasons, **options)}\n"
 
 
 def transfer_matrix(

@@ -68,12 +68,13 @@ def run(args: argparse.Namespace) -> int:
     with quiet_imports():
         from qrobust.attacks import report, suite
         from qrobust.attacks.masking import masking_checks
+        from qrobust.attacks.search import Search
     options: dict[str, Any] = {"full": args.full, "seed": args.seed}
     target, surrogate = _targets(args)
-    certified: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
     if surrogate is None and args.model.suffix != _TFLITE:
         attacks = list(_progress(suite.white_box(target, x, y, budget, **options)))
-        certified["checks"] = masking_checks(target, x, y, budget, seed=args.seed)
+        extra["checks"] = masking_checks(target, x, y, budget, seed=args.seed)
     else:
         attacks = list(_progress(suite.black_box(target, x, y, budget, **options)))
         if surrogate is not None:
@@ -81,9 +82,7 @@ def run(args: argparse.Namespace) -> int:
             attacks += _progress(shown)
     if args.certificates is not None:
         attacked, broken = _certificates(args, content, surrogate, data.x)
-        certified |= {"attacked_certificates": attacked, "broken": broken}
-    from qrobust.attacks.search import Search
-
+        extra |= {"attacked_certificates": attacked, "broken": broken}
     evaluation = report.Evaluation(
         model=args.model.name,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -94,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         full=args.full,
         attacks=attacks,
         curve=suite.robustness_curve(target, x, y, attacks, budget, seed=args.seed),
-        **certified,
+        **extra,
     )
     written = report.write(evaluation, args.out)
     print(evaluation.markdown())
@@ -158,7 +157,7 @@ def _certificates(args: argparse.Namespace, content: bytes, surrogate: Any, x: A
 def _progress(attacks: Iterable[Any]) -> Iterator[Any]:
     from tqdm import tqdm
 
-    bar = tqdm(attacks, unit="attack")
+    bar = tqdm(attacks, unit=" attacks")
     for attack in bar:
         bar.set_postfix_str(f"{attack.name}: {attack.accuracy:.1%}")
         yield attack

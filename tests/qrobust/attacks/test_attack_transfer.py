@@ -33,6 +33,14 @@ def test_transfer_follows_the_gradients(targets):
     np.testing.assert_allclose(transfer.cosine, [[1, 0, 1], [0, 1, 0], [1, 0, 1]], atol=1e-6)
     assert transfer.size[0]["l0"] == 8
     assert all(size["linf"] <= 30 for size in transfer.size)
+    table = transfer.markdown()
+    assert "| bottom       | 100.0% | 0.0%" in table and "gradient cosine" in table
+
+
+def test_quantized_activations_swallow_perturbations(digits, digits_model):
+    target = KerasTarget(digits_model)
+    transfer = transfer_matrix([target], [target], *digits, Budget(48), steps=5)
+    assert 0.05 < transfer.shift[0] < 0.95
 
 
 def test_models_that_agree_on_nothing_have_no_transfer(targets):
