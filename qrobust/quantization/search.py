@@ -43,8 +43,8 @@ def search_bits(
         evaluate: model -> score, the higher the better: certified accuracy, for instance
             ``CertifiedAccuracy(...)`` on a few validation examples.
         budget: most bytes.
-        size: model -> bytes; by default those of the exported file with int4 storage, which packs ternary
-            layers and those whose accumulators nothing rounds.
+        size: model -> bytes; by default those of the exported file with int4 storage, which packs
+            ternary layers and those whose accumulators nothing rounds.
         ladder: bit widths that layers may have, falling.
         retrain: called with the model after every round, for instance one epoch of ``fit``.
 
