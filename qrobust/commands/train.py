@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="for training curves and the last checkpoint (default: DIR/log)",
     )
+    parser.add_argument(
+        "--resume", action="store_true", help="take up an interrupted training from its log"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,9 +39,11 @@ def run(args: argparse.Namespace) -> int:
     with quiet_imports():
         from qrobust.training.train import publish, train
     try:
-        trained = train(recipe, data=args.data, log=log)
+        trained = train(recipe, data=args.data, log=log, resume=args.resume)
     except KeyboardInterrupt:
-        print(f"interrupted; the last checkpoint is in {log}", file=sys.stderr)
+        print(
+            f"interrupted; the last checkpoint is in {log}; --resume takes it up", file=sys.stderr
+        )
         return 130
     with tempfile.TemporaryDirectory() as folder:
         text = _write(recipe, trained, Path(folder))

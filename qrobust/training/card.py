@@ -21,6 +21,12 @@ def certified_accuracy(certificates: Sequence[Certificate], radius: float) -> fl
     return float(np.mean([bool(c.correct) and c.radius >= radius for c in certificates]))
 
 
+def _bits(bits: Any) -> str:
+    if not isinstance(bits, dict):
+        return str(bits)
+    return ", ".join(f"{name}: {width}" for name, width in bits.items())
+
+
 def card(
     recipe: Recipe,
     exported: Exported,
@@ -39,8 +45,8 @@ def card(
         ],
         [
             "network",
-            f"{recipe.network.name}, weights {recipe.quantization.weight_bits}, "
-            f"activations {recipe.quantization.activation_bits} bits",
+            f"{recipe.network.name}, weights {_bits(recipe.quantization.weight_bits)}, "
+            f"activations {_bits(recipe.quantization.activation_bits)} bits",
         ],
         ["clean accuracy", f"{facts['accuracy']:.1%} on {facts['test_images']} test examples"],
         ["size", f"{len(exported.tflite):,} bytes, {exported.report.macs:,} MACs"],

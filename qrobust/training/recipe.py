@@ -28,10 +28,12 @@ class Network:
     Attributes:
         name: a function of ``qrobust.architectures``.
         options: its keyword arguments.
+        weights: a float .keras or .h5 file of the same layers to start from; "" for none.
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,16 @@ class Quantization:
     """``[quantization]``: bits of the twin.
 
     Attributes:
-        weight_bits: 2 to 6, or "ternary".
-        activation_bits: 1 to 8.
+        weight_bits: 2 to 6, "binary", "ternary" or "stochastic_ternary"; or a table from layer
+            name or pattern to these.
+        activation_bits: 1 to 8; or a table.
+        weight_schedule: a table from epoch to weight bits that take over then, as
+            ``{0 = 8, 5 = 4}``.
     """
 
-    weight_bits: int | str = 4
-    activation_bits: int = 4
+    weight_bits: int | str | Mapping[str, int | str] = 4
+    activation_bits: int | Mapping[str, int] = 4
+    weight_schedule: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,18 @@ class Defence:
     Attributes:
         sigma: input noise in LSB, in training and in certification.
         jacobian: weight of the per-layer Jacobian penalty.
-        consistency: weight of the consistency term; 0 trains on one noisy copy.
+        consistency: weight of the consistency term.
+        smooth_adversarial: radius of SmoothAdv's attack in LSB.
+        macer: weight of MACER's term.
+
+    At most one of the last three; with none, training sees one noisy copy.
     """
 
     sigma: float
     jacobian: float = 0.0
     consistency: float = 0.0
+    smooth_adversarial: float = 0.0
+    macer: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,8 @@ class Training:
         batch_size: images.
         learning_rate: Adam's for the quantized network, decayed along a cosine.
         float_learning_rate: the same for its float twin; 0 for that of the quantized network.
+        watch: examples whose certified accuracy at a radius of sigma is logged every five epochs,
+            of the validation set or, without one, the last of the training set; 0 for none.
     """
 
     epochs: int
@@ -79,6 +93,7 @@ class Training:
     batch_size: int = 128
     learning_rate: float = 3e-3
     float_learning_rate: float = 0.0
+    watch: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,7 +188,8 @@ def _fits(value: Any, annotation: str) -> bool:
         "str": (str,),
         "int": (int,),
         "float": (int, float),
-        "int | str": (int, str),
+        "int | str | collections.abc.Mapping[str, int | str]": (int, str, dict),
+        "int | collections.abc.Mapping[str, int]": (int, dict),
         "tuple[float, ...]": (tuple,),
     }
     kinds = allowed.get(annotation, (dict,))

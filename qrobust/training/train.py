@@ -9,13 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from tqdm.keras import TqdmCallback
 
 from qrobust import architectures, datasets, quantize
-from qrobust.layers import Consistency
-from qrobust.training.batches import batches, count
 from qrobust.training.defend import defend
 from qrobust.training.initialize import initialize
+from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
 
 _FOLDER_LOADERS = ("cifar10", "mnist", "svhn", "caltech101", "speech_commands")
@@ -36,14 +34,16 @@ class Trained:
     accuracy: float
 
 
-def train(recipe: Recipe, *, data: str | None = None, log: Path | None = None) -> Trained:
+def train(
+    recipe: Recipe, *, data: str | None = None, log: Path | None = None, resume: bool = False
+) -> Trained:
     """Train a recipe's network: its float twin first where it says so, then the quantized one.
 
     Args:
         recipe: what to do.
         data: folder of the data sets; see ``qrobust.datasets.data_folder``.
-        log: a folder for ``float.csv`` and ``quantized.csv``, the last epoch's ``checkpoint.keras``
-            and the float twin, ``float.keras``.
+        log: a folder for the float twin, ``float.keras``, and what ``phase.fit`` leaves.
+        resume: take up an interrupted training from ``log``.
 
     Raises:
         ValueError: an unknown data set or architecture, bad options, or a loss that is no number.
@@ -51,19 +51,24 @@ def train(recipe: Recipe, *, data: str | None = None, log: Path | None = None) -
     dataset = load_data(recipe, data)
     x = dataset.train.x
     low, high = (0, 255) if x.dtype == np.uint8 else (-128, 127)
-    model = defend(
-        build(recipe, dataset),
-        sigma=recipe.defence.sigma,
-        jacobian=recipe.defence.jacobian,
-        minimum=low,
-        maximum=high,
-        seed=recipe.seed,
-    )
+    twin = None if log is None else log / "float.keras"
+    if resume and twin is not None and twin.exists():
+        model = keras.models.load_model(twin)
+    else:
+        model = defend(
+            build(recipe, dataset),
+            sigma=recipe.defence.sigma,
+            jacobian=recipe.defence.jacobian,
+            minimum=low,
+            maximum=high,
+            seed=recipe.seed,
+        )
+        if recipe.training.float_epochs:
+            model = fit(model, recipe, dataset, phase=FLOAT, log=log, resume=resume)
+            if twin is not None:
+                save(model, twin)
     calibration = None
-    if recipe.training.float_epochs:
-        _fit(model, recipe, dataset, phase="float", log=log)
-        if log is not None:
-            _save(model, log / "float.keras")
+    if recipe.training.float_epochs or recipe.network.weights:
         # Ranges of what the quantized twin will see: images with noise.
         noise = np.random.default_rng(recipe.seed).normal(0, recipe.defence.sigma, x[:512].shape)
         calibration = np.clip(np.rint(x[:512] + noise), low, high)
@@ -72,8 +77,9 @@ def train(recipe: Recipe, *, data: str | None = None, log: Path | None = None) -
         recipe.quantization.weight_bits,
         recipe.quantization.activation_bits,
         calibrate=calibration,
+        seed=recipe.seed,
     )
-    _fit(model, recipe, dataset, phase="quantized", log=log)
+    model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
     return Trained(model, dataset, accuracy(model, dataset.test))
 
 
@@ -102,72 +108,24 @@ def build(recipe: Recipe, dataset: datasets.Dataset) -> Any:
     except TypeError as error:
         raise ValueError(f"[network.options]: {error}") from None
     initialize(model, recipe.seed)
+    if recipe.network.weights:
+        _load_weights(model, recipe.network.weights)
     return model
+
+
+def _load_weights(model: Any, path: str) -> None:
+    """Start from a trained float model of the same layers, whatever they are called."""
+    try:
+        source = keras.models.load_model(path)
+        model.set_weights(source.get_weights())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"[network] weights: '{path}' does not fit: {error}") from None
 
 
 def accuracy(model: Any, split: datasets.Split) -> float:
     """Share of a split that is classified right, without noise."""
     predicted = model.predict(split.x.astype("float32"), verbose=0).argmax(-1)
     return float(np.mean(predicted == split.y))
-
-
-def _fit(
-    model: Any,
-    recipe: Recipe,
-    dataset: datasets.Dataset,
-    *,
-    phase: str,
-    log: Path | None,
-) -> None:
-    training = recipe.training
-    epochs, learning_rate = training.epochs, training.learning_rate
-    if phase == "float":
-        epochs = training.float_epochs
-        learning_rate = training.float_learning_rate or learning_rate
-    trained = model
-    if recipe.defence.consistency:
-        inputs = keras.Input(model.inputs[0].shape[1:])
-        trained = keras.Model(inputs, Consistency(model, recipe.defence.consistency)(inputs))
-    split, size = dataset.train, training.batch_size
-    steps = epochs * count(split.x, size)
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    trained.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    data = batches(split.x, split.y, batch_size=size, augment=recipe.data.augment, seed=recipe.seed)
-    history = trained.fit(
-        data, epochs=epochs, shuffle=False, verbose=0, callbacks=_callbacks(model, phase, log)
-    )
-    if not np.isfinite(history.history["loss"][-1]):
-        raise ValueError(
-            f"The loss of the {phase} network became {history.history['loss'][-1]} in epoch "
-            f"{len(history.history['loss'])}. Lower learning_rate, jacobian or consistency."
-        )
-
-
-def _callbacks(model: Any, phase: str, log: Path | None) -> list[Any]:
-    callbacks: list[Any] = [
-        keras.callbacks.TerminateOnNaN(),
-        TqdmCallback(verbose=0, desc=f"training, {phase}", leave=True),
-    ]
-    if log is not None:
-        log.mkdir(parents=True, exist_ok=True)
-        callbacks.append(keras.callbacks.CSVLogger(log / f"{phase}.csv"))
-        callbacks.append(
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: _save(model, log / "checkpoint.keras")
-            )
-        )
-    return callbacks
-
-
-def _save(model: Any, path: Path) -> None:
-    """Write a file that is always whole: beside it first, then in its place."""
-    beside = path.with_name(f"new_{path.name}")
-    model.save(beside)
-    beside.replace(path)
 
 
 def publish(files: Sequence[Path], out: Path) -> None:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from qrobust import architectures, cli
+from qrobust import architectures, cli, datasets
 from qrobust.training import defend
 from qrobust.training.batches import batches
 from qrobust.training.recipe import (
@@ -16,7 +16,7 @@ from qrobust.training.recipe import (
     Recipe,
     Training,
 )
-from qrobust.training.train import train
+from qrobust.training.train import build, train
 
 SMALL = {"width": 4, "batch_norm": False}
 
@@ -45,10 +45,59 @@ def test_a_float_phase_comes_first_where_asked(tmp_path):
     assert trained.accuracy > 0.5
     assert {p.name for p in tmp_path.iterdir()} == {
         "float.csv",
+        "float.keras",
+        "float_checkpoint.keras",
         "quantized.csv",
-        "checkpoint.keras",
+        "quantized_checkpoint.keras",
     }
-    keras.models.load_model(tmp_path / "checkpoint.keras")
+    keras.models.load_model(tmp_path / "float.keras")
+
+
+@pytest.mark.parametrize("phase", ["float", "quantized"])
+def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(phase, tmp_path, monkeypatch):
+    wanted = recipe(training=Training(epochs=2, float_epochs=2, batch_size=64))
+    whole = train(wanted, log=tmp_path / "whole")
+    save = keras.callbacks.CSVLogger.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        if epoch == 1 and phase in str(self.filename):
+            self.csv_file.close()
+            raise KeyboardInterrupt
+        save(self, epoch, logs)
+
+    monkeypatch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(wanted, log=tmp_path / "broken")
+    monkeypatch.undo()
+    resumed = train(wanted, log=tmp_path / "broken", resume=True)
+    for a, b in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in ("float.csv", "quantized.csv"):
+        assert (tmp_path / "broken" / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+@pytest.mark.parametrize("loss", ["smooth_adversarial", "macer"])
+def test_other_losses_and_mixed_bits_train(loss):
+    bits = Quantization({"logits": 6, "*": "stochastic_ternary"}, {"*": 3}, {"0": {"logits": 5}})
+    defence = Defence(sigma=30, **{loss: 12})
+    trained = train(recipe(defence=defence, quantization=bits, training=Training(epochs=1)))
+    assert trained.model.get_layer("logits").kernel_quantizer_internal.bits == 5
+
+
+def test_two_losses_at_once_are_refused():
+    with pytest.raises(ValueError, match="takes one of"):
+        train(recipe(defence=Defence(sigma=30, consistency=1, macer=1)))
+
+
+def test_a_training_starts_from_given_weights(tmp_path):
+    first = architectures.digits_cnn((8, 8, 1), 10, **SMALL)
+    first.save(tmp_path / "first.keras")
+    network = Network("digits_cnn", SMALL, str(tmp_path / "first.keras"))
+    built = build(recipe(network=network), datasets.digits(0))
+    for a, b in zip(built.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="does not fit"):
+        build(recipe(network=Network("resnet8", {}, network.weights)), datasets.digits(0))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,163 @@
+"""One phase of a training: a model, its losses, and a ``fit`` that can be taken up again."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm.keras import TqdmCallback
+
+from qrobust.callbacks import BitWidthSchedule, CertifiedAccuracy, ReproducibleEpochs
+from qrobust.datasets import Dataset, Split
+from qrobust.layers import Consistency, Macer, SmoothAdversarial
+from qrobust.training.batches import batches, count
+from qrobust.training.recipe import Defence, Recipe
+
+FLOAT, QUANTIZED = "float", "quantized"
+
+
+def fit(
+    model: Any,
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    phase: str,
+    log: Path | None = None,
+    resume: bool = False,
+) -> Any:
+    """Train a model for one phase of a recipe.
+
+    Args:
+        model: with noise on its input.
+        recipe: what to do.
+        dataset: to train on.
+        phase: ``FLOAT`` or ``QUANTIZED``.
+        log: a folder for ``PHASE.csv`` and ``PHASE_checkpoint.keras``, written after every epoch.
+        resume: take up the checkpoint in ``log`` if there is one; the continuation is that of a
+            training that was never interrupted.
+
+    Returns:
+        The trained model: the one given, or the checkpoint's.
+
+    Raises:
+        ValueError: an unknown augmentation, a loss that is no number, or a schedule or loss that
+            the model cannot take.
+    """
+    training, split = recipe.training, dataset.train
+    epochs, rate = training.epochs, training.learning_rate
+    if phase == FLOAT:
+        epochs, rate = training.float_epochs, training.float_learning_rate or rate
+    steps = count(split.x, training.batch_size)
+    checkpoint = None if log is None else log / f"{phase}_checkpoint.keras"
+    if resume and checkpoint is not None and checkpoint.exists():
+        trained = keras.models.load_model(checkpoint)
+        done = int(trained.optimizer.iterations) // steps
+        print(f"training, {phase}: taken up after {done} of {epochs} epochs", file=sys.stderr)
+    else:
+        trained, done = wrapped(model, recipe.defence), 0
+        decay = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
+        trained.compile(
+            optimizer=keras.optimizers.Adam(decay),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+    stream = batches(
+        split.x,
+        split.y,
+        batch_size=training.batch_size,
+        augment=recipe.data.augment,
+        seed=recipe.seed,
+    )
+    if done < epochs:
+        history = trained.fit(
+            stream.repeat().skip(done * steps),
+            steps_per_epoch=steps,
+            initial_epoch=done,
+            epochs=epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=_callbacks(recipe, dataset, phase, log, checkpoint, resumed=done > 0),
+        ).history
+        _check(history, phase)
+    return unwrapped(trained)
+
+
+def wrapped(model: Any, defence: Defence) -> Any:
+    """The model inside the wrapper that the defence asks for, if any."""
+    wrappers = {
+        "consistency": lambda weight: Consistency(model, weight),
+        "smooth_adversarial": lambda epsilon: SmoothAdversarial(model, epsilon),
+        "macer": lambda weight: Macer(model, weight),
+    }
+    asked = [name for name in wrappers if getattr(defence, name)]
+    if len(asked) > 1:
+        raise ValueError(f"[defence] takes one of {', '.join(wrappers)}. Received: {asked}")
+    if not asked:
+        return model
+    inputs = keras.Input(model.inputs[0].shape[1:])
+    return keras.Model(inputs, wrappers[asked[0]](getattr(defence, asked[0]))(inputs))
+
+
+def unwrapped(model: Any) -> Any:
+    """The model inside ``wrapped``."""
+    last = model.layers[-1]
+    inside = isinstance(last, Consistency | SmoothAdversarial | Macer)
+    return last.layer if inside else model
+
+
+def save(model: Any, path: Path) -> None:
+    """Write a file that is always whole: beside it first, then in its place."""
+    beside = path.with_name(f"new_{path.name}")
+    model.save(beside)
+    beside.replace(path)
+
+
+class _Checkpoint(keras.callbacks.Callback):
+    """Saves model and optimizer after every epoch; what is there is always whole."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        save(self.model, self.path)
+
+
+def _callbacks(
+    recipe: Recipe,
+    dataset: Dataset,
+    phase: str,
+    log: Path | None,
+    checkpoint: Path | None,
+    *,
+    resumed: bool,
+) -> list[Any]:
+    callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(), ReproducibleEpochs()]
+    quantization = recipe.quantization
+    if phase == QUANTIZED and quantization.weight_schedule:
+        schedule = {int(epoch): bits for epoch, bits in quantization.weight_schedule.items()}
+        callbacks.append(BitWidthSchedule(schedule))
+    if recipe.training.watch:
+        part = dataset.validation or _end(dataset.train, recipe.training.watch)
+        x, y = part.x[: recipe.training.watch], part.y[: recipe.training.watch]
+        callbacks.append(CertifiedAccuracy(x, y, radii=[recipe.defence.sigma], every=5))
+    callbacks.append(TqdmCallback(verbose=0, desc=f"training, {phase}", leave=True))
+    if log is not None and checkpoint is not None:
+        log.mkdir(parents=True, exist_ok=True)
+        callbacks.append(keras.callbacks.CSVLogger(log / f"{phase}.csv", append=resumed))
+        callbacks.append(_Checkpoint(checkpoint))
+    return callbacks
+
+
+def _end(split: Split, size: int) -> Split:
+    return Split(split.x[-size:], split.y[-size:])
+
+
+def _check(history: dict[str, list[float]], phase: str) -> None:
+    losses = history["loss"]
+    if not np.isfinite(losses[-1]):
+        raise ValueError(
+            f"The loss of the {phase} network became {losses[-1]} in epoch {len(losses)}. Lower "
+            f"learning_rate, jacobian or consistency."
+        )
