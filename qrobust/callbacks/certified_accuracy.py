@@ -88,7 +88,7 @@ class CertifiedAccuracy(keras.callbacks.Callback):
         self.sigma = sigma
         self.seed = seed
         self.batch_size = batch_size
-        options = {"method": method, "n0": n0, "n": n, "alpha": str(alpha)}
+        options: dict[str, Any] = {"method": method, "n0": n0, "n": n, "alpha": str(alpha)}
         if method == SEQUENTIAL:
             self.settings = [Settings(**options, radius=str(radius)) for radius in self.radii]
         else:

@@ -40,7 +40,7 @@ class Macer(keras.layers.Wrapper):
         layer: a model with ``GridNoise`` on its input that ends in logits.
         weight: lambda in the paper, there 12 for a sigma of 0.25 on the [0, 1] scale.
         copies: m (k in the paper), at least 1; training costs as many times as much.
-        gamma: margin of the hinge, in units of ``sigma / 2``.
+        gamma: margin of the hinge, in units of ``sigma / 2``; beyond 10 float32 cannot tell.
         beta: inverse temperature of the softmax of the radius.
 
     Raises:

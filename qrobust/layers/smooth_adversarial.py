@@ -36,7 +36,7 @@ class SmoothAdversarial(keras.layers.Wrapper):
 
     Args:
         layer: a model with ``GridNoise`` on its input that ends in logits.
-        epsilon: radius of the attack, in LSB of the input grid; 0.25 to 2 of sigma are usual.
+        epsilon: radius of the attack, in LSB of the input grid; the paper takes 1 to 4 sigma.
         steps: T of PGD; each goes ``2 * epsilon / steps``. A training step costs about
             ``copies * (1 + steps)`` plain ones.
         copies: m.

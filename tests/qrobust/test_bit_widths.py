@@ -48,9 +48,13 @@ def magnitudes(layer_weights):
     return max(len(np.unique(np.abs(channel[channel != 0]))) for channel in flat)
 
 
-def test_the_first_pattern_counts():
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_the_first_pattern_counts(calibrated):
     model = qrobust.quantize(
-        float_model(), {"stem": 6, "mid*": "ternary", "*": 3}, {"stem_*": 5, "*": 2}
+        float_model(),
+        {"stem": 6, "mid*": "ternary", "*": 3},
+        {"stem_*": 5, "*": 2},
+        calibrate=images()[0] if calibrated else None,
     )
     weights, activations = current_bits(model)
     assert weights == {"stem": 6, "middle": 2, "logits": 3}
@@ -66,7 +70,7 @@ def test_the_first_pattern_counts():
         (4, {"relu*": 4, "*": 3}, "activation_bits: 'relu\\*' matches no layer.*stem_relu"),
         ({"stem": 4}, 4, "Layer 'middle' matches no pattern of weight_bits"),
         ({"mid*": 9, "*": 4}, 4, "Layer 'middle'.*bits=9"),
-        ({"mid*": "binary", "*": 4}, 4, "Layer 'middle'.*'binary'"),
+        ({"mid*": "octal", "*": 4}, 4, "Layer 'middle'.*'octal'"),
         (4, {"stem*": "ternary", "*": 4}, "Layer 'stem_relu'.*'ternary'"),
     ],
 )

@@ -98,7 +98,9 @@ def test_fit_draws_predict_and_export_do_not(tmp_path):
             L.Conv2D(4, 3, use_bias=False, name="conv"),
             L.BatchNormalization(),
             L.ReLU(),
-            L.DepthwiseConv2D(3, activation="relu", name="depthwise"),
+            layers.JacobianRegularized(
+                L.DepthwiseConv2D(3, activation="relu", name="depthwise"), 0.01
+            ),
             L.Flatten(),
             L.Dense(3, name="logits"),
         ]
@@ -110,14 +112,19 @@ def test_fit_draws_predict_and_export_do_not(tmp_path):
     np.testing.assert_array_equal(model.predict(x, verbose=0), same.predict(x, verbose=0))
 
     seeds = [v for v in model.non_trainable_variables if "seed" in v.path]
-    assert len({int(array(v)[0]) for v in seeds}) == 4  # noise and three layers
+
+    def draws():
+        """By seed: 0 of the noise, 7 to 9 of the layers."""
+        found = {int(array(v)[0]): int(array(v)[1]) for v in seeds}
+        return {seed: found[seed] for seed in (0, 7, 8, 9)}
+
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(True))
     model.fit(x, y, epochs=2, batch_size=16, verbose=0)
-    # Two epochs of two steps; noise draws sigma, too.
-    assert sorted(int(array(v)[1]) for v in seeds) == [4, 4, 4, 8]
+    # Two epochs of two steps; noise draws sigma, too, and the penalty a kernel of its own.
+    assert draws() == {0: 8, 7: 4, 8: 8, 9: 4}
 
     predicted = model.predict(x, verbose=0)
-    assert sorted(int(array(v)[1]) for v in seeds) == [4, 4, 4, 8]
+    assert draws() == {0: 8, 7: 4, 8: 8, 9: 4}
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), predicted)
