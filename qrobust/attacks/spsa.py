@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.attacks.budget import Budget
+from qrobust.attacks.budget import LINF, Budget
 from qrobust.attacks.projected_gradient import into_ball
 from qrobust.attacks.search import Attacked, Search
 from qrobust.attacks.target import Target, margins
@@ -38,8 +38,8 @@ def spsa(
         steps: of Adam.
         samples: inputs shown to the model for one gradient, even.
         delta: distance of the differences in LSB; quantized models answer nothing to 1.
-        learning_rate: of Adam in LSB; ``epsilon / 4`` (L-inf) or that over the root of the number
-            of pixels (L2), times 4, by default.
+        learning_rate: of Adam in LSB; ``epsilon / 4`` (L-inf) or ``epsilon / sqrt(pixels)`` (L2)
+            by default.
         seed: of the signs.
         name: in reports.
 
@@ -56,8 +56,7 @@ def spsa(
     rng = np.random.default_rng(seed)
     rate = learning_rate
     if rate is None:
-        each = budget.epsilon / 4
-        rate = each if budget.norm == "linf" else 4 * each / np.sqrt(search.x[0].size)
+        rate = budget.epsilon / (4 if budget.norm == LINF else np.sqrt(search.x[0].size))
     rows = search.standing
     z = search.x[rows].astype(np.float64)
     first, second = np.zeros_like(z), np.zeros_like(z)

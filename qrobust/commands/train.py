@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
         )
         return 130
     with tempfile.TemporaryDirectory() as folder:
-        text = _write(recipe, trained, Path(folder))
+        write = _write_float if recipe.quantization.is_float else _write
+        text = write(recipe, trained, Path(folder))
         publish(sorted(Path(folder).iterdir()), out)
     print(text)
     return 0
@@ -82,5 +83,28 @@ def _write(recipe: Any, trained: Any, folder: Path) -> str:
         "unit": trained.dataset.unit,
     }
     text = card(recipe, exported, parity, certificates, facts)
+    (folder / "card.md").write_text(text)
+    return text
+
+
+def _write_float(recipe: Any, trained: Any, folder: Path) -> str:
+    """A float twin: there is no file to export, so its copies are classified in Keras."""
+    from qrobust.callbacks import CertifiedAccuracy
+    from qrobust.training.card import float_card
+
+    trained.model.save(folder / "model.keras")
+    test, settings = trained.dataset.test, recipe.certification
+    callback = CertifiedAccuracy(
+        test.x[: settings.images],
+        test.y[: settings.images],
+        radii=settings.radii,
+        sigma=recipe.defence.sigma,
+        n0=settings.n0,
+        n=settings.n,
+        alpha=settings.alpha,
+        seed=recipe.seed,
+    )
+    callback.set_model(trained.model)
+    text = float_card(recipe, trained.accuracy, callback.certify())
     (folder / "card.md").write_text(text)
     return text

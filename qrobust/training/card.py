@@ -86,3 +86,20 @@ Printed by `qrobust train recipe.toml`, {datetime.now(UTC):%Y-%m-%d}, with Pytho
 {exported.report}
 ```
 """
+
+
+def float_card(recipe: Recipe, accuracy: float, certified: Sequence[float]) -> str:
+    """The card of a float twin in Markdown; ``certified``: accuracy at each of the radii."""
+    settings = recipe.certification
+    radii = [
+        [f"{radius:g}", f"{share:.1%}"]
+        for radius, share in zip(settings.radii, certified, strict=True)
+    ]
+    return f"""# {recipe.name}
+
+A float twin: {recipe.network.name} on {recipe.data.name}, clean accuracy {accuracy:.1%}.
+Certified accuracy on {settings.images} test examples, classified in float32 by Keras: sigma
+{recipe.defence.sigma:g} LSB, n = {settings.n:,}, alpha = {settings.alpha}.
+
+{tabulate(radii, ["radius (LSB)", "certified accuracy"], tablefmt="github", disable_numparse=True)}
+"""

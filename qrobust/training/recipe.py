@@ -42,7 +42,7 @@ class Quantization:
 
     Attributes:
         weight_bits: 2 to 6, "binary", "ternary" or "stochastic_ternary"; or a table from layer
-            name or pattern to these.
+            name or pattern to these; or "float": no quantization, all epochs go to the float twin.
         activation_bits: 1 to 8; or a table.
         weight_schedule: a table from epoch to weight bits that take over then, as
             ``{0 = 8, 5 = 4}``.
@@ -51,6 +51,11 @@ class Quantization:
     weight_bits: int | str | Mapping[str, int | str] = 4
     activation_bits: int | Mapping[str, int] = 4
     weight_schedule: Mapping[str, int | str] = field(default_factory=dict)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the recipe is that of a float twin."""
+        return self.weight_bits == "float"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class Trained:
     """What training gives.
 
     Attributes:
-        model: the quantized model, ready to export.
+        model: the quantized model, ready to export; or the float one where the recipe says so.
         dataset: what it was trained and is tested on.
         accuracy: on the test set, without noise.
     """
@@ -48,6 +48,8 @@ def train(
     Raises:
         ValueError: an unknown data set or architecture, bad options, or a loss that is no number.
     """
+    if recipe.quantization.is_float:
+        recipe = _float_only(recipe)
     dataset = load_data(recipe, data)
     x = dataset.train.x
     low, high = (0, 255) if x.dtype == np.uint8 else (-128, 127)
@@ -67,6 +69,8 @@ def train(
             model = fit(model, recipe, dataset, phase=FLOAT, log=log, resume=resume)
             if twin is not None:
                 save(model, twin)
+    if recipe.quantization.is_float:
+        return Trained(model, dataset, accuracy(model, dataset.test))
     calibration = None
     if recipe.training.float_epochs or recipe.network.weights:
         # Ranges of what the quantized twin will see: images with noise.
@@ -81,6 +85,17 @@ def train(
     )
     model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
     return Trained(model, dataset, accuracy(model, dataset.test))
+
+
+def _float_only(recipe: Recipe) -> Recipe:
+    """All epochs in the float phase."""
+    training = recipe.training
+    rate = training.float_learning_rate or training.learning_rate
+    training = replace(
+        training, epochs=0, float_epochs=training.float_epochs + training.epochs,
+        float_learning_rate=rate,
+    )  # fmt: skip
+    return replace(recipe, training=training)
 
 
 def load_data(recipe: Recipe, folder: str | None) -> datasets.Dataset:

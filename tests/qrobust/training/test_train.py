@@ -1,10 +1,11 @@
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from qrobust import architectures, cli, datasets
+from qrobust import architectures, cli, datasets, quantize
 from qrobust.training import defend
 from qrobust.training.batches import batches
 from qrobust.training.recipe import (
@@ -15,6 +16,7 @@ from qrobust.training.recipe import (
     Quantization,
     Recipe,
     Training,
+    read_recipe,
 )
 from qrobust.training.train import build, train
 
@@ -189,3 +191,52 @@ radii = [0, 20]
 
     assert read_spec((tmp_path / "model.tflite").read_bytes()).sigma == 30
     assert json.dumps(card)
+
+
+RECIPES = sorted((Path(__file__).parents[3] / "models").glob("*/*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_recipe_of_the_project_can_be_read_and_its_network_quantized(path):
+    shapes = {"digits": (8, 8, 1), "speech_commands": (49, 10, 1)}
+    wanted = read_recipe(path)
+    shape, rng = shapes.get(wanted.data.name, (32, 32, 3)), np.random.default_rng(0)
+    split = datasets.Split(rng.integers(0, 100, (4, *shape)).astype("uint8"), np.arange(4))
+    data = datasets.Dataset("small", split, split, tuple("abcdef"), "pixel")
+    model = defend(
+        build(wanted, data), sigma=wanted.defence.sigma, jacobian=wanted.defence.jacobian
+    )
+    if not wanted.quantization.is_float:
+        model = quantize(
+            model, wanted.quantization.weight_bits, wanted.quantization.activation_bits
+        )
+    assert model.predict(split.x.astype("float32"), verbose=0).shape == (4, 6)
+
+
+def test_a_float_twin_is_written_without_a_file(tmp_path, capsys):
+    (tmp_path / "recipe.toml").write_text(
+        """
+name = "small"
+[data]
+name = "digits"
+[network]
+name = "digits_cnn"
+options = { width = 4, batch_norm = false }
+[quantization]
+weight_bits = "float"
+[defence]
+sigma = 30
+[training]
+epochs = 1
+[certification]
+images = 4
+n = 100
+n0 = 20
+radii = [0, 10]
+"""
+    )
+    assert cli.main(["train", str(tmp_path / "recipe.toml")]) == 0
+    assert "A float twin" in capsys.readouterr().out
+    assert not (tmp_path / "model.tflite").exists()
+    model = keras.models.load_model(tmp_path / "model.keras")
+    assert type(model.get_layer("logits")) is keras.layers.Dense
