@@ -58,6 +58,7 @@ def _write(recipe: Any, trained: Any, folder: Path) -> str:
     from tqdm import tqdm
 
     from qrobust.certify import Job, SmoothingSpec, attach_spec, certify_dataset, make_data
+    from qrobust.training.attacked import attacked
     from qrobust.training.card import card
     from tflite_export import check_parity, export
 
@@ -81,6 +82,7 @@ def _write(recipe: Any, trained: Any, folder: Path) -> str:
         "test_images": len(test.x),
         "pixels": test.x.dtype == "uint8",
         "unit": trained.dataset.unit,
+        "attacked": attacked(trained.model, tflite, test, recipe.attack),
     }
     text = card(recipe, exported, parity, certificates, facts)
     (folder / "card.md").write_text(text)

@@ -61,7 +61,7 @@ def card(
             f"n = {settings.n:,}, alpha = {settings.alpha}, {seconds:.2f} s each",
         ],
         ["one LSB", facts["unit"]],
-        ["attacked accuracy", "not measured yet"],
+        ["attacked accuracy", facts["attacked"]],
     ]
     radii = [
         [f"{r:g}", f"{r / 255:.3f}", f"{certified_accuracy(certificates, r):.1%}"]

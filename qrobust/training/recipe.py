@@ -121,6 +121,19 @@ class Certification:
 
 
 @dataclass(frozen=True)
+class Attack:
+    """``[attack]``: what the card attacks: PGD on the Keras model, Square on the file, L-inf.
+
+    Attributes:
+        images: of the test set, the first; 0 for no attack.
+        epsilon: in LSB.
+    """
+
+    images: int = 200
+    epsilon: float = 8.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole recipe; see the classes of its sections."""
 
@@ -131,6 +144,7 @@ class Recipe:
     training: Training
     quantization: Quantization = Quantization()
     certification: Certification = Certification()
+    attack: Attack = Attack()
     seed: int = 0
 
 
@@ -141,6 +155,7 @@ _SECTIONS: dict[str, Any] = {
     "defence": Defence,
     "training": Training,
     "certification": Certification,
+    "attack": Attack,
 }
 
 

@@ -180,12 +180,15 @@ images = 3
 n = 300
 n0 = 10
 radii = [0, 20]
+[attack]
+images = 8
 """
     )
     assert cli.main(["train", str(tmp_path / "recipe.toml")]) == 0
     assert {"model.keras", "model.tflite", "card.md"} <= {p.name for p in tmp_path.iterdir()}
     card = (tmp_path / "card.md").read_text()
     assert "0 differing integers" in card and "| 20 " in card
+    assert "the first 8 test examples" in card and "under Square" in card
     assert card in capsys.readouterr().out
     from qrobust.certify import read_spec
 
