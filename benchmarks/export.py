@@ -24,6 +24,8 @@ from tabulate import tabulate
 import qrobust
 from tflite_export import export
 
+BATCH = 8
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -41,8 +43,9 @@ def compare(name: str, repeats: int) -> dict[str, Any]:
     twin = qrobust.quantize(model, 4, 4, calibrate=images)
     ours, our_seconds = timed(lambda: export(twin).tflite, repeats)
     theirs, their_seconds = timed(lambda: stock(model, images), 1)
-    # The same machine, alternately: a slow moment meets both.
-    rates = [(rate(ours), rate(theirs)) for _ in range(repeats)]
+    # The same machine, in short turns: a slow moment meets both.
+    sides = [prepared(ours), prepared(theirs)]
+    rates = [tuple(rate(side) for side in sides) for _ in range(8 * repeats)]
     our_rate, their_rate = (statistics.median(side) for side in zip(*rates, strict=True))
     return {
         "network": name,
@@ -80,21 +83,25 @@ def stock(model: Any, images: np.ndarray) -> bytes:
         return bytes(converter.convert())
 
 
-def rate(model: bytes, *, seconds: float = 1.0, batch: int = 8) -> float:
-    """Inferences per second on XNNPACK, one thread."""
+def prepared(model: bytes) -> Interpreter:
+    """An interpreter on XNNPACK with one thread and a batch of inputs."""
     interpreter = Interpreter(model_content=model, num_threads=1)
     (detail,) = interpreter.get_input_details()
-    interpreter.resize_tensor_input(detail["index"], [batch, *detail["shape"][1:]])
+    shape = [BATCH, *detail["shape"][1:]]
+    interpreter.resize_tensor_input(detail["index"], shape)
     interpreter.allocate_tensors()
-    shape = [batch, *detail["shape"][1:]]
-    interpreter.set_tensor(
-        detail["index"], np.random.default_rng(0).integers(-128, 128, shape, np.int8)
-    )
+    inputs = np.random.default_rng(0).integers(-128, 128, shape, np.int8)
+    interpreter.set_tensor(detail["index"], inputs)
     interpreter.invoke()
+    return interpreter
+
+
+def rate(interpreter: Interpreter, *, seconds: float = 0.15) -> float:
+    """Inferences per second."""
     count, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
         interpreter.invoke()
-        count += batch
+        count += BATCH
     return count / (time.perf_counter() - started)
 
 
