@@ -1,7 +1,7 @@
 """Our PGD, Square and Carlini-Wagner beside ART's: same model, images and budget, one run.
 
     python benchmarks/attacks.py [MODEL.keras] [--data DATA.npz] [--images 100] [--epsilon 24]
-        [--steps 20] [--restarts 2] [--queries 200] [--json OUT.json]
+        [--attacks pgd square cw] [--steps 20] [--restarts 2] [--queries 200] [--json OUT.json]
 
 The default is the reference model digits on held-out digits. What ART finds is rounded onto the
 integer grid and into the same ball, as it would have to be to reach a device; its accuracy before
@@ -13,7 +13,6 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,61 +72,42 @@ def compare(
     for budget in (linf, l2):
         order = 2 if budget.norm == L2 else np.inf
         step = 2.5 * budget.epsilon / args.steps
-        rows.append(
-            duel(
-                f"PGD, {budget}",
-                target,
-                (x, y),
-                budget,
-                lambda b=budget, s=step: projected_gradient(
-                    target, x, y, b, steps=args.steps, restarts=args.restarts, step=s
-                ),
-                ProjectedGradientDescentTensorFlowV2(
-                    classifier,
-                    norm=order,
-                    eps=budget.epsilon,
-                    eps_step=step,
-                    max_iter=args.steps,
-                    num_random_init=args.restarts,
-                    verbose=False,
-                ),
-            )
-        )
-        rows.append(
-            duel(
-                f"Square, {budget}",
-                target,
-                (x, y),
-                budget,
-                lambda b=budget: square(target, x, y, b, queries=args.queries),
-                SquareAttack(
-                    classifier,
-                    norm=order,
-                    eps=budget.epsilon,
-                    max_iter=args.queries,
-                    p_init=0.8,
-                    verbose=False,
-                ),
-            )
-        )
-    rows.append(
-        duel(
-            f"Carlini-Wagner, {l2}",
-            target,
-            (x, y),
-            l2,
-            lambda: carlini_wagner(target, x, y, searches=5, steps=args.steps),
-            CarliniL2Method(
+        if "pgd" in args.attacks:
+            theirs = ProjectedGradientDescentTensorFlowV2(
                 classifier,
-                learning_rate=0.1,
-                binary_search_steps=5,
+                norm=order,
+                eps=budget.epsilon,
+                eps_step=step,
                 max_iter=args.steps,
-                initial_const=1.0,
-                batch_size=64,
+                num_random_init=args.restarts,
                 verbose=False,
-            ),
+            )
+            options = {"steps": args.steps, "restarts": args.restarts, "step": step}
+            mine = projected_gradient(target, x, y, budget, **options)
+            rows.append(duel(f"PGD, {budget}", target, y, budget, mine, theirs))
+        if "square" in args.attacks:
+            theirs = SquareAttack(
+                classifier,
+                norm=order,
+                eps=budget.epsilon,
+                max_iter=args.queries,
+                p_init=0.8,
+                verbose=False,
+            )
+            mine = square(target, x, y, budget, queries=args.queries)
+            rows.append(duel(f"Square, {budget}", target, y, budget, mine, theirs))
+    if "cw" in args.attacks:
+        theirs = CarliniL2Method(
+            classifier,
+            learning_rate=0.1,
+            binary_search_steps=5,
+            max_iter=args.steps,
+            initial_const=1.0,
+            batch_size=64,
+            verbose=False,
         )
-    )
+        mine = carlini_wagner(target, x, y, searches=5, steps=args.steps)
+        rows.append(duel(f"Carlini-Wagner, {l2}", target, y, l2, mine, theirs))
     return rows
 
 
@@ -147,20 +127,18 @@ def art_classifier(target: KerasTarget) -> Any:
 def duel(
     name: str,
     target: KerasTarget,
-    images: tuple[NDArray[Any], NDArray[Any]],
+    y: NDArray[Any],
     budget: Budget,
-    run: Callable[[], Attacked],
+    mine: Attacked,
     art: Any,
 ) -> dict[str, Any]:
-    x, y = images
-    mine = run()
+    clean = mine.clean
     # ART draws from NumPy's global generator and offers nothing else.
     np.random.seed(0)
     started = time.perf_counter()
-    raw = art.generate(x=x.astype(np.float32), y=y)
+    raw = art.generate(x=clean.astype(np.float32), y=y)
     seconds = time.perf_counter() - started
-    clean = mine.clean
-    rounded = project(clean, raw, budget if "Carlini" not in name else None, target.grid)
+    rounded = project(clean, raw, mine.budget, target.grid)
     theirs = accuracy(target, clean, rounded, y, budget)
     row = {
         "attack": name,
@@ -190,6 +168,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, metavar="DATA.npz", help="default: digits")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--epsilon", type=float, default=24, help="L-inf, LSB")
+    parser.add_argument(
+        "--attacks", nargs="+", choices=("pgd", "square", "cw"), default=["pgd", "square", "cw"]
+    )
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--restarts", type=int, default=2)
     parser.add_argument("--queries", type=int, default=200)

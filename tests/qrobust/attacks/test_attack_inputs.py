@@ -1,5 +1,8 @@
 """Bad input gets one clear error: what, where, what to do."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -53,3 +56,9 @@ def test_models_that_are_no_classifiers(shape):
 def test_a_grid_has_room():
     with pytest.raises(ValueError, match="low < high"):
         PixelGrid(3, 3)
+
+
+def test_black_box_attacks_load_no_tensorflow():
+    code = "import sys, qrobust.attacks; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
