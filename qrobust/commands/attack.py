@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
             shown = suite.transferred(target, surrogate, x, y, budget, **options)
             attacks += _progress(shown)
     if args.certificates is not None:
-        attacked, broken = _certificates(args, content, surrogate, data.x)
+        attacked, broken = _certificates(args, content, surrogate, data)
         extra |= {"attacked_certificates": attacked, "broken": broken}
     evaluation = report.Evaluation(
         model=args.model.name,
@@ -138,7 +138,7 @@ def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
     return target, surrogate
 
 
-def _certificates(args: argparse.Namespace, content: bytes, surrogate: Any, x: Any) -> Any:
+def _certificates(args: argparse.Namespace, content: bytes, surrogate: Any, data: Any) -> Any:
     from qrobust.attacks.smoothing import attack_certificates
     from qrobust.certify import Certificate, Certifier, read_lines
 
@@ -146,12 +146,21 @@ def _certificates(args: argparse.Namespace, content: bytes, surrogate: Any, x: A
     if not lines:
         raise ValueError(f"'{args.certificates}' holds no finished line.")
     header, *rest = (line.value for line in lines)
-    if header["model_sha256"] != hashlib.sha256(content).hexdigest():
-        raise ValueError(f"'{args.certificates}' is about another file than '{args.model}'.")
+    for key, digest, path in (
+        ("model_sha256", hashlib.sha256(content).hexdigest(), args.model),
+        ("data_sha256", data.sha256, args.data),
+    ):
+        if header[key] != digest:
+            raise ValueError(f"'{args.certificates}' is about another file than '{path}'.")
     certificates = [Certificate.from_json(value) for value in rest]
-    wanted = [c for c in certificates if c.index < (args.images or len(x))]
-    with Certifier(content, sigma=header["sigma"], seed=int(header["seed"]) + 1) as certifier:
-        return attack_certificates(certifier, surrogate, x, wanted, seed=args.seed)
+    wanted = [c for c in certificates if c.index < (args.images or len(data))]
+    with Certifier(
+        content,
+        sigma=header["sigma"],
+        noise=header["noise"],
+        seed=int(header["seed"]) + 1,
+    ) as certifier:
+        return attack_certificates(certifier, surrogate, data.x, wanted, seed=args.seed)
 
 
 def _progress(attacks: Iterable[Any]) -> Iterator[Any]:
