@@ -65,17 +65,20 @@ def _write(recipe: Any, trained: Any, folder: Path) -> str:
     test, settings = trained.dataset.test, recipe.certification
     exported = export(trained.model, labels=trained.dataset.class_names)
     parity = check_parity(trained.model, exported, test.x[: max(200, settings.images)])
-    spec = SmoothingSpec.for_model(
-        exported.tflite, sigma=recipe.defence.sigma, labels=tuple(trained.dataset.class_names)
-    )
-    tflite = attach_spec(exported.tflite, spec)
     trained.model.save(folder / "model.keras")
+    tflite, certificates = exported.tflite, []
+    if settings.images:
+        labels = tuple(trained.dataset.class_names)
+        spec = SmoothingSpec.for_model(tflite, sigma=recipe.defence.sigma, labels=labels)
+        tflite = attach_spec(tflite, spec)
+        job = Job(
+            model=tflite, seed=recipe.seed, n0=settings.n0, n=settings.n, alpha=settings.alpha
+        )
+        data = make_data(test.x[: settings.images], test.y[: settings.images])
+        results = certify_dataset(job, data, out=folder / "certificates.jsonl")
+        certificates = list(tqdm(results, desc="certifying", total=len(data), unit="image"))
+        (folder / "certificates.jsonl").unlink()
     (folder / "model.tflite").write_bytes(tflite)
-    job = Job(model=tflite, seed=recipe.seed, n0=settings.n0, n=settings.n, alpha=settings.alpha)
-    data = make_data(test.x[: settings.images], test.y[: settings.images])
-    results = certify_dataset(job, data, out=folder / "certificates.jsonl")
-    certificates = list(tqdm(results, desc="certifying", total=len(data), unit="image"))
-    (folder / "certificates.jsonl").unlink()
     facts = {
         "accuracy": trained.accuracy,
         "train_images": len(trained.dataset.train.x),

@@ -36,7 +36,6 @@ def card(
 ) -> str:
     """The card in Markdown."""
     settings = recipe.certification
-    seconds = float(np.mean([c.seconds for c in certificates]))
     about = [
         [
             "data",
@@ -55,18 +54,18 @@ def card(
             f"{sum(parity.differing.values())} differing integers of "
             f"{parity.integers:,} on each of {', '.join(parity.differing)}",
         ],
-        [
-            "certificates",
-            f"{len(certificates)} test examples, sigma {recipe.defence.sigma:g} LSB, "
-            f"n = {settings.n:,}, alpha = {settings.alpha}, {seconds:.2f} s each",
-        ],
+        ["certificates", _how_certified(recipe, certificates)],
         ["one LSB", facts["unit"]],
         ["attacked accuracy", facts["attacked"]],
     ]
-    radii = [
-        [f"{r:g}", f"{r / 255:.3f}", f"{certified_accuracy(certificates, r):.1%}"]
-        for r in settings.radii
-    ]
+    radii = (
+        []
+        if not certificates
+        else [
+            [f"{r:g}", f"{r / 255:.3f}", f"{certified_accuracy(certificates, r):.1%}"]
+            for r in settings.radii
+        ]
+    )
     header = ["radius (LSB)", "radius / 255", "certified accuracy"]
     if not facts["pixels"]:
         # Features have no [0, 1] scale; their unit is the data set's.
@@ -80,12 +79,23 @@ Printed by `qrobust train recipe.toml`, {datetime.now(UTC):%Y-%m-%d}, with Pytho
 
 {tabulate(about, ["", ""], tablefmt="github", disable_numparse=True)}
 
-{tabulate(radii, header, tablefmt="github", disable_numparse=True)}
+{tabulate(radii, header, tablefmt="github", disable_numparse=True) if certificates else ""}
 
 ```
 {exported.report}
 ```
 """
+
+
+def _how_certified(recipe: Recipe, certificates: Sequence[Certificate]) -> str:
+    if not certificates:
+        return "none: trained without noise"
+    settings = recipe.certification
+    seconds = float(np.mean([c.seconds for c in certificates]))
+    return (
+        f"{len(certificates)} test examples, sigma {recipe.defence.sigma:g} LSB, "
+        f"n = {settings.n:,}, alpha = {settings.alpha}, {seconds:.2f} s each"
+    )
 
 
 def float_card(recipe: Recipe, accuracy: float, certified: Sequence[float]) -> str:

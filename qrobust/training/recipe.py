@@ -106,7 +106,7 @@ class Certification:
     """``[certification]``: what the card certifies.
 
     Attributes:
-        images: of the test set.
+        images: of the test set; 0 for no certificates.
         n0: pilot samples.
         n: samples of the bound.
         alpha: error probability, as exact text.

@@ -196,6 +196,30 @@ images = 8
     assert json.dumps(card)
 
 
+def test_a_network_without_noise_has_no_certificates(tmp_path, capsys):
+    (tmp_path / "recipe.toml").write_text(
+        """
+name = "bare"
+[data]
+name = "digits"
+[network]
+name = "digits_cnn"
+options = { width = 4, batch_norm = false }
+[defence]
+sigma = 0
+[training]
+epochs = 1
+[certification]
+images = 0
+[attack]
+images = 0
+"""
+    )
+    assert cli.main(["train", str(tmp_path / "recipe.toml")]) == 0
+    card = capsys.readouterr().out
+    assert "none: trained without noise" in card and "radius" not in card
+
+
 RECIPES = sorted((Path(__file__).parents[3] / "models").glob("*/*.toml"))
 
 
