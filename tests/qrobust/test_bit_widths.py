@@ -11,13 +11,14 @@ from qrobust import layers
 from qrobust.callbacks import BitWidthSchedule
 from qrobust.quantization import set_bits
 from qrobust.quantization.set_bits import current_bits
+from qrobust.training.initialize import initialize
 from tflite_export import check_parity, export
 
 L = keras.layers
 
 
 def float_model():
-    return keras.Sequential(
+    model = keras.Sequential(
         [
             keras.Input((6, 6, 1)),
             L.Rescaling(1 / 256),
@@ -30,6 +31,10 @@ def float_model():
         ],
         name="net",
     )
+    initialize(model, 0)
+    logits = model.get_layer("head").get_layer("logits")
+    logits.kernel.assign(logits.kernel * 64)  # well over the logits' grid
+    return model
 
 
 def images(count=32):

@@ -105,7 +105,7 @@ def test_what_has_no_twin_is_named(build, says):
         qrobust.quantize(keras.Sequential([keras.Input((4,)), *build()]))
 
 
-@pytest.mark.parametrize("bits", [1, 9, "binary"])
+@pytest.mark.parametrize("bits", [1, 9, "octal"])
 def test_bad_bits_are_echoed(bits):
     model = keras.Sequential([keras.Input((4,)), L.Dense(2)])
     with pytest.raises(ValueError, match=f"{bits}"):

@@ -11,8 +11,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tflite_export import ExportError, flatbuffer, reference, runtimes
-from tflite_export.flatbuffer import to_flatbuffer
+from tflite_export import ExportError, reference, runtimes
+from tflite_export.flatbuffer import operators, to_flatbuffer
 from tflite_export.graph import (
     Add,
     Conv2D,
@@ -179,7 +179,7 @@ def test_the_largest_ratio_of_a_sum_is_needed(monkeypatch):
     graph = sum_of(Grid.signed(8, 0), Grid.unsigned(8, 7), Grid.signed(8, 7))
     with pytest.raises(ExportError, match="y: adds 'a' of step 2\\^7 onto step 2\\^0"):
         to_flatbuffer(graph)
-    monkeypatch.setattr(flatbuffer, "_LARGEST_ADD_RATIO", 7)
+    monkeypatch.setattr(operators, "_LARGEST_ADD_RATIO", 7)
     assert differences(graph, *every_pair())["LiteRT optimized"]
 
 
@@ -187,7 +187,7 @@ def test_the_smallest_shift_is_needed(monkeypatch):
     graph = probe("FullyConnected", PIXELS, -8, [(1, 0)])
     with pytest.raises(ExportError, match="y: multiplies its accumulator by 2\\^8"):
         to_flatbuffer(graph)
-    monkeypatch.setattr(flatbuffer, "_SMALLEST_SHIFT", -8)
+    monkeypatch.setattr(operators, "_SMALLEST_SHIFT", -8)
     with pytest.raises(RuntimeError, match="failed to prepare"):
         differences(graph, ramp(graph))
 
@@ -200,7 +200,7 @@ def test_the_float32_limit_is_needed(monkeypatch, bits):
         for shift in range(26)
     ]
     refused = next(graph for graph in around_ties if refuses(graph))
-    monkeypatch.setattr(flatbuffer, "accumulators_fit_float32", lambda operator: True)
+    monkeypatch.setattr(operators, "accumulators_fit_float32", lambda operator: True)
     found = differences(refused, ramp(refused))
     assert found.pop(runtimes.XNNPACK)
     assert not any(found.values())
