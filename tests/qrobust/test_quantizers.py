@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import qkeras
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qrobust.quantizers import (
@@ -83,6 +83,7 @@ def test_the_gradient_passes_inside_and_stops_outside():
 
 
 @settings(deadline=None, max_examples=50)
+@example(seed=1098958, bits=2, scale="max")
 @given(
     seed=st.integers(0, 2**32 - 1),
     bits=st.integers(2, 8),
@@ -99,7 +100,9 @@ def test_weights_lie_exactly_on_their_grid(seed, bits, scale):
     assert np.array_equal(integers, np.rint(integers))
     assert np.abs(integers).max() <= 2 ** (bits - 1) - 1
     if scale == "max":
-        assert np.all(np.abs(array(quantizer(kernel)) - kernel) <= steps / 2)
+        # No step is finer than 1/256 of the coarsest: a channel that small rounds to it.
+        in_effect = np.maximum(steps, steps.max() / 256)
+        assert np.all(np.abs(array(quantizer(kernel)) - kernel) <= in_effect / 2)
 
 
 def squared_error(quantizer, kernel):
