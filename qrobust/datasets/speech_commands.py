@@ -44,7 +44,8 @@ def speech_commands(
     Reads `WORD/SPEAKER_nohash_N.wav` (16 kHz, mono, 16 bits) in `speech_commands` (also with
     `_v0.01` or `_v0.02`) or in the folder itself.  Shorter clips are padded with zeros, longer ones
     cut.  Where a copy has no clips of the publisher's test speakers, its validation speakers are
-    the test part and there is no validation part; speakers never appear in two parts.
+    the test part and there is no validation part; speakers never appear in two parts. Test and
+    validation parts are in the order of SHA-1("word/file"), which mixes words and speakers.
 
     Two of the words in `words` have a meaning of their own:
 
@@ -100,6 +101,9 @@ def speech_commands(
         parts["test"] = parts.pop("validation")
     elif "validation" not in spoken:
         del parts["validation"]
+    for part in parts.keys() - {"train"}:
+        # Mixed, so that the first examples of a test part are a fair sample of its words.
+        parts[part].sort(key=lambda clip: _sha1(f"{clip.path.parent.name}/{clip.path.name}"))
     grid = exponent if features == "mfcc" else None
     return Dataset(
         name="speech_commands",

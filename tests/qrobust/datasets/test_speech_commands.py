@@ -41,8 +41,10 @@ def test_words_in_the_order_asked_for(folder):
     assert data.class_names == ("yes", "no")
     for index, part in enumerate((data.train, data.validation, data.test)):
         assert part.x.dtype == np.int16 and part.x.shape == (4, 16_000)
-        assert part.y.tolist() == [0, 0, 1, 1]
-        np.testing.assert_array_equal(part.x[3], sound(10 + index + 1))
+        assert sorted(part.y.tolist()) == [0, 0, 1, 1]
+        wanted = sound(10 + index + 1)
+        assert [np.array_equal(x, wanted) for x in part.x[part.y == 1]].count(True) == 1
+    assert data.train.y.tolist() == [0, 0, 1, 1]
 
 
 def test_all_words_without_the_background(folder):
