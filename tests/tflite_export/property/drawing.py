@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from tflite_export import Grid
 
 from .networks import (
-    Activation,
     Average,
-    Bits,
     Concat,
     Conv,
     Conv1d,
@@ -35,17 +33,15 @@ from .networks import (
     Permute,
     PlainRelu,
     Quantize,
-    Relu,
     Rescale,
     Reshape,
-    Shape,
     Softmax,
     Step,
     Sum,
     UpSample,
-    Weights,
     ZeroPad,
 )
+from .quantization import Activation, Bits, Relu, Shape, Weights
 
 Draw = Any
 Steps = tuple[Step, ...]

@@ -10,7 +10,6 @@ from tflite_export import ExportError, check_parity, export
 from .drawing import networks
 from .effort import examples
 from .networks import (
-    Bits,
     Dense,
     Depthwise,
     Nested,
@@ -18,13 +17,12 @@ from .networks import (
     Noise,
     PlainRelu,
     Quantize,
-    Relu,
     Rescale,
     Softmax,
     Sum,
-    Weights,
     keras_model,
 )
+from .quantization import Bits, Relu, Weights
 
 _EXAMPLES = 12
 
