@@ -1,4 +1,4 @@
-"""Projected gradient ascent inside an L2 ball: the pure function behind adversarial training."""
+"""Projected gradient ascent inside a ball: the pure function behind adversarial training."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,11 @@ from typing import Any
 import keras
 from keras import ops
 
+#: Balls that an attack in training can stay in.
+NORMS = ("l2", "linf")
 
-def pgd_l2(
+
+def pgd(
     log_probabilities: Callable[[Any], Any],
     x: Any,
     labels: Any = None,
@@ -16,12 +19,13 @@ def pgd_l2(
     steps: int,
     low: float,
     high: float,
+    norm: str = "l2",
 ) -> Any:
     """``delta`` that makes a label unlikely: ``argmax -log p_label(x + delta)``, few steps of it.
 
-    From zero, every step goes ``2 * epsilon / steps`` along the gradient's direction, then back
-    into ``low .. high`` and into the ball ``||delta||_2 <= epsilon``. An example whose gradient
-    vanishes stays where it is.
+    From zero, every step goes ``2 * epsilon / steps`` along the gradient's direction (L2) or its
+    signs (L-inf), then back into ``low .. high`` and into the ball ``||delta|| <= epsilon``. An
+    example whose gradient vanishes stays where it is.
 
     Args:
         log_probabilities: inputs -> (batch, classes).
@@ -31,6 +35,7 @@ def pgd_l2(
         steps: how many.
         low: smallest input.
         high: largest input.
+        norm: "l2" or "linf".
 
     Returns:
         ``delta``, a constant to gradients.
@@ -58,13 +63,24 @@ def pgd_l2(
                 target = ops.one_hot(ops.cast(chosen, "int32"), log_p.shape[-1], dtype=log_p.dtype)
             loss = -ops.sum(target * log_p)
         gradient = tape.gradient(loss, delta, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        norm = _norm(gradient)
-        direction = gradient / ops.where(norm > 0, norm, ops.ones_like(norm))
-        delta = ops.clip(x + delta + 2 * epsilon / steps * direction, low, high) - x
-        delta = delta * (epsilon / ops.maximum(_norm(delta), epsilon))
+        moved = x + delta + 2 * epsilon / steps * _direction(gradient, norm)
+        delta = _into_ball(ops.clip(moved, low, high) - x, epsilon, norm)
     return ops.stop_gradient(delta)
 
 
-def _norm(x: Any) -> Any:
+def _direction(gradient: Any, norm: str) -> Any:
+    if norm == "linf":
+        return ops.sign(gradient)
+    length = _length(gradient)
+    return gradient / ops.where(length > 0, length, ops.ones_like(length))
+
+
+def _into_ball(delta: Any, epsilon: float, norm: str) -> Any:
+    if norm == "linf":
+        return ops.clip(delta, -epsilon, epsilon)
+    return delta * (epsilon / ops.maximum(_length(delta), epsilon))
+
+
+def _length(x: Any) -> Any:
     axes = tuple(range(1, len(x.shape)))
     return ops.sqrt(ops.sum(ops.square(x), axis=axes, keepdims=True))

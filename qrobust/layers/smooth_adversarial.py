@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from qrobust.layers.input_noise import input_noise
-from qrobust.layers.pgd import pgd_l2
+from qrobust.layers.pgd import NORMS, pgd
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
@@ -15,7 +15,7 @@ class SmoothAdversarial(keras.layers.Wrapper):
 
     The m noisy copies of an example share one perturbation, found by PGD on the smoothed loss::
 
-        delta = argmax_{||delta||_2 <= epsilon} -log mean_i p_c(x + delta + noise_i)
+        delta = argmax_{||delta|| <= epsilon} -log mean_i p_c(x + delta + noise_i)
         loss  = mean_i CE(p(x + delta + noise_i), y)
 
     The draws ``noise_i`` are the same in all steps of the attack and in the training step. The
@@ -36,18 +36,28 @@ class SmoothAdversarial(keras.layers.Wrapper):
 
     Args:
         layer: a model with ``GridNoise`` on its input that ends in logits.
-        epsilon: radius of the attack, in LSB of the input grid; the paper takes 1 to 4 sigma.
+        epsilon: radius of the attack, in LSB of the input grid; the paper takes 1 to 4 sigma, in
+            L2.
         steps: T of PGD; each goes ``2 * epsilon / steps``. A training step costs about
             ``copies * (1 + steps)`` plain ones.
         copies: m.
+        norm: of the ball: "l2", the paper's, or "linf", for adversarial training (Madry et al.
+            2018) under noise.
 
     Raises:
-        ValueError: a negative epsilon, no steps or copies, or a model without noise.
+        ValueError: a negative epsilon, no steps or copies, another norm, or a model without noise.
         RuntimeError: in training, where the backend is not TensorFlow.
     """
 
     def __init__(
-        self, layer: Any, epsilon: float, *, steps: int = 2, copies: int = 2, **kwargs: Any
+        self,
+        layer: Any,
+        epsilon: float,
+        *,
+        steps: int = 2,
+        copies: int = 2,
+        norm: str = "l2",
+        **kwargs: Any,
     ) -> None:
         kwargs.setdefault("name", f"{layer.name}_smooth_adversarial")
         super().__init__(layer, **kwargs)
@@ -57,10 +67,13 @@ class SmoothAdversarial(keras.layers.Wrapper):
             raise ValueError(
                 f"steps and copies are at least 1. Received: steps={steps}, copies={copies}"
             )
+        if norm not in NORMS:
+            raise ValueError(f"norm is one of {', '.join(NORMS)}. Received: norm={norm!r}")
         input_noise(layer)
         self.epsilon = epsilon
         self.steps = steps
         self.copies = copies
+        self.norm = norm
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model; in training on attacked noisy copies. Inputs: x, or [x, labels]."""
@@ -87,7 +100,7 @@ class SmoothAdversarial(keras.layers.Wrapper):
             return ops.logsumexp(log_p, axis=0) - ops.log(float(self.copies))
 
         step = 2.0**noise.exponent
-        return pgd_l2(
+        return pgd(
             smoothed,
             x,
             labels,
@@ -95,6 +108,7 @@ class SmoothAdversarial(keras.layers.Wrapper):
             steps=self.steps,
             low=noise.minimum * step,
             high=noise.maximum * step,
+            norm=self.norm,
         )
 
     def _repeated(self, x: Any) -> Any:
@@ -117,6 +131,7 @@ class SmoothAdversarial(keras.layers.Wrapper):
             "epsilon": self.epsilon,
             "steps": self.steps,
             "copies": self.copies,
+            "norm": self.norm,
         }
 
 

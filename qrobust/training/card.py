@@ -84,7 +84,11 @@ Printed by `qrobust train recipe.toml`, {datetime.now(UTC):%Y-%m-%d}, with Pytho
 ```
 {exported.report}
 ```
-"""
+{_notes(recipe)}"""
+
+
+def _notes(recipe: Recipe) -> str:
+    return f"\n{recipe.notes.strip()}\n" if recipe.notes else ""
 
 
 def _how_certified(recipe: Recipe, certificates: Sequence[Certificate]) -> str:
@@ -112,4 +116,4 @@ Certified accuracy on {settings.images} test examples, classified in float32 by 
 {recipe.defence.sigma:g} LSB, n = {settings.n:,}, alpha = {settings.alpha}.
 
 {tabulate(radii, ["radius (LSB)", "certified accuracy"], tablefmt="github", disable_numparse=True)}
-"""
+{_notes(recipe)}"""

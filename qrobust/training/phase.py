@@ -87,7 +87,9 @@ def wrapped(model: Any, defence: Defence) -> Any:
     """The model inside the wrapper that the defence asks for, if any."""
     wrappers = {
         "consistency": lambda weight: Consistency(model, weight),
-        "smooth_adversarial": lambda epsilon: SmoothAdversarial(model, epsilon),
+        "smooth_adversarial": lambda epsilon: SmoothAdversarial(
+            model, epsilon, norm=defence.attack_norm
+        ),
         "macer": lambda weight: Macer(model, weight),
     }
     asked = [name for name in wrappers if getattr(defence, name)]

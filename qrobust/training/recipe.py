@@ -67,15 +67,18 @@ class Defence:
         jacobian: weight of the per-layer Jacobian penalty.
         consistency: weight of the consistency term.
         smooth_adversarial: radius of SmoothAdv's attack in LSB.
+        attack_norm: its norm, "l2" or "linf".
         macer: weight of MACER's term.
 
-    At most one of the last three; with none, training sees one noisy copy.
+    At most one of consistency, smooth_adversarial and macer; with none, training sees one noisy
+    copy.
     """
 
     sigma: float
     jacobian: float = 0.0
     consistency: float = 0.0
     smooth_adversarial: float = 0.0
+    attack_norm: str = "l2"
     macer: float = 0.0
 
 
@@ -135,7 +138,11 @@ class Attack:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole recipe; see the classes of its sections."""
+    """A whole recipe; see the classes of its sections.
+
+    Attributes:
+        notes: Markdown that ends the card: what was tried and what it gave.
+    """
 
     name: str
     data: Data
@@ -146,6 +153,7 @@ class Recipe:
     certification: Certification = Certification()
     attack: Attack = Attack()
     seed: int = 0
+    notes: str = ""
 
 
 _SECTIONS: dict[str, Any] = {

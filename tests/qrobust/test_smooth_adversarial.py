@@ -13,7 +13,7 @@ L = keras.layers
 CROSSENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def attack(x, noise, kernel, labels, epsilon, steps):
+def attack(x, noise, kernel, labels, epsilon, steps, norm):
     """PGD on -log mean_i softmax(sat(x + delta + noise_i) W / 256)_label."""
     delta = np.zeros_like(x)
     for _ in range(steps):
@@ -27,23 +27,28 @@ def attack(x, noise, kernel, labels, epsilon, steps):
         inside = (unsaturated >= 0) & (unsaturated <= 255)
         by_input = (by_logits @ kernel.T / 256 * inside).mean(0)
         gradient = -by_input / p.mean(0)[np.arange(len(x)), labels][:, None]
-        delta += 2 * epsilon / steps * gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
+        lengths = np.linalg.norm(gradient, axis=1, keepdims=True)
+        delta += 2 * epsilon / steps * (gradient / lengths if norm == "l2" else np.sign(gradient))
         delta = np.clip(x + delta, 0, 255) - x
-        delta *= np.minimum(1, epsilon / np.linalg.norm(delta, axis=1, keepdims=True))
+        if norm == "l2":
+            delta *= np.minimum(1, epsilon / np.linalg.norm(delta, axis=1, keepdims=True))
+        else:
+            delta = np.clip(delta, -epsilon, epsilon)
     return delta
 
 
+@pytest.mark.parametrize("norm", ["l2", "linf"])
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize(("copies", "steps"), [(1, 1), (2, 3), (3, 2)])
-def test_the_whole_loss_is_the_papers(copies, steps, labelled):
+def test_the_whole_loss_is_the_papers(copies, steps, labelled, norm):
     x, y = examples(6)
-    wrapped = layers.SmoothAdversarial(noisy_model(), 30, steps=steps, copies=copies)
+    wrapped = layers.SmoothAdversarial(noisy_model(), 30, steps=steps, copies=copies, norm=norm)
     outputs = wrapped([x, y] if labelled else x, training=True)
     total = float(CROSSENTROPY(y, outputs)) + float(sum(wrapped.losses))
 
     noise = first_noise(copies * 6).reshape(copies, 6, 5)
     kernel = np.asarray(wrapped.layer.layers[-1].kernel, np.float64)
-    delta = attack(np.float64(x), noise, kernel, y if labelled else None, 30, steps)
+    delta = attack(np.float64(x), noise, kernel, y if labelled else None, 30, steps, norm)
     logits = np.clip(x + delta + noise, 0, 255) / 256 @ kernel
     expected = -log_softmax(logits, axis=-1)[:, np.arange(6), y].mean()
     np.testing.assert_allclose(total, expected, rtol=1e-4)
@@ -78,7 +83,7 @@ def test_it_trains_saves_quantizes_and_vanishes(tmp_path):
     inner = quantize(noisy_model(L.Dense(6), L.BatchNormalization(), L.ReLU()), 4, 4)
     inputs = keras.Input((5,))
     wrapped = layers.JacobianRegularized(inner, 0.01, seed=1)
-    wrapper = layers.SmoothAdversarial(wrapped, 20, steps=2)
+    wrapper = layers.SmoothAdversarial(wrapped, 20, steps=2, norm="linf")
     model = keras.Model(inputs, wrapper(inputs))
     model.compile("adam", CROSSENTROPY, metrics=["accuracy"])
     x, y = examples(64)
@@ -89,7 +94,7 @@ def test_it_trains_saves_quantizes_and_vanishes(tmp_path):
     loaded = keras.models.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), inner.predict(x, verbose=0))
     again = loaded.get_layer(wrapper.name)
-    assert (again.epsilon, again.steps, again.copies) == (20, 2, 2)
+    assert (again.epsilon, again.steps, again.copies, again.norm) == (20, 2, 2, "linf")
     assert check_parity(loaded, export(loaded), x).is_exact
 
 
@@ -104,7 +109,13 @@ def test_it_trains_on_labels_given_as_an_input():
 
 
 @pytest.mark.parametrize(
-    "options", [{"epsilon": -1}, {"epsilon": 1, "steps": 0}, {"epsilon": 1, "copies": 0}]
+    "options",
+    [
+        {"epsilon": -1},
+        {"epsilon": 1, "steps": 0},
+        {"epsilon": 1, "copies": 0},
+        {"epsilon": 1, "norm": "l1"},
+    ],
 )
 def test_bad_arguments_are_echoed(options):
     with pytest.raises(ValueError, match="Received"):

@@ -7,6 +7,8 @@ import pytest
 from attack_models import DIGITS, linear_model
 
 from qrobust import cli
+from qrobust.certify import read_lines
+from qrobust.certify.journal import Journal
 
 
 @pytest.fixture
@@ -48,6 +50,43 @@ def test_a_keras_model_gets_a_masking_report(tmp_path, weights, pixels, labels):
     assert len(report["masking"]) == 6
     names = [a["name"] for a in report["attacks"]]
     assert names == ["FGSM", "BIM", "MI-FGSM", "PGD", "SPSA", "CW-L2", "DeepFool"]
+
+
+@pytest.fixture
+def certificates(data, tmp_path):
+    path = tmp_path / "certificates.jsonl"
+    words = ["certify", DIGITS / "model.tflite", data, "--out", path, "--n", 400, "--limit", 3]
+    assert cli.main([str(word) for word in words]) == 0
+    return path
+
+
+def attack_certificates(data, certificates, out):
+    files = ["--surrogate", DIGITS / "model.keras", "--certificates", certificates]
+    return run(DIGITS / "model.tflite", data, *files, "--out", out, "--images", 3, "--epsilon", 8)
+
+
+def test_honest_certificates_withstand_attacks(data, certificates, tmp_path):
+    out = tmp_path / "report.json"
+    assert attack_certificates(data, certificates, out) == 0
+    report = json.loads(out.read_text())
+    assert report["attacked_certificates"] > 0 and report["broken_certificates"] == []
+    assert {"PGD", "MI-FGSM"} <= {a["name"].split()[0] for a in report["attacks"]}
+
+
+def test_a_false_certificate_is_printed_as_broken(data, certificates, tmp_path, capsys):
+    """Its chain is whole: whoever wrote it lied from the start."""
+    header, *lines = (line.value for line in read_lines(certificates))
+    with Journal(tmp_path / "false.jsonl", header) as journal:
+        for line in lines:
+            journal.append(line | {"radius_q16": 600 << 16})
+    assert attack_certificates(data, tmp_path / "false.jsonl", tmp_path / "report.json") == 1
+    assert "broken certificate: image" in capsys.readouterr().out
+
+
+def test_certificates_of_other_data_are_refused(data, certificates, tmp_path, digits, capsys):
+    np.savez(data, x=digits[0][1:], y=digits[1][1:])
+    assert attack_certificates(data, certificates, tmp_path / "report.json") == 2
+    assert "is about another file than" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,9 @@ def test_the_command_writes_a_whole_folder(tmp_path, capsys):
     (tmp_path / "recipe.toml").write_text(
         """
 name = "small"
+notes = '''
+Tried: *less* noise.
+'''
 [data]
 name = "digits"
 [network]
@@ -188,6 +191,7 @@ images = 8
     assert {"model.keras", "model.tflite", "card.md"} <= {p.name for p in tmp_path.iterdir()}
     card = (tmp_path / "card.md").read_text()
     assert "0 differing integers" in card and "| 20 " in card
+    assert card.endswith("```\n\nTried: *less* noise.\n")
     assert "the first 8 test examples" in card and "under Square" in card
     assert card in capsys.readouterr().out
     from qrobust.certify import read_spec
