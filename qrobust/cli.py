@@ -20,8 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = args.run(args)
     except ModuleNotFoundError as error:
         print(
-            f"error: '{error.name}' is not installed. pip install 'qrobust[train,report]' brings "
-            f"all that this command needs.",
+            f"error: '{error.name}' is not installed. pip install "
+            f"'qrobust[train,report,attacks]' brings all that this command needs.",
             file=sys.stderr,
         )
         return _BAD_INPUT

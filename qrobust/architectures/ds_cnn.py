@@ -19,7 +19,8 @@ def ds_cnn(
     A 10 x 4 convolution with stride 2, four blocks of 3 x 3 depthwise and 1 x 1 convolution, the
     average over 25 x 5 places (no power of two), dense.
 
-    The reference trains with L2 1e-4 on the kernels; here the recipe chooses its weight decay.
+    The reference trains with L2 1e-4 on the kernels; here there is none. The dropouts have seeds,
+    so that a training can be repeated.
 
     Args:
         input_shape: Frames, coefficients, 1: the features of `qrobust.audio.mfcc`, quantized.
@@ -47,12 +48,12 @@ def ds_cnn(
     inputs, x = _blocks.inputs_of(input_shape, input_scale, rank=3)
     x = _blocks.conv(x, filters, (10, 4), "stem", strides=2, batch_norm=batch_norm)
     if dropout is not None:
-        x = keras.layers.Dropout(dropout[0], name="stem_dropout")(x)
+        x = keras.layers.Dropout(dropout[0], seed=1, name="stem_dropout")(x)
     for block in (1, 2, 3, 4):
         x = _blocks.depthwise(x, f"block{block}_a", batch_norm=batch_norm)
         x = _blocks.conv(x, filters, 1, f"block{block}_b", batch_norm=batch_norm)
     if dropout is not None:
-        x = keras.layers.Dropout(dropout[1], name="pool_dropout")(x)
+        x = keras.layers.Dropout(dropout[1], seed=2, name="pool_dropout")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras.layers.Dense(classes, name="logits")(x)
     return keras.Model(inputs, x, name="ds_cnn")

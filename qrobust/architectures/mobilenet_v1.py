@@ -25,7 +25,7 @@ def mobilenet_v1(
     the average over the picture (3 x 3 = 9 places, no power of two), dense.  As in the reference:
     ReLU where the paper has ReLU6, "same" padding, no dropout.
 
-    The reference trains with L2 1e-4 on the kernels; here the recipe chooses its weight decay.
+    The reference trains with L2 1e-4 on the kernels; here there is none.
 
     Args:
         input_shape: Height, width, channels of one picture.

@@ -19,8 +19,8 @@ def resnet8(
     3 x 3 convolutions each; stages 2 and 3 halve the picture and have a 1 x 1 convolution, without
     batch norm, on the shortcut.  Average over the picture (8 x 8 = 64 places), dense.
 
-    The reference trains with L2 1e-4 on the convolution kernels; here the recipe chooses its weight
-    decay.  Weights are drawn from Keras's generator: `keras.utils.set_random_seed` repeats them.
+    The reference trains with L2 1e-4 on the convolution kernels; here there is none.
+    Weights are drawn from Keras's generator: `keras.utils.set_random_seed` repeats them.
 
     Args:
         input_shape: Height, width, channels of one picture.

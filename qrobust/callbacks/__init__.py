@@ -4,5 +4,12 @@ from qrobust.callbacks.bit_width_schedule import BitWidthSchedule
 from qrobust.callbacks.certified_accuracy import CertifiedAccuracy
 from qrobust.callbacks.noise_schedule import NoiseSchedule
 from qrobust.callbacks.reproducible_epochs import ReproducibleEpochs
+from qrobust.callbacks.weight_schedule import WeightSchedule
 
-__all__ = ["BitWidthSchedule", "CertifiedAccuracy", "NoiseSchedule", "ReproducibleEpochs"]
+__all__ = [
+    "BitWidthSchedule",
+    "CertifiedAccuracy",
+    "NoiseSchedule",
+    "ReproducibleEpochs",
+    "WeightSchedule",
+]

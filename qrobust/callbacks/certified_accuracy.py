@@ -30,8 +30,8 @@ class CertifiedAccuracy(keras.callbacks.Callback):
     those of the final certification, and comparable between epochs, which see the same noise.
 
     They appear as ``certified_accuracy_R`` in the epoch's logs, and so in CSV files, TensorBoard
-    (put this callback before those) and the progress bar; NaN in epochs that are left out, so that
-    every epoch has the same columns.
+    (put this callback before those) and the progress bar; NaN in epochs that are left out, and in
+    those of a schedule that begins without noise, so that every epoch has the same columns.
 
     Args:
         x: (examples, ...): integers on the input grid, or floats in the model's own unit.
@@ -98,7 +98,7 @@ class CertifiedAccuracy(keras.callbacks.Callback):
         """Certify, and report."""
         if logs is None:
             return
-        due = (epoch + 1) % self.every == 0
+        due = (epoch + 1) % self.every == 0 and self._sigma() > 0
         shares = self.certify() if due else np.full(len(self.radii), np.nan)
         for radius, share in zip(self.radii, shares, strict=True):
             logs[f"certified_accuracy_{radius:g}"] = float(share)
@@ -132,6 +132,11 @@ class CertifiedAccuracy(keras.callbacks.Callback):
                 holds = np.array(self.radii) * (1 << RADIUS_BITS) <= outcome.radius_q16
         return holds
 
+    def _sigma(self) -> float:
+        # A layer's sigma was rounded to float32: its shortest decimal is the one that was meant.
+        noisy = input_noise(self.model).sigma[1] if self.sigma is None else self.sigma
+        return float(str(np.float32(noisy))) if self.sigma is None else float(noisy)
+
     def _smoothing(self) -> tuple[GaussianSmoothing, tuple[int, ...]]:
         """How the model's inputs are randomized, and the shape of one."""
         if len(self.model.inputs) != 1:
@@ -140,7 +145,7 @@ class CertifiedAccuracy(keras.callbacks.Callback):
                 f"accuracy is of models with one."
             )
         noise = input_noise(self.model)
-        sigma = noise.sigma[1] if self.sigma is None else self.sigma
+        sigma = self._sigma()
         grid = InputGrid("int8", 2.0**noise.exponent, noise.grid().zero_point)
         table = noise_table(ROUNDED_GAUSSIAN, rational(str(sigma), "sigma"), grid.span)
         shape = tuple(self.model.inputs[0].shape[1:])

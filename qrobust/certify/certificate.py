@@ -48,6 +48,8 @@ class Certificate:
         model_sha256: of the ``.tflite`` file.
         runtime: name and version of the interpreter.
         kernels: its kernel family.
+        unit: what one LSB is, in words, where the file says it: "pixel step", or "feature step" of
+            features that the certificate holds on, and not on what they were computed from.
         y: true class where known.
         seconds: time it took.
     """
@@ -76,6 +78,7 @@ class Certificate:
     model_sha256: str
     runtime: str
     kernels: str
+    unit: str | None = None
     y: int | None = None
     seconds: float = 0.0
 
@@ -143,6 +146,7 @@ class Certificate:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Certificate:
         """Read what :meth:`to_json` wrote; raise `CertifyError` where it is damaged."""
+        value = {"unit": None, **value}  # journals of older versions have none
         known = {item.name: str(item.type) for item in fields(cls)}
         missing = known.keys() - value.keys()
         if missing:

@@ -258,6 +258,7 @@ class Certifier:
             model_sha256=self.file.sha256,
             runtime=runtime(),
             kernels=self.kernels,
+            unit=self.spec.unit,
             y=y,
             seconds=round(time.perf_counter() - started, 6),
             **description,

@@ -47,6 +47,7 @@ class SmoothingSpec:
         tests: thresholds of sequential tests for devices; likewise.
         streams: version of the layout of random words.
         tie: how equal outputs are decided; always the lowest index.
+        unit: what one LSB of the input is, in words ("pixel step", "feature step"), or None.
     """
 
     sigma: Fraction | None
@@ -59,6 +60,7 @@ class SmoothingSpec:
     tests: tuple[SequentialTable, ...] = ()
     streams: int = LAYOUT_VERSION
     tie: str = LOWEST_INDEX
+    unit: str | None = None
 
     def __post_init__(self) -> None:
         if self.noise == ABLATION:
@@ -84,6 +86,7 @@ class SmoothingSpec:
         sigma: Exact,
         noise: str = ROUNDED_GAUSSIAN,
         labels: tuple[str, ...] | None = None,
+        unit: str | None = None,
         tables: tuple[tuple[int, Exact], ...] = (),
         tests: tuple[tuple[Exact, int, Exact], ...] = (),
     ) -> SmoothingSpec:
@@ -94,11 +97,12 @@ class SmoothingSpec:
             sigma: scale of the noise in input LSB.
             noise: kind of noise.
             labels: names of the classes, as many as the file has.
+            unit: what one LSB of the input is, in words; every certificate repeats it.
             tables: ``(n, alpha)`` pairs to store radius tables for.
             tests: ``(radius, n, alpha)`` triples to store sequential tests for.
         """
         file = load_model(model)
-        spec = cls(rational(sigma, "sigma"), file.grid, noise=noise, labels=labels)
+        spec = cls(rational(sigma, "sigma"), file.grid, noise=noise, labels=labels, unit=unit)
         return spec.with_tables(file, tables, tests)
 
     @classmethod
@@ -173,6 +177,7 @@ class SmoothingSpec:
                 "max": self.grid.high,
             },
             "labels": None if self.labels is None else list(self.labels),
+            "unit": self.unit,
             "tables": [table.to_json() for table in self.tables],
             "tests": [test.to_json() for test in self.tests],
         }
@@ -212,6 +217,9 @@ class SmoothingSpec:
             isinstance(labels, list) and all(isinstance(name, str) for name in labels)
         ):
             raise CertifyError("the smoothing spec's labels must be a list of names")
+        unit = value.get("unit")  # files of older versions have none
+        if unit is not None and not isinstance(unit, str):
+            raise CertifyError("the smoothing spec's unit must be text")
         sigma, keep, null = value["sigma"], value["keep"], value["null"]
         if not all(item is None or type(item) is int for item in (keep, null)):
             raise CertifyError("the smoothing spec's keep and null must be integers")
@@ -226,6 +234,7 @@ class SmoothingSpec:
             tests=tuple(SequentialTable.from_json(test) for test in value["tests"]),
             streams=value["streams"],
             tie=str(value["tie"]),
+            unit=unit,
         )
 
 

@@ -116,6 +116,8 @@ class Summary:
             f"{images} images, {sum(c.abstained for c in self.certificates)} abstained, "
             f"{samples / max(images, 1):.0f} samples each on average"
         ]
+        if images and self.certificates[0].unit:
+            lines.append(f"one LSB: {self.certificates[0].unit}")
         if images:
             name = "certified accuracy" if self.labelled else "certified share"
             lines.append(f"{'radius (' + self.unit + ')':>16}  {'on [0, 1]':>9}  {name} (95 %)")

@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--io", choices=("int8", "uint8"), default="int8")
     parser.add_argument("--sigma", metavar="LSB", help="write a smoothing spec into the file")
     parser.add_argument(
+        "--unit", help='with --sigma: what one LSB is, in words ("pixel step"), for certificates'
+    )
+    parser.add_argument(
         "--table",
         type=int,
         metavar="N",
@@ -61,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--table holds radii, which need --sigma.")
     if args.sigma is not None:
         tables = () if args.table is None else ((args.table, args.alpha),)
-        spec = SmoothingSpec.for_model(tflite, sigma=args.sigma, tables=tables)
+        spec = SmoothingSpec.for_model(tflite, sigma=args.sigma, unit=args.unit, tables=tables)
         tflite = attach_spec(tflite, spec)
     args.out.write_bytes(tflite)
     print(exported.report)

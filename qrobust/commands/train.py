@@ -9,6 +9,7 @@ from typing import Any
 from qrobust.quiet import quiet_imports
 
 HELP = "train what a recipe says, export and certify it, and write its card"
+_INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, metavar="RECIPE.toml")
     parser.add_argument("--data", metavar="DIR", help="folder of the data sets")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="for the results (default: the recipe's folder)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="for the results (default: the recipe's folder; of X.toml, the folder X beside it)",
     )
     parser.add_argument(
         "--log",
         type=Path,
         metavar="DIR",
-        help="for training curves and the last checkpoint (default: DIR/log)",
+        help="for curves, checkpoints and certificates on the way (default: OUT/log)",
     )
     parser.add_argument(
         "--resume", action="store_true", help="take up an interrupted training from its log"
@@ -34,30 +38,40 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.training.recipe import read_recipe
 
     recipe = read_recipe(args.recipe)
-    out = args.out or args.recipe.parent
+    out = args.out or _default_out(args.recipe)
     log = args.log or out / "log"
-    with quiet_imports():
-        from qrobust.training.train import publish, train
     try:
-        trained = train(recipe, data=args.data, log=log, resume=args.resume)
+        text = _train(args, recipe, out, log)
     except KeyboardInterrupt:
-        print(
-            f"interrupted; the last checkpoint is in {log}; --resume takes it up", file=sys.stderr
-        )
-        return 130
-    with tempfile.TemporaryDirectory() as folder:
-        write = _write_float if recipe.quantization.is_float else _write
-        text = write(recipe, trained, Path(folder))
-        publish(sorted(Path(folder).iterdir()), out)
+        begun = any(log.glob("*.keras"))
+        hint = f"what is done is in {log}; --resume takes it up" if begun else "nothing was written"
+        print(f"interrupted; {hint}", file=sys.stderr)
+        return _INTERRUPTED
     print(text)
     return 0
 
 
-def _write(recipe: Any, trained: Any, folder: Path) -> str:
-    """Export, compare and certify; model, file, certificates and card go into ``folder``."""
-    from tqdm import tqdm
+def _default_out(recipe: Path) -> Path:
+    """The recipe's folder; twins beside it, ``float.toml``, get one of their own, ``float/``."""
+    return recipe.parent if recipe.stem == "recipe" else recipe.parent / recipe.stem
 
-    from qrobust.certify import Job, SmoothingSpec, attach_spec, certify_dataset, make_data
+
+def _train(args: argparse.Namespace, recipe: Any, out: Path, log: Path) -> str:
+    with quiet_imports():
+        from qrobust.training.log import finish
+        from qrobust.training.train import publish, train
+    trained = train(recipe, data=args.data, log=log, resume=args.resume)
+    with tempfile.TemporaryDirectory() as folder:
+        write = _write_float if recipe.quantization.is_float else _write
+        text = write(recipe, trained, Path(folder), log, args.recipe.name)
+        publish(sorted(Path(folder).iterdir()), out)
+    finish(log)
+    return text
+
+
+def _write(recipe: Any, trained: Any, folder: Path, log: Path, name: str) -> str:
+    """Export, compare and certify; model, file and card go into ``folder``."""
+    from qrobust.certify import SmoothingSpec, attach_spec
     from qrobust.training.attacked import attacked
     from qrobust.training.card import card
     from tflite_export import check_parity, export
@@ -65,26 +79,28 @@ def _write(recipe: Any, trained: Any, folder: Path) -> str:
     test, settings = trained.dataset.test, recipe.certification
     exported = export(trained.model, labels=trained.dataset.class_names)
     parity = check_parity(trained.model, exported, test.x[: max(200, settings.images)])
+    if not parity.is_exact:
+        raise ValueError(
+            f"the exported file differs from the model; nothing is published: {parity}"
+        )
     trained.model.save(folder / "model.keras")
     tflite, certificates = exported.tflite, []
     if settings.images:
         labels = tuple(trained.dataset.class_names)
-        spec = SmoothingSpec.for_model(tflite, sigma=recipe.defence.sigma, labels=labels)
-        tflite = attach_spec(tflite, spec)
-        job = Job(
-            model=tflite, seed=recipe.seed, n0=settings.n0, n=settings.n, alpha=settings.alpha
+        spec = SmoothingSpec.for_model(
+            tflite, sigma=recipe.defence.sigma, labels=labels, unit=trained.dataset.unit
         )
-        data = make_data(test.x[: settings.images], test.y[: settings.images])
-        results = certify_dataset(job, data, out=folder / "certificates.jsonl")
-        certificates = list(tqdm(results, desc="certifying", total=len(data), unit="image"))
-        (folder / "certificates.jsonl").unlink()
+        tflite = attach_spec(tflite, spec)
+        certificates = _certified(recipe, tflite, test, log)
     (folder / "model.tflite").write_bytes(tflite)
     facts = {
+        "recipe": name,
         "accuracy": trained.accuracy,
         "train_images": len(trained.dataset.train.x),
         "test_images": len(test.x),
         "pixels": test.x.dtype == "uint8",
         "unit": trained.dataset.unit,
+        "size": len(tflite),
         "attacked": attacked(trained.model, tflite, test, recipe.attack),
     }
     text = card(recipe, exported, parity, certificates, facts)
@@ -92,24 +108,46 @@ def _write(recipe: Any, trained: Any, folder: Path) -> str:
     return text
 
 
-def _write_float(recipe: Any, trained: Any, folder: Path) -> str:
+def _certified(recipe: Any, tflite: bytes, test: Any, log: Path) -> list[Any]:
+    """Certificates of the first test examples; those that the log holds already are kept."""
+    from tqdm import tqdm
+
+    from qrobust.certify import Certificate, Job, certify_dataset, make_data, read_lines
+
+    settings = recipe.certification
+    job = Job(model=tflite, seed=recipe.seed, n0=settings.n0, n=settings.n, alpha=settings.alpha)
+    data = make_data(test.x[: settings.images], test.y[: settings.images])
+    journal = log / "certificates.jsonl"
+    for _ in tqdm(
+        certify_dataset(job, data, out=journal), desc="certifying", total=len(data), unit="image"
+    ):
+        pass
+    _, *lines = read_lines(journal)
+    return [Certificate.from_json(line.value) for line in lines]
+
+
+def _write_float(recipe: Any, trained: Any, folder: Path, log: Path, name: str) -> str:
     """A float twin: there is no file to export, so its copies are classified in Keras."""
     from qrobust.callbacks import CertifiedAccuracy
     from qrobust.training.card import float_card
 
     trained.model.save(folder / "model.keras")
     test, settings = trained.dataset.test, recipe.certification
-    callback = CertifiedAccuracy(
-        test.x[: settings.images],
-        test.y[: settings.images],
-        radii=settings.radii,
-        sigma=recipe.defence.sigma,
-        n0=settings.n0,
-        n=settings.n,
-        alpha=settings.alpha,
-        seed=recipe.seed,
-    )
-    callback.set_model(trained.model)
-    text = float_card(recipe, trained.accuracy, callback.certify())
+    certified: Any = []
+    if settings.images:
+        callback = CertifiedAccuracy(
+            test.x[: settings.images],
+            test.y[: settings.images],
+            radii=settings.radii,
+            sigma=recipe.defence.sigma,
+            n0=settings.n0,
+            n=settings.n,
+            alpha=settings.alpha,
+            seed=recipe.seed,
+        )
+        callback.set_model(trained.model)
+        certified = callback.certify()
+    facts = {"recipe": name, "accuracy": trained.accuracy, "test_images": len(test.x)}
+    text = float_card(recipe, certified, facts)
     (folder / "card.md").write_text(text)
     return text

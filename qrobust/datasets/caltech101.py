@@ -76,6 +76,8 @@ def caltech101(
         most = train_per_class + test_per_class
         train += [(path, label) for path in paths[:train_per_class]]
         test += [(path, label) for path in paths[train_per_class:most]]
+    # Mixed, so that the first examples are a fair sample of the classes.
+    test.sort(key=lambda entry: _order(seed, entry[0]))
     if not names:
         raise ValueError(f"{place} holds no class but {_NOT_A_CLASS}")
     return Dataset(

@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from qrobust.layers.loss_weight import LossWeight
+
 
 @keras.saving.register_keras_serializable(package="qrobust")
-class Consistency(keras.layers.Wrapper):
+class Consistency(LossWeight, keras.layers.Wrapper):
     """Trains a noisy model to say the same to every noisy copy of an input (Jeong & Shin 2020).
 
     With ``p_i`` the prediction for copy i of m and ``p`` their mean, the loss of an example is ::
@@ -34,13 +36,11 @@ class Consistency(keras.layers.Wrapper):
     ) -> None:
         kwargs.setdefault("name", f"{layer.name}_consistency")
         super().__init__(layer, **kwargs)
-        if weight < 0 or entropy < 0:
-            raise ValueError(
-                f"weight and entropy are not negative. Received: weight={weight}, entropy={entropy}"
-            )
+        if entropy < 0:
+            raise ValueError(f"entropy is not negative. Received: entropy={entropy}")
         if copies < 2:
             raise ValueError(f"copies is at least 2. Received: copies={copies}")
-        self.weight = weight
+        self._make_weight(weight)
         self.copies = copies
         self.entropy = entropy
 
@@ -59,7 +59,7 @@ class Consistency(keras.layers.Wrapper):
         divergence = ops.sum(mean * (log_mean - mean_log), axis=-1)
         entropy = -ops.sum(mean * log_mean, axis=-1)
         normalizer = ops.logsumexp(mean_log, axis=-1)
-        self.add_loss(ops.mean(self.weight * divergence + self.entropy * entropy - normalizer))
+        self.add_loss(ops.mean(self._weight * divergence + self.entropy * entropy - normalizer))
         return mean_log
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -70,7 +70,7 @@ class Consistency(keras.layers.Wrapper):
         """The constructor's arguments."""
         return {
             **super().get_config(),
-            "weight": self.weight,
+            "weight": self.initial_weight,
             "copies": self.copies,
             "entropy": self.entropy,
         }

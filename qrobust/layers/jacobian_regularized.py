@@ -11,10 +11,11 @@ from qrobust.layers.jacobian import (
     depthwise_jacobian,
     logits_jacobian,
 )
+from qrobust.layers.loss_weight import LossWeight
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
-class JacobianRegularized(keras.layers.Wrapper):
+class JacobianRegularized(LossWeight, keras.layers.Wrapper):
     """Runs a layer or a model and, in training, adds a penalty on its Jacobian to the loss.
 
     Around a dense, convolution or depthwise layer (float, QKeras or folded): the per-layer penalty
@@ -48,22 +49,14 @@ class JacobianRegularized(keras.layers.Wrapper):
     ) -> None:
         kwargs.setdefault("name", f"{layer.name}_jacobian")
         super().__init__(layer, **kwargs)
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"weight is not negative. Received: weight={weight}")
         if projections < 1 and projections != -1:
             raise ValueError(
                 f"projections is at least 1, or -1 for all. Received: projections={projections}"
             )
-        self.initial_weight = float(weight)
+        self._make_weight(weight)
         self.projections = projections
         self.seed = seed
         self._generator = keras.random.SeedGenerator(seed)
-        self._weight = self.add_weight(
-            name="jacobian_weight",
-            shape=(),
-            initializer=keras.initializers.Constant(weight),
-            trainable=False,
-        )
         if not self.wraps_model:
             _check_layer(layer)
 
@@ -71,15 +64,6 @@ class JacobianRegularized(keras.layers.Wrapper):
     def wraps_model(self) -> bool:
         """Whether the penalty is on the logits of a whole model."""
         return isinstance(self.layer, keras.Model)
-
-    @property
-    def weight(self) -> float:
-        """Of the penalty."""
-        return float(ops.convert_to_numpy(self._weight.value))
-
-    @weight.setter
-    def weight(self, value: float) -> None:
-        self._weight.assign(value)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run what is wrapped; in training, add the penalty."""

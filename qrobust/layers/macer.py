@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from qrobust.layers.input_noise import input_noise
+from qrobust.layers.loss_weight import LossWeight
 
 # Beyond +-5.2 sigma the hinge is long satisfied; float32 ends soon after.
 _LEAST = 1e-7
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
-class Macer(keras.layers.Wrapper):
+class Macer(LossWeight, keras.layers.Wrapper):
     """Maximizes the soft certified radius of a noisy model: MACER (Zhai et al. 2020, algorithm 1).
 
     With ``z = mean_i softmax(u_i)`` and ``z' = mean_i softmax(beta * u_i)`` over the logits u_i of
@@ -60,14 +61,12 @@ class Macer(keras.layers.Wrapper):
     ) -> None:
         kwargs.setdefault("name", f"{layer.name}_macer")
         super().__init__(layer, **kwargs)
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"weight is not negative. Received: weight={weight}")
         if not (gamma > 0 and beta > 0):
             raise ValueError(f"gamma and beta are positive. Received: gamma={gamma}, beta={beta}")
         if copies < 1:
             raise ValueError(f"copies is at least 1. Received: copies={copies}")
         input_noise(layer)
-        self.weight = weight
+        self._make_weight(weight)
         self.copies = copies
         self.gamma = gamma
         self.beta = beta
@@ -88,7 +87,7 @@ class Macer(keras.layers.Wrapper):
         margin = ops.minimum(_normal_quantile(first) - _normal_quantile(second), self.gamma)
         half_sigma = ops.mean(ops.convert_to_tensor(input_noise(self.layer).weights[0])) / 2
         self._soft_radius.update_state(half_sigma * margin)
-        hinge = self.weight * half_sigma / 256 * (self.gamma - margin)
+        hinge = self._weight * half_sigma / 256 * (self.gamma - margin)
         taken = ops.one_hot(chosen, classes, dtype=log_z.dtype) * ops.expand_dims(hinge, -1)
         outputs = log_z - (taken - ops.stop_gradient(taken))
         self.add_loss(-ops.mean(ops.logsumexp(outputs, axis=-1)))
@@ -102,7 +101,7 @@ class Macer(keras.layers.Wrapper):
         """The constructor's arguments."""
         return {
             **super().get_config(),
-            "weight": self.weight,
+            "weight": self.initial_weight,
             "copies": self.copies,
             "gamma": self.gamma,
             "beta": self.beta,

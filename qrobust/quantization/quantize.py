@@ -17,7 +17,7 @@ from qrobust.layers import (
     SmoothAdversarial,
 )
 from qrobust.quantization.bit_widths import BitsByName, BitWidths
-from qrobust.quantization.ranges import integer_bits, observe
+from qrobust.quantization.ranges import integer_bits, observe, predict
 from qrobust.quantization.twins import LINEAR, copy_linear, linear_twin, relu_quantizer
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.lower.walk import functional, is_model, nodes
@@ -39,6 +39,7 @@ _MOVERS = (
 )
 # Wrappers around a whole model; one of the Jacobian's may also be around a layer.
 _WRAPPERS = (JacobianRegularized, Consistency, SmoothAdversarial, Macer)
+_RELUS = (keras.activations.relu, keras.activations.relu6)
 _KEPT = (*_MOVERS, _L.Rescaling, GridNoise)
 # Wide intermediate results (branches, averages, logits) cost nothing in 8 bits.
 _WIDE_BITS = 8
@@ -153,7 +154,7 @@ class _Quantization:
         if layer in self.folded.values():
             return x
         if is_model(layer) or isinstance(layer, _WRAPPERS):
-            return self._nested(layer)(_only(list(inputs)))
+            return self._nested(layer, node.input_tensors)(_only(list(inputs)))
         if isinstance(layer, _L.BatchNormalization):
             raise ValueError(
                 f"Batch norm '{layer.name}' does not directly follow a linear Dense, Conv2D or "
@@ -171,13 +172,16 @@ class _Quantization:
             f"average pooling, {', '.join(kind.__name__ for kind in _KEPT)}."
         )
 
-    def _nested(self, layer: Any) -> Any:
+    def _nested(self, layer: Any, inputs: Sequence[Any]) -> Any:
         """A model inside the model, wrapped or not, as a quantized model of its own."""
         if id(layer) not in self.twins:
             if isinstance(layer, _WRAPPERS):
-                twin = _rewrapped(layer, self._nested(layer.layer))
+                twin = _rewrapped(layer, self._nested(layer.layer, inputs))
             else:
-                twin = _Quantization(layer, self.options).run()
+                seen = self.calibrate
+                if seen is not None:
+                    seen = _only(predict(self.graph, inputs, seen))
+                twin = _Quantization(layer, self.options, seen).run()
             self.twins[id(layer)] = (layer, None, twin)
         return self.twins[id(layer)][2]
 
@@ -217,7 +221,7 @@ class _Quantization:
             return self._copy(layer)(x)
         elif layer.activation is keras.activations.linear:
             return x
-        elif layer.activation not in (keras.activations.relu, keras.activations.relu6):
+        elif layer.activation not in _RELUS:
             raise ValueError(_no_twin(layer.name, layer.activation))
         return qkeras.QActivation(self._relu_quantizer(layer.name, output), name=layer.name)(x)
 
@@ -291,7 +295,7 @@ class _Quantization:
             return False
         return all(
             _is_relu(node.operation)
-            or (isinstance(node.operation, _MOVERS) and self._meets_relu(node.output_tensors[0]))
+            or (_moves(node.operation) and self._meets_relu(node.output_tensors[0]))
             for node in readers
         )
 
@@ -301,7 +305,7 @@ class _Quantization:
         layer = _inner(node.operation)
         if _is_relu(layer) or getattr(layer, "activation", None) is keras.activations.relu:
             return True
-        passes = isinstance(layer, (*_MOVERS, *_AVERAGES))
+        passes = _moves(layer) or isinstance(layer, _AVERAGES)
         return passes and self._never_negative(node.input_tensors[0])
 
     def _is_last(self, tensor: Any) -> bool:
@@ -342,15 +346,23 @@ def _inner(layer: Any) -> Any:
 
 
 def _rewrapped(wrapper: Any, layer: Any) -> Any:
-    """The same wrapper around another layer."""
+    """The same wrapper around another layer, its weight that of now."""
     config = {key: value for key, value in wrapper.get_config().items() if key != "layer"}
+    if "weight" in config:
+        config["weight"] = wrapper.weight
     return type(wrapper)(layer, **config)
 
 
 def _is_relu(layer: Any) -> bool:
     if isinstance(layer, _L.ReLU):
         return True
-    return isinstance(layer, _L.Activation) and layer.activation is not keras.activations.softmax
+    return isinstance(layer, _L.Activation) and layer.activation in _RELUS
+
+
+def _moves(layer: Any) -> bool:
+    """Whether a layer passes values on as they are."""
+    linear = isinstance(layer, _L.Activation) and layer.activation is keras.activations.linear
+    return linear or isinstance(layer, _MOVERS)
 
 
 def _is_softmax(layer: Any) -> bool:

@@ -25,15 +25,19 @@ def observe(model: Any, tensors: Sequence[Any], data: Any) -> dict[int, npt.NDAr
     """
     if not tensors:
         return {}
+    return {
+        id(tensor): _thinned(values.ravel())
+        for tensor, values in zip(tensors, predict(model, tensors, data), strict=True)
+    }
+
+
+def predict(model: Any, tensors: Sequence[Any], data: Any) -> list[npt.NDArray[np.float32]]:
+    """What intermediate tensors of a float model are for the first 512 examples of some data."""
     probe = keras.Model(model.inputs, list(tensors))
     first = [np.asarray(a)[:_EXAMPLES] for a in data] if isinstance(data, list) else data
     first = first if isinstance(first, list) else np.asarray(first)[:_EXAMPLES]
     outputs = probe.predict(first, verbose=0)
-    outputs = outputs if isinstance(outputs, list) else [outputs]
-    return {
-        id(tensor): _thinned(np.asarray(values).ravel())
-        for tensor, values in zip(tensors, outputs, strict=True)
-    }
+    return [np.asarray(a) for a in (outputs if isinstance(outputs, list) else [outputs])]
 
 
 def integer_bits(values: npt.NDArray[Any], bits: int, *, signed: bool) -> int:
@@ -62,4 +66,7 @@ def _error(values: npt.NDArray[Any], bits: int, integer: int, signed: bool) -> f
 
 
 def _thinned(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return values[:: max(1, len(values) // _VALUES)]
+    """Some of the values, drawn: a stride would skip channels, whose number it may share."""
+    if len(values) <= _VALUES:
+        return values
+    return values[np.random.default_rng(0).integers(0, len(values), _VALUES)]

@@ -14,7 +14,7 @@ class Lowered:
     Attributes:
         layer: whose weights got fewer bits.
         bits: how many they have now.
-        size: bytes of the whole model after it.
+        size: bytes of the whole model after it, and after any training that followed.
         score: what ``evaluate`` said after it, and after any training that followed.
     """
 
@@ -74,8 +74,10 @@ def search_bits(
         set_bits(model, weight_bits={best.layer: best.bits})
         if retrain is not None:
             retrain(model)
-        now, score = best.size, evaluate(model) if retrain is not None else best.score
-        rounds.append(Lowered(best.layer, best.bits, now, score))
+            # Which weights can be packed depends on their values: the size may have changed.
+            best = Lowered(best.layer, best.bits, size(model), evaluate(model))
+        now, score = best.size, best.score
+        rounds.append(best)
     return rounds
 
 

@@ -28,8 +28,8 @@ def set_bits(
 
     Args:
         model: what ``quantize`` returned, or a model around it.
-        weight_bits: 2 to 8 or "ternary"; or ``{pattern: bits}`` by layer name, where layers that
-            match no pattern stay. None: all stay.
+        weight_bits: 2 to 8, "binary" or "ternary"; or ``{pattern: bits}`` by layer name, where
+            layers that match no pattern stay. None: all stay.
         activation_bits: of ReLU outputs, 1 to 8; or by layer name. None: all stay.
 
     Raises:

@@ -48,7 +48,7 @@ def card(
             f"activations {_bits(recipe.quantization.activation_bits)} bits",
         ],
         ["clean accuracy", f"{facts['accuracy']:.1%} on {facts['test_images']} test examples"],
-        ["size", f"{len(exported.tflite):,} bytes, {exported.report.macs:,} MACs"],
+        ["size", f"{facts['size']:,} bytes, {exported.report.macs:,} MACs"],
         [
             "parity",
             f"{sum(parity.differing.values())} differing integers of "
@@ -71,11 +71,9 @@ def card(
         # Features have no [0, 1] scale; their unit is the data set's.
         radii = [[r, accuracy] for r, _, accuracy in radii]
         header = ["radius (LSB)", "certified accuracy"]
-    versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return f"""# {recipe.name}
 
-Printed by `qrobust train recipe.toml`, {datetime.now(UTC):%Y-%m-%d}, with Python
-{platform.python_version()}, {versions}.
+{_printed_by(facts["recipe"])}
 
 {tabulate(about, ["", ""], tablefmt="github", disable_numparse=True)}
 
@@ -85,6 +83,14 @@ Printed by `qrobust train recipe.toml`, {datetime.now(UTC):%Y-%m-%d}, with Pytho
 {exported.report}
 ```
 {_notes(recipe)}"""
+
+
+def _printed_by(recipe: str) -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return (
+        f"Printed by `qrobust train {recipe}`, {datetime.now(UTC):%Y-%m-%d}, with Python\n"
+        f"{platform.python_version()}, {versions}."
+    )
 
 
 def _notes(recipe: Recipe) -> str:
@@ -102,18 +108,23 @@ def _how_certified(recipe: Recipe, certificates: Sequence[Certificate]) -> str:
     )
 
 
-def float_card(recipe: Recipe, accuracy: float, certified: Sequence[float]) -> str:
+def float_card(recipe: Recipe, certified: Sequence[float], facts: dict[str, Any]) -> str:
     """The card of a float twin in Markdown; ``certified``: accuracy at each of the radii."""
     settings = recipe.certification
-    radii = [
+    table = [
         [f"{radius:g}", f"{share:.1%}"]
-        for radius, share in zip(settings.radii, certified, strict=True)
+        for radius, share in zip(settings.radii, certified, strict=False)
     ]
+    how = (
+        f"Certified accuracy on {min(settings.images, facts['test_images'])} test examples, "
+        f"classified in float32 by Keras: sigma\n{recipe.defence.sigma:g} LSB, n = "
+        f"{settings.n:,}, alpha = {settings.alpha}.\n\n"
+        + tabulate(table, ["radius (LSB)", "certified accuracy"], "github", disable_numparse=True)
+    )
     return f"""# {recipe.name}
 
-A float twin: {recipe.network.name} on {recipe.data.name}, clean accuracy {accuracy:.1%}.
-Certified accuracy on {settings.images} test examples, classified in float32 by Keras: sigma
-{recipe.defence.sigma:g} LSB, n = {settings.n:,}, alpha = {settings.alpha}.
+{_printed_by(facts["recipe"])}
 
-{tabulate(radii, ["radius (LSB)", "certified accuracy"], tablefmt="github", disable_numparse=True)}
+A float twin: {recipe.network.name} on {recipe.data.name}, clean accuracy {facts["accuracy"]:.1%}.
+{how if len(certified) else "No certificates."}
 {_notes(recipe)}"""

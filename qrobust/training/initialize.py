@@ -21,3 +21,25 @@ def initialize(model: Any, seed: int) -> None:
             seeded = type(initializer).from_config({**config, "seed": seed + number})
             layer.kernel.assign(seeded(layer.kernel.shape))
             break
+
+
+def pair_layers(source: Any, target: Any) -> list[tuple[Any, Any]]:
+    """Layers with learned weights of two float models, in order, whatever they are called.
+
+    Noise and penalties, which one of the models may lack, are left out.
+
+    Raises:
+        ValueError: the models have other numbers of such layers.
+    """
+    pairs = [_learned(model) for model in (source, target)]
+    if len(pairs[0]) != len(pairs[1]):
+        raise ValueError(f"it has {len(pairs[0])} layers with weights, not {len(pairs[1])}")
+    return list(zip(*pairs, strict=True))
+
+
+def _learned(model: Any) -> list[Any]:
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if layer.trainable_variables and not list(layer._flatten_layers(include_self=False))
+    ]

@@ -44,7 +44,8 @@ def fit(
         ValueError: an unknown augmentation, a loss that is no number, or a schedule or loss that
             the model cannot take.
     """
-    training, split = recipe.training, dataset.train
+    training = recipe.training
+    split, watched = _watched(dataset, training.watch, recipe.seed)
     epochs, rate = training.epochs, training.learning_rate
     if phase == FLOAT:
         epochs, rate = training.float_epochs, training.float_learning_rate or rate
@@ -77,9 +78,9 @@ def fit(
             epochs=epochs,
             shuffle=False,
             verbose=0,
-            callbacks=_callbacks(recipe, dataset, phase, log, checkpoint, resumed=done > 0),
+            callbacks=_callbacks(recipe, watched, phase, log, checkpoint, resumed=done > 0),
         ).history
-        _check(history, phase)
+        _check(history, phase, done)
     return unwrapped(trained)
 
 
@@ -116,19 +117,20 @@ def save(model: Any, path: Path) -> None:
 
 
 class _Checkpoint(keras.callbacks.Callback):
-    """Saves model and optimizer after every epoch; what is there is always whole."""
+    """Saves model and optimizer after every epoch whose loss is a number; always whole files."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        save(self.model, self.path)
+        if np.isfinite((logs or {}).get("loss", 0.0)):
+            save(self.model, self.path)
 
 
 def _callbacks(
     recipe: Recipe,
-    dataset: Dataset,
+    watched: Split | None,
     phase: str,
     log: Path | None,
     checkpoint: Path | None,
@@ -140,26 +142,39 @@ def _callbacks(
     if phase == QUANTIZED and quantization.weight_schedule:
         schedule = {int(epoch): bits for epoch, bits in quantization.weight_schedule.items()}
         callbacks.append(BitWidthSchedule(schedule))
-    if recipe.training.watch:
-        part = dataset.validation or _end(dataset.train, recipe.training.watch)
-        x, y = part.x[: recipe.training.watch], part.y[: recipe.training.watch]
-        callbacks.append(CertifiedAccuracy(x, y, radii=[recipe.defence.sigma], every=5))
+    if watched is not None:
+        sigma = recipe.defence.sigma
+        callbacks.append(CertifiedAccuracy(watched.x, watched.y, radii=[sigma], every=5))
     callbacks.append(TqdmCallback(verbose=0, desc=f"training, {phase}", leave=True))
     if log is not None and checkpoint is not None:
         log.mkdir(parents=True, exist_ok=True)
-        callbacks.append(keras.callbacks.CSVLogger(log / f"{phase}.csv", append=resumed))
+        # The curve after the checkpoint: a row that is there was not trained for nothing.
         callbacks.append(_Checkpoint(checkpoint))
+        callbacks.append(keras.callbacks.CSVLogger(log / f"{phase}.csv", append=resumed))
     return callbacks
 
 
-def _end(split: Split, size: int) -> Split:
-    return Split(split.x[-size:], split.y[-size:])
+def _watched(dataset: Dataset, size: int, seed: int) -> tuple[Split, Split | None]:
+    """What to train on, and the examples to watch: of the validation part, or held out."""
+    if not size:
+        return dataset.train, None
+    if dataset.validation is not None:
+        part = dataset.validation
+        return dataset.train, Split(part.x[:size], part.y[:size])
+    part = dataset.train
+    if size >= len(part.x):
+        raise ValueError(
+            f"[training] watch = {size} leaves none of {len(part.x)} examples to train on."
+        )
+    order = np.random.default_rng(seed).permutation(len(part.x))
+    kept, held = np.sort(order[size:]), order[:size]
+    return Split(part.x[kept], part.y[kept]), Split(part.x[held], part.y[held])
 
 
-def _check(history: dict[str, list[float]], phase: str) -> None:
+def _check(history: dict[str, list[float]], phase: str, done: int) -> None:
     losses = history["loss"]
     if not np.isfinite(losses[-1]):
         raise ValueError(
-            f"The loss of the {phase} network became {losses[-1]} in epoch {len(losses)}. Lower "
-            f"learning_rate, jacobian or consistency."
+            f"The loss of the {phase} network became {losses[-1]} in epoch {done + len(losses)}. "
+            f"Lower learning_rate, jacobian or consistency."
         )

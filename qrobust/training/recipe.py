@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ class Data:
         name: a loader of ``qrobust.datasets``.
         augment: "none", "crop_flip" (4 pixels, mirrored half of the time) or "time_shift" (5
             frames of features).
+        words: of Speech Commands, in the order of their labels; none for every word that has a
+            folder.
     """
 
     name: str
     augment: str = "none"
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Network:
     Attributes:
         name: a function of ``qrobust.architectures``.
         options: its keyword arguments.
-        weights: a float .keras or .h5 file of the same layers to start from; "" for none.
+        weights: a float .keras or .h5 file of the same layers to start from, relative to the
+            recipe's folder; "" for none.
     """
 
     name: str
@@ -93,7 +97,7 @@ class Training:
         learning_rate: Adam's for the quantized network, decayed along a cosine.
         float_learning_rate: the same for its float twin; 0 for that of the quantized network.
         watch: examples whose certified accuracy at a radius of sigma is logged every five epochs,
-            of the validation set or, without one, the last of the training set; 0 for none.
+            of the validation set or, without one, held out of the training set; 0 for none.
     """
 
     epochs: int
@@ -171,7 +175,8 @@ def read_recipe(path: str | Path) -> Recipe:
     """Read and check a recipe.
 
     Raises:
-        ValueError: no such file, no TOML, an unknown or missing key, or a value of another type.
+        ValueError: no such file, no TOML, an unknown or missing key, a value of another type, or
+            a count that makes no sense.
     """
     path = Path(path)
     try:
@@ -184,7 +189,32 @@ def read_recipe(path: str | Path) -> Recipe:
         if name in content:
             content[name] = _build(section, content[name], f"{path}, [{name}]")
     recipe: Recipe = _build(Recipe, content, str(path))
+    _check_counts(recipe, path)
+    if recipe.network.weights:
+        weights = str(path.parent / recipe.network.weights)
+        recipe = replace(recipe, network=replace(recipe.network, weights=weights))
     return recipe
+
+
+def _check_counts(recipe: Recipe, path: Path) -> None:
+    training, certification = recipe.training, recipe.certification
+    for name, value, least in (
+        ("[training] epochs", training.epochs, 0),
+        ("[training] float_epochs", training.float_epochs, 0),
+        ("[training] batch_size", training.batch_size, 1),
+        ("[training] watch", training.watch, 0),
+        ("[certification] images", certification.images, 0),
+        ("[certification] n0", certification.n0, 1),
+        ("[certification] n", certification.n, 1),
+        ("[attack] images", recipe.attack.images, 0),
+    ):
+        if value < least:
+            raise ValueError(f"{path}: {name} is at least {least}. Received: {value}")
+    if certification.images and not recipe.defence.sigma > 0:
+        raise ValueError(
+            f"{path}: without noise there is nothing to certify. Set [defence] sigma above 0, or "
+            f"[certification] images = 0. Received: sigma = {recipe.defence.sigma}"
+        )
 
 
 def _build(kind: Any, content: Any, where: str) -> Any:
@@ -219,6 +249,7 @@ def _fits(value: Any, annotation: str) -> bool:
         "int | str | collections.abc.Mapping[str, int | str]": (int, str, dict),
         "int | collections.abc.Mapping[str, int]": (int, dict),
         "tuple[float, ...]": (tuple,),
+        "tuple[str, ...]": (tuple,),
     }
     kinds = allowed.get(annotation, (dict,))
     return isinstance(value, kinds) and not isinstance(value, bool)

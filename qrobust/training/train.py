@@ -11,11 +11,16 @@ import keras
 import numpy as np
 
 from qrobust import architectures, datasets, quantize
+from qrobust.callbacks import BitWidthSchedule
+from qrobust.quantization.set_bits import set_bits
 from qrobust.training.defend import defend
-from qrobust.training.initialize import initialize
+from qrobust.training.initialize import initialize, pair_layers
+from qrobust.training.log import begin
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
 
+# Stochastic weights draw from other streams than the noise, which has the recipe's seed.
+_STOCHASTIC = 1000
 _FOLDER_LOADERS = ("cifar10", "mnist", "svhn", "caltech101", "speech_commands")
 
 
@@ -46,8 +51,11 @@ def train(
         resume: take up an interrupted training from ``log``.
 
     Raises:
-        ValueError: an unknown data set or architecture, bad options, or a loss that is no number.
+        ValueError: an unknown data set or architecture, bad options, a log of another recipe, or
+            a loss that is no number.
     """
+    if log is not None:
+        begin(log, recipe, resume=resume)
     if recipe.quantization.is_float:
         recipe = _float_only(recipe)
     dataset = load_data(recipe, data)
@@ -65,6 +73,7 @@ def train(
             maximum=high,
             seed=recipe.seed,
         )
+        _check_bits(model, recipe)
         if recipe.training.float_epochs:
             model = fit(model, recipe, dataset, phase=FLOAT, log=log, resume=resume)
             if twin is not None:
@@ -73,18 +82,33 @@ def train(
         return Trained(model, dataset, accuracy(model, dataset.test))
     calibration = None
     if recipe.training.float_epochs or recipe.network.weights:
-        # Ranges of what the quantized twin will see: images with noise.
-        noise = np.random.default_rng(recipe.seed).normal(0, recipe.defence.sigma, x[:512].shape)
-        calibration = np.clip(np.rint(x[:512] + noise), low, high)
+        # Ranges of what the quantized twin will see: images of all classes, with noise.
+        rng = np.random.default_rng(recipe.seed)
+        some = x[rng.choice(len(x), min(512, len(x)), replace=False)]
+        noise = rng.normal(0, recipe.defence.sigma, some.shape)
+        calibration = np.clip(np.rint(some + noise), low, high)
     model = quantize(
         model,
         recipe.quantization.weight_bits,
         recipe.quantization.activation_bits,
         calibrate=calibration,
-        seed=recipe.seed,
+        seed=recipe.seed + _STOCHASTIC,
     )
     model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
     return Trained(model, dataset, accuracy(model, dataset.test))
+
+
+def _check_bits(model: Any, recipe: Recipe) -> None:
+    """Refuse bits that a layer cannot take now, not after the float phase."""
+    bits = recipe.quantization
+    if bits.is_float or not recipe.training.float_epochs:
+        return
+    twin = quantize(model, bits.weight_bits, bits.activation_bits)
+    schedule = {int(epoch): wanted for epoch, wanted in bits.weight_schedule.items()}
+    if schedule:
+        BitWidthSchedule(schedule)
+    for wanted in schedule.values():
+        set_bits(twin, weight_bits=wanted)
 
 
 def _float_only(recipe: Recipe) -> Recipe:
@@ -105,6 +129,8 @@ def load_data(recipe: Recipe, folder: str | None) -> datasets.Dataset:
         return datasets.digits(recipe.seed)
     if name not in _FOLDER_LOADERS:
         raise ValueError(f"[data] name is digits, {', '.join(_FOLDER_LOADERS)}. Received: {name!r}")
+    if name == "speech_commands":
+        return datasets.speech_commands(folder, recipe.data.words or None)
     loaded: datasets.Dataset = getattr(datasets, name)(folder)
     return loaded
 
@@ -131,8 +157,8 @@ def build(recipe: Recipe, dataset: datasets.Dataset) -> Any:
 def _load_weights(model: Any, path: str) -> None:
     """Start from a trained float model of the same layers, whatever they are called."""
     try:
-        source = keras.models.load_model(path)
-        model.set_weights(source.get_weights())
+        for source, layer in pair_layers(keras.models.load_model(path), model):
+            layer.set_weights(source.get_weights())
     except (OSError, ValueError) as error:
         raise ValueError(f"[network] weights: '{path}' does not fit: {error}") from None
 
@@ -144,7 +170,7 @@ def accuracy(model: Any, split: datasets.Split) -> float:
 
 
 def publish(files: Sequence[Path], out: Path) -> None:
-    """Put finished files into a folder at once: nothing half-written stays in ``models/``."""
+    """Put finished files into a folder: all are copied there before the first takes its name."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         staged = [Path(shutil.copy(path, folder)) for path in files]

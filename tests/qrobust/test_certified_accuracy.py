@@ -9,7 +9,7 @@ import tensorflow as tf
 from noisy_models import noisy_model
 
 from qrobust import layers, quantize
-from qrobust.callbacks import CertifiedAccuracy
+from qrobust.callbacks import CertifiedAccuracy, NoiseSchedule
 from qrobust.certify import Certifier
 from tflite_export import export
 
@@ -140,3 +140,14 @@ def test_what_cannot_be_certified_is_an_error():
     off.set_model(noisy_model())
     with pytest.raises(ValueError, match="image 0 holds .* off the model's input grid"):
         off.certify()
+
+
+def test_a_schedule_may_begin_without_noise_and_sigma_is_taken_as_written():
+    (x, y), (model, _) = data(), model_to_fit()
+    watch = CertifiedAccuracy(x[:4], y[:4], radii=[1.0], n=50)
+    schedule = NoiseSchedule(lambda epoch: 12.7 * epoch)
+    logs = model.fit(x.astype("float32"), y, epochs=2, verbose=0, callbacks=[schedule, watch])
+    first, second = logs.history["certified_accuracy_1"]
+    assert np.isnan(first) and 0 <= second <= 1
+    smoothing, _ = watch._smoothing()
+    assert smoothing.description["sigma"] == "12.7"

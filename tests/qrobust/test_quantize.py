@@ -4,7 +4,7 @@ import pytest
 
 import qrobust
 from qrobust import architectures, layers
-from qrobust.quantization.ranges import integer_bits
+from qrobust.quantization.ranges import _thinned, integer_bits
 from tflite_export import check_parity, export
 
 L = keras.layers
@@ -119,3 +119,38 @@ def test_ranges_cover_what_is_there_and_clip_what_is_rare():
     outlier = np.append(rng.uniform(0, 1, 10_000), 9.0)
     assert integer_bits(outlier, 4, signed=False) < 4
     assert integer_bits(np.zeros(3), 4, signed=False) == 0
+
+
+def test_a_linear_activation_clips_nothing():
+    inputs = keras.Input((4, 4, 1))
+    bias = keras.initializers.Constant(-3)
+    y = L.Conv2D(2, 1, kernel_initializer="zeros", bias_initializer=bias)(inputs)
+    y = L.GlobalAveragePooling2D()(L.Activation("linear")(y))
+    y = L.Dense(1, kernel_initializer="ones")(y)
+    model = keras.Model(inputs, y)
+    images = np.zeros((2, 4, 4, 1))
+    np.testing.assert_array_equal(model.predict(images, verbose=0), -6)
+    twin = qrobust.quantize(model, 4, 4)
+    np.testing.assert_array_equal(twin.predict(images, verbose=0), -6)
+    assert check_parity(twin, export(twin), images).is_exact
+
+
+def test_nested_and_wrapped_models_are_calibrated_like_any_other():
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential(
+        [keras.Input((4,)), layers.GridNoise(1), L.Dense(5, activation="relu"), L.Dense(3)],
+        name="inner",
+    )
+    data = np.random.default_rng(0).integers(0, 256, (64, 4)).astype("float32")
+    inputs = keras.Input((4,))
+    outer = keras.Model(inputs, layers.Consistency(inner, 1.0)(inputs))
+    plain = qrobust.quantize(inner, 4, 4, calibrate=data)
+    wrapped = qrobust.quantize(outer, 4, 4, calibrate=data)
+    expected = plain.predict(data, verbose=0)
+    np.testing.assert_array_equal(wrapped.predict(data, verbose=0), expected)
+    assert np.abs(expected).max() > 16  # the default range would have clipped
+
+
+def test_calibration_looks_at_every_channel():
+    values = np.tile(np.arange(64), 10_000)
+    assert set(_thinned(values)) == set(range(64))

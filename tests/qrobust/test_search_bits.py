@@ -67,6 +67,20 @@ def test_a_real_file_shrinks_to_its_budget_and_is_trained_between():
     assert len(trained) == len(rounds)
 
 
+def test_training_in_between_may_change_the_size_again():
+    """It grows by 10 bytes a round: the search goes on until the real size fits."""
+    grown = []
+    rounds = search_bits(
+        network(),
+        lambda model: float(sum(current_bits(model)[0].values())),
+        budget=980,
+        size=lambda model: 50 * sum(current_bits(model)[0].values()) + 10 * len(grown) + 100,
+        retrain=grown.append,
+    )
+    # 1000 bytes at 18 bits, then 50 less and 10 more a round.
+    assert [r.size for r in rounds] == [960]
+
+
 def test_a_budget_out_of_reach_is_an_error():
     with pytest.raises(ValueError, match="No layer can take fewer bits"):
         search_bits(network(), lambda m: 0.0, budget=10, size=lambda m: 11, ladder=(6, 4))

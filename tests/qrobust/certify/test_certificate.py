@@ -67,3 +67,9 @@ def test_missing():
     del value["votes"]
     with pytest.raises(CertifyError, match="lacks votes"):
         Certificate.from_json(value)
+
+
+def test_certificates_of_older_versions_can_be_read():
+    value = CERTIFICATE.to_json()
+    del value["unit"]
+    assert Certificate.from_json(value) == CERTIFICATE

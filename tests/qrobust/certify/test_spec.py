@@ -5,10 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from qrobust.certify.certifier import Certifier
 from qrobust.certify.errors import CertifyError
 from qrobust.certify.metadata import write_metadata
 from qrobust.certify.model import make_interpreter
 from qrobust.certify.spec import METADATA_NAME, SmoothingSpec, attach_spec, read_spec
+from qrobust.certify.summary import Summary
 
 from .tiny_models import linear
 
@@ -115,3 +117,21 @@ def test_missing_fields(classifier, spec, key):
 def test_no_json(classifier, content):
     with pytest.raises(CertifyError, match="smoothing spec is"):
         read_spec(write_metadata(classifier, METADATA_NAME, content))
+
+
+def test_the_unit_travels_to_every_certificate(classifier):
+    named = SmoothingSpec.for_model(classifier, sigma=2, unit="feature step")
+    file = attach_spec(classifier, named)
+    assert read_spec(file).unit == "feature step"
+    with Certifier(file) as certifier:
+        certificate = certifier.certify(np.zeros((5, 4, 1), np.int8), n0=10, n=100)
+    assert certificate.unit == certificate.to_json()["unit"] == "feature step"
+    assert "one LSB: feature step" in Summary([certificate]).text()
+
+
+def test_files_and_certificates_of_older_versions_have_no_unit(classifier, spec):
+    value = spec.to_json()
+    del value["unit"]
+    assert SmoothingSpec.from_json(value) == spec
+    with pytest.raises(CertifyError, match="unit must be text"):
+        SmoothingSpec.from_json({**value, "unit": 3})

@@ -30,9 +30,21 @@ def test_defaults_fill_what_is_left_out(tmp_path):
     assert recipe.certification.alpha == "0.001"
 
 
-@pytest.mark.parametrize("path", sorted(Path("models").glob("*/recipe.toml")), ids=str)
+MODELS = Path(__file__).parents[3] / "models"
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*/recipe.toml")), ids=lambda p: p.parent.name)
 def test_every_recipe_of_the_project_can_be_read(path):
     assert read_recipe(path).name == path.parent.name
+
+
+def test_words_and_weights(tmp_path):
+    text = GOOD.replace('"digits"\n[network]', '"digits"\nwords = ["yes", "no"]\n[network]')
+    recipe = read_recipe(
+        written(tmp_path, text.replace("[defence]", 'weights = "a/b.h5"\n[defence]'))
+    )
+    assert recipe.data.words == ("yes", "no")
+    assert recipe.network.weights == str(tmp_path / "a" / "b.h5")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +55,9 @@ def test_every_recipe_of_the_project_can_be_read(path):
         (GOOD.replace("epochs = 2", 'epochs = "two"'), r"'epochs' is of type int. Received: 'two'"),
         (GOOD.replace("[training]\nepochs = 2", ""), "missing.*training"),
         (GOOD.replace("name", "name =", 1), "is not TOML"),
+        (GOOD + "batch_size = 0\n", r"\[training\] batch_size is at least 1. Received: 0"),
+        (GOOD.replace("epochs = 2", "epochs = -1"), r"epochs is at least 0. Received: -1"),
+        (GOOD.replace("sigma = 64", "sigma = 0"), "without noise there is nothing to certify"),
     ],
 )
 def test_a_bad_recipe_is_explained(tmp_path, text, says):

@@ -1,0 +1,75 @@
+"""The log of a training: its curves and checkpoints, and which recipe they are of."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from qrobust.training.recipe import Recipe
+
+#: What only concerns the evaluation of a trained network may change between two attempts.
+_LEFT_OUT = ("certification", "attack", "notes", "name")
+_STATE = "training.json"
+_OURS = ("float.keras", "*_checkpoint.keras", "new_*.keras", "*.csv", "certificates.jsonl", _STATE)
+
+
+def begin(log: Path, recipe: Recipe, *, resume: bool) -> None:
+    """Open a log for a recipe: a new one, or that of the training to take up.
+
+    Args:
+        log: the folder.
+        recipe: what will be trained.
+        resume: take up what is there. Otherwise the log of a *finished* training is emptied.
+
+    Raises:
+        ValueError: resuming the log of another recipe, or writing over an unfinished training.
+    """
+    wanted = _settings(recipe)
+    found = _read(log)
+    if resume and found is not None:
+        _compare(log, found["recipe"], wanted)
+        return
+    if any(log.glob("*.keras")) and not (found or {}).get("finished"):
+        what = "is not resumed" if found else f"has no {_STATE} that says of which recipe it is"
+        raise ValueError(
+            f"'{log}' holds an unfinished training, which {what}. Take it up with --resume, give "
+            f"another --log, or delete the folder."
+        )
+    for pattern in _OURS:
+        for path in log.glob(pattern):
+            path.unlink()
+    _write(log, {"recipe": wanted, "finished": False})
+
+
+def finish(log: Path) -> None:
+    """Note that what was trained has been published: the next training may use the folder."""
+    found = _read(log)
+    if found is not None:
+        _write(log, {**found, "finished": True})
+
+
+def _settings(recipe: Recipe) -> Any:
+    """The parts of a recipe that decide what is trained, as JSON gives them back."""
+    content = {key: value for key, value in asdict(recipe).items() if key not in _LEFT_OUT}
+    return json.loads(json.dumps(content, default=dict))
+
+
+def _compare(log: Path, found: Any, wanted: Any) -> None:
+    for key in sorted(wanted):
+        if found.get(key) != wanted[key]:
+            raise ValueError(
+                f"'{log}' is the log of another recipe: its [{key}] is {found.get(key)}, this "
+                f"one's {wanted[key]}. Give another --log, or train without --resume."
+            )
+
+
+def _read(log: Path) -> Any:
+    path = log / _STATE
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _write(log: Path, state: Any) -> None:
+    log.mkdir(parents=True, exist_ok=True)
+    beside = log / f"new_{_STATE}"
+    beside.write_text(json.dumps(state, indent=1) + "\n")
+    beside.replace(log / _STATE)

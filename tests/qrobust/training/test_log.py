@@ -1,0 +1,137 @@
+"""Logs of trainings: taken up by their own recipe only, never lost by accident."""
+
+from dataclasses import replace
+
+import keras
+import pytest
+
+from qrobust import cli
+from qrobust.training.log import begin, finish
+from qrobust.training.recipe import (
+    Certification,
+    Data,
+    Defence,
+    Network,
+    Quantization,
+    Recipe,
+    Training,
+)
+from qrobust.training.train import train
+
+RECIPE = Recipe(
+    name="small",
+    data=Data("digits"),
+    network=Network("digits_cnn", {"width": 4, "batch_norm": False}),
+    defence=Defence(sigma=30),
+    training=Training(epochs=1, batch_size=256),
+)
+
+TOML = """
+name = "small"
+[data]
+name = "digits"
+[network]
+name = "digits_cnn"
+options = { width = 4, batch_norm = false }
+[quantization]
+weight_bits = WEIGHT_BITS
+[defence]
+sigma = 0
+[training]
+epochs = 1
+batch_size = 256
+[certification]
+images = 0
+[attack]
+images = 0
+"""
+
+
+def test_another_recipe_cannot_take_up_a_log(tmp_path):
+    begin(tmp_path, RECIPE, resume=False)
+    begin(tmp_path, replace(RECIPE, notes="tried", certification=Certification(1)), resume=True)
+    other = replace(RECIPE, quantization=Quantization(3, 3))
+    with pytest.raises(ValueError, match="log of another recipe: its .quantization."):
+        begin(tmp_path, other, resume=True)
+
+
+def test_only_a_finished_training_makes_room(tmp_path):
+    begin(tmp_path, RECIPE, resume=False)
+    (tmp_path / "float_checkpoint.keras").write_text("hours of work")
+    (tmp_path / "mine.txt").write_text("kept")
+    with pytest.raises(ValueError, match="holds an unfinished training, which is not resumed"):
+        begin(tmp_path, RECIPE, resume=False)
+    assert (tmp_path / "float_checkpoint.keras").exists()
+    finish(tmp_path)
+    begin(tmp_path, RECIPE, resume=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.txt", "training.json"}
+
+
+def test_checkpoints_of_nobody_knows_what_are_refused(tmp_path):
+    (tmp_path / "float.keras").write_text("?")
+    for resume in (False, True):
+        with pytest.raises(ValueError, match="has no training.json"):
+            begin(tmp_path, RECIPE, resume=resume)
+
+
+def test_a_loss_that_is_no_number_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    """The second epoch's loss is infinite: the checkpoint stays that of the first."""
+    end = keras.callbacks.CallbackList.on_epoch_end
+
+    def broken(self, epoch, logs=None):
+        end(self, epoch, {**(logs or {}), **({"loss": float("nan")} if epoch else {})})
+
+    recipe = replace(RECIPE, training=Training(epochs=2, batch_size=256))
+    train(replace(RECIPE, training=recipe.training), log=tmp_path / "whole")
+    monkeypatch.setattr(keras.callbacks.CallbackList, "on_epoch_end", broken)
+    with pytest.raises(ValueError, match="became nan in epoch 2"):
+        train(recipe, log=tmp_path / "broken")
+    steps = 1437 // 256
+    kept = keras.models.load_model(tmp_path / "broken" / "quantized_checkpoint.keras")
+    assert int(kept.optimizer.iterations) == steps
+    whole = keras.models.load_model(tmp_path / "whole" / "quantized_checkpoint.keras")
+    assert int(whole.optimizer.iterations) == 2 * steps
+
+
+@pytest.mark.parametrize(
+    ("quantization", "says"),
+    [
+        (Quantization({"nowhere": 3, "*": 4}), "nowhere"),
+        (Quantization(9), "9"),
+        (Quantization(4, 4, {"0": 8, "5": 11}), "11"),
+    ],
+)
+def test_bits_that_no_layer_takes_are_refused_before_the_float_phase(quantization, says, tmp_path):
+    recipe = replace(RECIPE, quantization=quantization, training=Training(1, float_epochs=1))
+    with pytest.raises(ValueError, match=says):
+        train(recipe, log=tmp_path)
+    assert not (tmp_path / "float.csv").exists()
+
+
+def test_twins_get_folders_of_their_own(tmp_path, capsys):
+    for name, bits in (("recipe", "4"), ("float", '"float"')):
+        (tmp_path / f"{name}.toml").write_text(TOML.replace("WEIGHT_BITS", bits))
+        assert cli.main(["train", str(tmp_path / f"{name}.toml")]) == 0
+    assert {"model.keras", "model.tflite", "card.md"} <= {p.name for p in tmp_path.iterdir()}
+    assert {p.name for p in (tmp_path / "float").iterdir()} == {"model.keras", "card.md", "log"}
+    card = (tmp_path / "float" / "card.md").read_text()
+    assert "`qrobust train float.toml`" in card and "No certificates." in card
+    # A finished training gives way to the next one.
+    assert cli.main(["train", str(tmp_path / "float.toml")]) == 0
+
+
+def test_ctrl_c_keeps_the_models_folder_as_it_was(tmp_path, capsys, monkeypatch):
+    (tmp_path / "recipe.toml").write_text(TOML.replace("WEIGHT_BITS", "4"))
+    (tmp_path / "card.md").write_text("of last year")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tflite_export.check_parity", interrupted)
+        assert cli.main(["train", str(tmp_path / "recipe.toml")]) == 130
+    assert "--resume takes it up" in capsys.readouterr().err
+    assert {p.name for p in tmp_path.iterdir()} == {"recipe.toml", "card.md", "log"}
+    assert (tmp_path / "card.md").read_text() == "of last year"
+    assert cli.main(["train", str(tmp_path / "recipe.toml"), "--resume"]) == 0
+    assert "taken up after 1 of 1 epochs" in capsys.readouterr().err
