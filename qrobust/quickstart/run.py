@@ -83,9 +83,9 @@ def quickstart(out: Path, settings: Settings) -> dict[str, Any]:
     parity = check_parity(defended, exported, data.test.x)
     print(parity)
 
-    model = _smoothed(exported, settings, data.class_names)
+    model = _smoothed(exported, settings, data)
     (out / "model.tflite").write_bytes(model)
-    baseline_model = _smoothed(export(baseline), settings, data.class_names)
+    baseline_model = _smoothed(export(baseline), settings, data)
     (out / "baseline.tflite").write_bytes(baseline_model)
 
     clock = time.perf_counter()
@@ -150,9 +150,11 @@ def _train(name: str, defence: Defence, data: Any, settings: Settings) -> Any:
     )
 
 
-def _smoothed(exported: Exported, settings: Settings, labels: Sequence[str]) -> bytes:
+def _smoothed(exported: Exported, settings: Settings, data: Any) -> bytes:
     """The file with its smoothing spec inside, so that the file alone can be certified."""
-    spec = SmoothingSpec.for_model(exported.tflite, sigma=settings.sigma, labels=tuple(labels))
+    spec = SmoothingSpec.for_model(
+        exported.tflite, sigma=settings.sigma, labels=tuple(data.class_names), unit=data.unit
+    )
     return attach_spec(exported.tflite, spec)
 
 

@@ -49,6 +49,8 @@ def fit(
     epochs, rate = training.epochs, training.learning_rate
     if phase == FLOAT:
         epochs, rate = training.float_epochs, training.float_learning_rate or rate
+    if not epochs:
+        return model
     steps = count(split.x, training.batch_size)
     checkpoint = None if log is None else log / f"{phase}_checkpoint.keras"
     if resume and checkpoint is not None and checkpoint.exists():
@@ -78,7 +80,7 @@ def fit(
             epochs=epochs,
             shuffle=False,
             verbose=0,
-            callbacks=_callbacks(recipe, watched, phase, log, checkpoint, resumed=done > 0),
+            callbacks=_callbacks(recipe, watched, phase, log, checkpoint, done=done),
         ).history
         _check(history, phase, done)
     return unwrapped(trained)
@@ -135,7 +137,7 @@ def _callbacks(
     log: Path | None,
     checkpoint: Path | None,
     *,
-    resumed: bool,
+    done: int,
 ) -> list[Any]:
     callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(), ReproducibleEpochs()]
     quantization = recipe.quantization
@@ -148,9 +150,13 @@ def _callbacks(
     callbacks.append(TqdmCallback(verbose=0, desc=f"training, {phase}", leave=True))
     if log is not None and checkpoint is not None:
         log.mkdir(parents=True, exist_ok=True)
-        # The curve after the checkpoint: a row that is there was not trained for nothing.
+        curve = log / f"{phase}.csv"
+        if done and curve.exists():
+            # A row whose checkpoint was not written any more would come twice.
+            rows = curve.read_text().splitlines(keepends=True)
+            curve.write_text("".join(rows[: 1 + done]))
+        callbacks.append(keras.callbacks.CSVLogger(curve, append=done > 0))
         callbacks.append(_Checkpoint(checkpoint))
-        callbacks.append(keras.callbacks.CSVLogger(log / f"{phase}.csv", append=resumed))
     return callbacks
 
 

@@ -33,11 +33,14 @@ class Network:
         options: its keyword arguments.
         weights: a float .keras or .h5 file of the same layers to start from, relative to the
             recipe's folder; "" for none.
+        start: a trained quantized .keras file to go on with, whose bits and noise stay, relative
+            to the recipe's folder; "" for none. There is no float phase then.
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -190,10 +193,13 @@ def read_recipe(path: str | Path) -> Recipe:
             content[name] = _build(section, content[name], f"{path}, [{name}]")
     recipe: Recipe = _build(Recipe, content, str(path))
     _check_counts(recipe, path)
-    if recipe.network.weights:
-        weights = str(path.parent / recipe.network.weights)
-        recipe = replace(recipe, network=replace(recipe.network, weights=weights))
-    return recipe
+    network = recipe.network
+    found = {
+        key: str(path.parent / value)
+        for key, value in (("weights", network.weights), ("start", network.start))
+        if value
+    }
+    return replace(recipe, network=replace(network, **found))
 
 
 def _check_counts(recipe: Recipe, path: Path) -> None:

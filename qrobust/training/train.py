@@ -12,6 +12,7 @@ import numpy as np
 
 from qrobust import architectures, datasets, quantize
 from qrobust.callbacks import BitWidthSchedule
+from qrobust.layers.input_noise import input_noise
 from qrobust.quantization.set_bits import set_bits
 from qrobust.training.defend import defend
 from qrobust.training.initialize import initialize, pair_layers
@@ -62,6 +63,9 @@ def train(
     x = dataset.train.x
     low, high = (0, 255) if x.dtype == np.uint8 else (-128, 127)
     twin = None if log is None else log / "float.keras"
+    if recipe.network.start:
+        model = fit(_start(recipe), recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
+        return Trained(model, dataset, accuracy(model, dataset.test))
     if resume and twin is not None and twin.exists():
         model = keras.models.load_model(twin)
     else:
@@ -96,6 +100,22 @@ def train(
     )
     model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
     return Trained(model, dataset, accuracy(model, dataset.test))
+
+
+def _start(recipe: Recipe) -> Any:
+    """A trained quantized network to go on with."""
+    path = recipe.network.start
+    try:
+        model = keras.models.load_model(path)
+        sigma = input_noise(model).sigma[1]
+    except (OSError, ValueError) as error:
+        raise ValueError(f"[network] start: cannot go on with '{path}': {error}") from None
+    if not np.isclose(sigma, recipe.defence.sigma) or recipe.training.float_epochs:
+        raise ValueError(
+            f"[network] start: '{path}' has noise of sigma {sigma:g} and needs no float_epochs. "
+            f"Received: sigma={recipe.defence.sigma}, float_epochs={recipe.training.float_epochs}"
+        )
+    return model
 
 
 def _check_bits(model: Any, recipe: Recipe) -> None:

@@ -56,14 +56,19 @@ def test_a_float_phase_comes_first_where_asked(tmp_path):
     keras.models.load_model(tmp_path / "float.keras")
 
 
+@pytest.mark.parametrize("logged", [False, True], ids=["before the curve", "after it"])
 @pytest.mark.parametrize("phase", ["float", "quantized"])
-def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(phase, tmp_path, monkeypatch):
+def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
+    phase, logged, tmp_path, monkeypatch
+):
     wanted = recipe(training=Training(epochs=2, float_epochs=2, batch_size=64))
     whole = train(wanted, log=tmp_path / "whole")
     save = keras.callbacks.CSVLogger.on_epoch_end
 
     def interrupted(self, epoch, logs=None):
         if epoch == 1 and phase in str(self.filename):
+            if logged:
+                save(self, epoch, logs)
             self.csv_file.close()
             raise KeyboardInterrupt
         save(self, epoch, logs)
@@ -106,6 +111,35 @@ def test_a_training_starts_from_given_weights(tmp_path):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match="does not fit"):
         build(recipe(network=Network("resnet8", {}, network.weights)), datasets.digits(0))
+
+
+def test_a_training_goes_on_from_a_quantized_network(tmp_path):
+    path = tmp_path / "first.keras"
+    first = train(recipe(training=Training(epochs=1))).model
+    first.save(path)
+    network = Network("digits_cnn", SMALL, start=str(path))
+    none = train(recipe(network=network, training=Training(epochs=0))).model
+    for a, b in zip(none.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    more = train(recipe(network=network, training=Training(epochs=1))).model
+    assert np.abs(more.get_layer("logits").kernel - first.get_layer("logits").kernel).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"defence": Defence(sigma=31)}, "has noise of sigma 30 .* Received: sigma=31"),
+        ({"training": Training(epochs=1, float_epochs=1)}, "float_epochs=1"),
+        ({"network": Network("digits_cnn", start="nowhere.keras")}, "cannot go on with"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(changes, says, tmp_path):
+    path = tmp_path / "first.keras"
+    model = defend(architectures.digits_cnn((8, 8, 1), 10, **SMALL), sigma=30)
+    quantize(model, 4, 4).save(path)
+    network = Network("digits_cnn", SMALL, start=str(path))
+    with pytest.raises(ValueError, match=says):
+        train(recipe(**{"network": network, "training": Training(epochs=1), **changes}))
 
 
 @pytest.mark.parametrize(
