@@ -1,13 +1,17 @@
 """Ours against a float baseline under the same attacks on the same images, as STQ compares.
 
     QROBUST_BASELINES=FOLDER python benchmarks/stq.py --ours MODEL.keras --ours-tflite MODEL.tflite
-        [--task cifar10|keywords] [--baseline PATH] --data FOLDER [--images 200] [--epsilon 8]
-        [--norm linf] [--full] [--json OUT.json]
+        [--task cifar10|keywords] [--baseline PATH] [--baseline-tflite FILE.tflite] --data FOLDER
+        [--surrogate MODEL.keras] [--images 200] [--epsilon 8] [--norm linf] [--full]
+        [--json OUT.json]
 
-White box: FGSM, BIM, MI-FGSM, PGD, Carlini-Wagner and DeepFool (within the budget where it is
-L2) on both Keras models. Black box: random search, Square, SPSA and HopSkipJump, on the baseline
-as Keras runs it and on our exported file. Images: of the test part, drawn by the seed, that all
-models classify correctly. The mean gain is ours minus the baseline's, in points.
+White box: FGSM, BIM, MI-FGSM and PGD on both Keras models, with an L2 budget Carlini-Wagner and
+DeepFool too. Black box: random search, Square, SPSA and HopSkipJump, on our exported file and on
+the baseline's where ``--baseline-tflite`` gives it, else on the baseline as Keras runs it.
+Transfer: PGD and MI-FGSM on a third network (``--surrogate``), else on the other side's Keras
+model; listed, and in nobody's mean. Masking checks are printed for both Keras models. Images: of
+the test part, drawn by the seed, that all models classify correctly. The mean gain is ours minus
+the baseline's, in points.
 
 Baselines, MLCommons/Tiny: ``pretrainedResnet.h5`` on CIFAR-10; on keywords ``kws_ref_model``, the
 DS-CNN, whose weights go into the same network on our quantized features, with the logits of the
@@ -20,6 +24,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +36,20 @@ from tabulate import tabulate
 from qrobust import datasets
 from qrobust.architectures import ds_cnn
 from qrobust.attacks import (
+    SMALLEST_L2,
     Attacked,
     Budget,
     KerasTarget,
     Search,
     TFLiteTarget,
     black_box,
+    masking_checks,
+    suite_settings,
+    transferred,
     white_box,
     worst_case,
 )
+from qrobust.attacks.report import masking_table
 from qrobust.attacks.target import Target
 from qrobust.audio.quantize_features import FEATURE_EXPONENT
 from qrobust.certify import load_data
@@ -58,28 +68,43 @@ def main() -> int:
     path = find(args.baseline or Path(default))
     model = keyword_network(path, args.data) if path.is_dir() else load_keras(path)
     baseline = KerasTarget(model, grid=ours.grid, name="baseline")
+    shipped = baseline_file(args, baseline)
     x, y = images(args)
-    right, clean = ~fallen(file, x, y), ~fallen(baseline, x, y)
+    right, clean = ~fallen(file, x, y), ~fallen(shipped, x, y)
     print(
         f"clean accuracy on {len(x)} images: ours {right.mean():.1%}, baseline {clean.mean():.1%}"
     )
-    both = np.flatnonzero(right & clean & ~fallen(ours, x, y))[: args.images]
+    keras_right = ~fallen(ours, x, y) & ~fallen(baseline, x, y)
+    both = np.flatnonzero(right & clean & keras_right)[: args.images]
     if not len(both):
         raise SystemExit("no image that all models classify correctly; check the models' inputs")
     x, y = x[both], y[both]
-    rows, options = [], {"full": args.full, "seed": args.seed}
+    rows = []
     found: dict[str, list[Attacked]] = {"ours": [], "baseline": []}
-    for kind, suite, mine in (("white", white_box, ours), ("black", black_box, file)):
-        results = zip(
-            suite(mine, x, y, budget, **options),
-            suite(baseline, x, y, budget, **options),
-            strict=True,
-        )
-        for row, pair in pairs(kind, results, budget):
-            found["ours"].append(pair[0])
-            found["baseline"].append(pair[1])
+    for kind, results in matches(args, budget, (ours, file), (baseline, shipped), x, y):
+        for mine, theirs in results:
+            found["ours"].append(mine)
+            found["baseline"].append(theirs)
+            left = 100 * mine.within(budget), 100 * theirs.within(budget)
+            row = {"box": kind, "attack": mine.name.split(" on ")[0]}
+            row |= {"ours": left[0], "baseline": left[1], "gain": left[0] - left[1]}
             rows.append(row)
             print(row, flush=True)
+    masking = {}
+    settings = suite_settings(args.full)
+    for target in (ours, baseline):
+        checked = masking_checks(
+            target,
+            x,
+            y,
+            budget,
+            steps=settings.masking_steps,
+            queries=settings.masking_queries,
+            seed=args.seed,
+        )
+        found[target.name] += checked.attacks
+        masking[target.name] = [asdict(check) for check in checked.checks]
+        print(f"\nmasked gradients of {target.name}\n\n{masking_table(checked.checks)}")
     gains = {
         kind: float(np.mean([r["gain"] for r in rows if r["box"] == kind]))
         for kind in ("white", "black")
@@ -95,20 +120,54 @@ def main() -> int:
     )
     if args.json is not None:
         result = {"images": len(x), "rows": rows, "gains": gains, "gain": gain, "worst": worst}
-        args.json.write_text(json.dumps(result, indent=1) + "\n")
+        args.json.write_text(json.dumps(result | {"masking": masking}, indent=1) + "\n")
     return 0
 
 
-def pairs(
-    kind: str, results: Iterator[tuple[Attacked, Attacked]], budget: Budget
-) -> Iterator[tuple[dict[str, Any], tuple[Attacked, Attacked]]]:
-    for mine, theirs in results:
-        # The smallest L2 perturbation is no try at an L-inf ball.
-        if mine.budget is None and budget.norm != "l2":
-            continue
-        left = 100 * mine.within(budget), 100 * theirs.within(budget)
-        row = {"box": kind, "attack": mine.name, "ours": left[0], "baseline": left[1]}
-        yield row | {"gain": left[0] - left[1]}, (mine, theirs)
+def matches(
+    args: argparse.Namespace,
+    budget: Budget,
+    ours: tuple[KerasTarget, Target],
+    baseline: tuple[KerasTarget, Target],
+    x: NDArray[Any],
+    y: NDArray[Any],
+) -> Iterator[tuple[str, Iterator[tuple[Attacked, Attacked]]]]:
+    """White, black and transfer, each with the results of both sides; a side is (Keras, shipped).
+
+    SPSA asks for no gradients: it counts as black box only. The smallest L2 perturbation is no try
+    at an L-inf ball.
+    """
+    options: dict[str, Any] = {"full": args.full, "seed": args.seed}
+    out = ("SPSA",) if budget.norm == "l2" else ("SPSA", *SMALLEST_L2)
+    white = [
+        white_box(side[0], x, y, budget, leave_out=out, **options) for side in (ours, baseline)
+    ]
+    yield "white", zip(*white, strict=True)
+    black = [black_box(side[1], x, y, budget, **options) for side in (ours, baseline)]
+    yield "black", zip(*black, strict=True)
+    sources = (baseline[0], ours[0])
+    if args.surrogate is not None:
+        third = KerasTarget(load_keras(args.surrogate), grid=ours[0].grid, name="surrogate")
+        sources = (third, third)
+    shown = [
+        transferred(side[1], source, x, y, budget, **options)
+        for side, source in zip((ours, baseline), sources, strict=True)
+    ]
+    yield "transfer", zip(*shown, strict=True)
+
+
+def baseline_file(args: argparse.Namespace, baseline: KerasTarget) -> Target:
+    """What the baseline ships, where it is given; the same inputs on the same grid."""
+    if args.baseline_tflite is None:
+        return baseline
+    file = TFLiteTarget(find(args.baseline_tflite), name="baseline.tflite")
+    mine, theirs = baseline.grid, file.grid
+    if (mine.low, mine.high, file.shape) != (theirs.low, theirs.high, baseline.shape):
+        raise SystemExit(
+            f"{args.baseline_tflite} takes {file.shape} on {theirs}, the baseline "
+            f"{baseline.shape} on {mine}"
+        )
+    return file
 
 
 def fallen(target: Target, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
@@ -167,6 +226,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ours-tflite", type=Path, required=True, metavar="MODEL.tflite")
     parser.add_argument("--task", choices=TASKS, default="cifar10")
     parser.add_argument("--baseline", type=Path, help="instead of the task's own")
+    parser.add_argument("--baseline-tflite", type=Path, help="its file, for the black box")
+    parser.add_argument("--surrogate", type=Path, metavar="MODEL.keras", help="for transfer")
     parser.add_argument("--data", metavar="FOLDER", help="of the data sets")
     parser.add_argument("--inputs", type=Path, metavar="DATA.npz", help="x and y instead")
     parser.add_argument("--images", type=int, default=200)

@@ -11,7 +11,7 @@ from qrobust.attacks.deepfool import deepfool
 from qrobust.attacks.grid import PixelGrid, distances, project, verify
 from qrobust.attacks.hop_skip_jump import hop_skip_jump
 from qrobust.attacks.keras_target import KerasTarget
-from qrobust.attacks.masking import Check, masking_checks
+from qrobust.attacks.masking import Check, Masking, masking_checks
 from qrobust.attacks.projected_gradient import projected_gradient
 from qrobust.attacks.random_search import random_search
 from qrobust.attacks.search import Attacked, Search
@@ -19,20 +19,31 @@ from qrobust.attacks.smoothed_target import SmoothedTarget
 from qrobust.attacks.smoothing import Broken, attack_certificates
 from qrobust.attacks.spsa import spsa
 from qrobust.attacks.square import square
-from qrobust.attacks.suite import black_box, robustness_curve, transferred, white_box, worst_case
+from qrobust.attacks.suite import (
+    SMALLEST_L2,
+    black_box,
+    robustness_curve,
+    transferred,
+    white_box,
+    worst_case,
+)
+from qrobust.attacks.suite_settings import SuiteSettings, suite_settings
 from qrobust.attacks.tflite_target import TFLiteTarget
 from qrobust.attacks.transfer import Transfer, transfer_matrix
 
 __all__ = [
     "L2",
     "LINF",
+    "SMALLEST_L2",
     "Attacked",
     "Broken",
     "Budget",
     "Check",
     "KerasTarget",
+    "Masking",
     "PixelGrid",
     "Search",
+    "SuiteSettings",
     "SmoothedTarget",
     "TFLiteTarget",
     "Transfer",
@@ -52,6 +63,7 @@ __all__ = [
     "robustness_curve",
     "spsa",
     "square",
+    "suite_settings",
     "transfer_matrix",
     "transferred",
     "verify",

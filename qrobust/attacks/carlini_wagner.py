@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.attacks.keras_target import KerasTarget
 from qrobust.attacks.search import Attacked, Search
-from qrobust.attacks.target import Target, check_gradients, margins
+from qrobust.attacks.target import Target, TensorTarget, check_tensors, errs
 
 _INFINITE = 1e10
 
@@ -39,7 +38,7 @@ def carlini_wagner(
     and its tanh are right: they are used here; the search around them is this function.
 
     Args:
-        target: a Keras model.
+        target: a Keras model, or a smoothed one.
         x: [n, *shape], grid integers or real values.
         y: [n], true classes.
         searches: values of ``c`` for each image.
@@ -47,18 +46,26 @@ def carlini_wagner(
         learning_rate: of Adam's first step, in tanh space; it falls linearly, so that the search
             ends on the boundary and does not swing across it.
         constant: first ``c``.
-        confidence: margin kappa, in logits, that the other class must have.
+        confidence: margin kappa, in logits, that the other class must have: no candidate with
+            less is returned. Images that the model errs on without an attack stay as they are.
         name: in reports.
+
+    Raises:
+        ValueError: no searches or steps, a negative confidence, a learning rate or constant that
+            is not positive.
 
     Source:
         Carlini and Wagner, Towards Evaluating the Robustness of Neural Networks, S&P 2017.
     """
-    source = check_gradients(target)
-    if not isinstance(source, KerasTarget):
-        raise ValueError(f"{name} takes a KerasTarget. Received: {source.name}")
+    source = check_tensors(target, name)
     if searches < 1 or steps < 1:
         raise ValueError(f"{name} needs searches and steps. Received: {searches=}, {steps=}")
-    search = Search(source, x, y, None)
+    if not (learning_rate > 0 and constant > 0 and confidence >= 0):
+        raise ValueError(
+            f"{name} needs a learning rate and a constant > 0 and a confidence >= 0. "
+            f"Received: {learning_rate=}, {constant=}, {confidence=}"
+        )
+    search = Search(source, x, y, None, confidence=confidence)
     standing = search.standing
     for start in range(0, len(standing), source.batch):
         rows = standing[start : start + source.batch]
@@ -68,7 +75,7 @@ def carlini_wagner(
 
 def _minimize(
     search: Search,
-    source: KerasTarget,
+    source: TensorTarget,
     rows: NDArray[np.intp],
     searches: int,
     steps: int,
@@ -90,8 +97,7 @@ def _minimize(
         fooled = np.zeros(len(rows), bool)
         for step in range(1, steps + 1):
             gradient, point = descend(w, w0, labels, c)
-            search.queries[rows] += 1
-            source.queries += len(rows)
+            search.count(rows)
             gradient = np.nan_to_num(np.asarray(gradient))
             first = 0.9 * first + 0.1 * gradient
             second = 0.999 * second + 0.001 * gradient**2
@@ -100,13 +106,13 @@ def _minimize(
             w = w - rate * first / (np.sqrt(second) + 1e-8)
             wanted = grid.low + grid.span * np.asarray(point)
             logits = search.offer(rows, wanted)
-            fooled |= margins(logits, search.y[rows]) < -confidence
+            fooled |= errs(logits, search.y[rows], confidence)
         high = np.where(fooled, np.minimum(high, c), high)
         low = np.where(fooled, low, np.maximum(low, c))
         c = np.where(high < _INFINITE, (low + high) / 2, 10 * c).astype(np.float32)
 
 
-def _gradient_function(source: KerasTarget, confidence: float) -> Any:
+def _gradient_function(source: TensorTarget, confidence: float) -> Any:
     import tensorflow as tf
     from cleverhans.tf2.attacks.carlini_wagner_l2 import clip_tanh, loss_fn
 

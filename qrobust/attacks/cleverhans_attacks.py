@@ -1,4 +1,4 @@
-"""FGSM, BIM and MI-FGSM as CleverHans has them, ended on the integer grid."""
+"""FGSM, BIM and MI-FGSM ended on the integer grid: CleverHans's in L-inf, the same walk in L2."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,21 +7,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.budget import LINF, Budget
-from qrobust.attacks.keras_target import KerasTarget
+from qrobust.attacks.projected_gradient import direction, into_ball
 from qrobust.attacks.search import Attacked, Search
-from qrobust.attacks.target import Target, check_gradients
+from qrobust.attacks.target import CROSS_ENTROPY, Target, TensorTarget, check_tensors, cost
 
 
 def fast_gradient(
-    target: Target, x: NDArray[Any], y: NDArray[Any], budget: Budget, *, name: str = "FGSM"
+    target: Target,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    budget: Budget,
+    *,
+    stop: bool = True,
+    name: str = "FGSM",
 ) -> Attacked:
     """One step of length epsilon along the gradient's sign (L-inf) or direction (L2).
 
     Args:
-        target: a Keras model.
+        target: a Keras model, or a smoothed one.
         x: [n, *shape], grid integers or real values.
         y: [n], true classes.
         budget: the ball.
+        stop: False to attack also the images that the model errs on already, for transfer.
         name: in reports.
 
     Source:
@@ -29,7 +36,13 @@ def fast_gradient(
     """
     from cleverhans.tf2.attacks.fast_gradient_method import fast_gradient_method
 
-    return _run(fast_gradient_method, name, target, x, y, budget, evaluations=1)
+    source = check_tensors(target, name)
+    search = Search(source, x, y, budget, stop=stop)
+    if budget.norm == LINF:
+        _linf(fast_gradient_method, search, source, 1, eps=float(budget.epsilon))
+    else:
+        _l2(search, source, budget, steps=1, step=budget.epsilon, decay=0.0)
+    return search.result(name)
 
 
 def basic_iterative(
@@ -40,26 +53,37 @@ def basic_iterative(
     *,
     steps: int = 20,
     step: float | None = None,
+    stop: bool = True,
     name: str = "BIM",
 ) -> Attacked:
     """Many small gradient steps from the clean input, projected into the ball.
 
     Args:
-        target: a Keras model.
+        target: a Keras model, or a smoothed one.
         x: [n, *shape], grid integers or real values.
         y: [n], true classes.
         budget: the ball.
         steps: how many.
         step: length of one in LSB; ``2.5 * epsilon / steps`` by default.
+        stop: False to attack also the images that the model errs on already, for transfer.
         name: in reports.
+
+    Raises:
+        ValueError: no steps, or a step that is not positive.
 
     Source:
         Kurakin et al., 2016; ``cleverhans.tf2.attacks.basic_iterative_method``.
     """
     from cleverhans.tf2.attacks.basic_iterative_method import basic_iterative_method
 
-    options = {"nb_iter": steps, "eps_iter": _step(budget, steps, step), "sanity_checks": False}
-    return _run(basic_iterative_method, name, target, x, y, budget, evaluations=steps, **options)
+    source, step = check_tensors(target, name), _step(budget, steps, step)
+    search = Search(source, x, y, budget, stop=stop)
+    if budget.norm == LINF:
+        options = {"eps": float(budget.epsilon), "nb_iter": steps, "eps_iter": step}
+        _linf(basic_iterative_method, search, source, steps, sanity_checks=False, **options)
+    else:
+        _l2(search, source, budget, steps, step, decay=0.0)
+    return search.result(name)
 
 
 def momentum_iterative(
@@ -71,6 +95,7 @@ def momentum_iterative(
     steps: int = 20,
     step: float | None = None,
     decay: float = 1.0,
+    stop: bool = True,
     name: str = "MI-FGSM",
 ) -> Attacked:
     """Gradient steps along a running sum of normalized gradients.
@@ -82,54 +107,68 @@ def momentum_iterative(
     """
     from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_method
 
-    options = {
-        "nb_iter": steps,
-        "eps_iter": _step(budget, steps, step),
-        "decay_factor": decay,
-        "sanity_checks": False,
-    }
-    return _run(momentum_iterative_method, name, target, x, y, budget, evaluations=steps, **options)
+    source, step = check_tensors(target, name), _step(budget, steps, step)
+    search = Search(source, x, y, budget, stop=stop)
+    if budget.norm == LINF:
+        options = {"eps": float(budget.epsilon), "nb_iter": steps, "eps_iter": step}
+        options |= {"decay_factor": decay, "sanity_checks": False}
+        _linf(momentum_iterative_method, search, source, steps, **options)
+    else:
+        _l2(search, source, budget, steps, step, decay)
+    return search.result(name)
 
 
 def _step(budget: Budget, steps: int, step: float | None) -> float:
     if steps < 1:
         raise ValueError(f"An iterated attack needs steps. Received: {steps=}")
+    if step is not None and not step > 0:
+        raise ValueError(f"An iterated attack needs a step > 0 (in LSB). Received: {step=}")
     # CleverHans refuses steps longer than epsilon.
     return min(2.5 * budget.epsilon / steps if step is None else step, budget.epsilon)
 
 
-def _run(
+def _linf(
     attack: Callable[..., Any],
-    name: str,
-    target: Target,
-    x: NDArray[Any],
-    y: NDArray[Any],
-    budget: Budget,
-    *,
+    search: Search,
+    source: TensorTarget,
     evaluations: int,
     **options: Any,
-) -> Attacked:
+) -> None:
     import tensorflow as tf
 
-    source = check_gradients(target)
-    if not isinstance(source, KerasTarget):
-        raise ValueError(f"{name} comes from CleverHans and takes a KerasTarget: {source.name}")
-    search = Search(source, x, y, budget)
     rows = search.standing
     for start in range(0, len(rows), source.batch):
         part = rows[start : start + source.batch]
         wanted = attack(
             source.model_fn,
             tf.constant(search.x[part], tf.float32),
-            eps=float(budget.epsilon),
-            norm=np.inf if budget.norm == LINF else 2,
+            norm=np.inf,
             y=tf.constant(search.y[part]),
             clip_min=float(search.grid.low),
             clip_max=float(search.grid.high),
             **options,
         )
-        search.queries[part] += evaluations
-        source.queries += evaluations * len(part)
+        search.count(part, evaluations)
         # A gradient that is not finite moves nothing.
         search.offer(part, np.where(np.isfinite(wanted), wanted, search.x[part]))
-    return search.result(name)
+
+
+def _l2(
+    search: Search, source: TensorTarget, budget: Budget, steps: int, step: float, decay: float
+) -> None:
+    """The same walk with our own direction; CleverHans stands still on gradients under 1e-6."""
+    rows = search.standing
+    if not len(rows):
+        return
+    clean = search.x[rows].astype(np.float64)
+    z, momentum = clean, np.zeros_like(clean)
+    axes = tuple(range(1, clean.ndim))
+    for _ in range(steps):
+        _, gradients = source.gradients(z, search.y[rows], CROSS_ENTROPY)
+        search.queries[rows] += cost(source)
+        unit = direction(gradients, budget.norm)
+        mean = np.abs(unit).mean(axes, keepdims=True)
+        momentum = decay * momentum + unit / np.where(mean > 0, mean, 1.0)
+        z = into_ball(z + step * direction(momentum, budget.norm), clean, budget)
+        z = np.clip(z, search.grid.low, search.grid.high)
+    search.offer(rows, z)

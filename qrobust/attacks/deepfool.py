@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.attacks.keras_target import KerasTarget
 from qrobust.attacks.search import Attacked, Search
-from qrobust.attacks.target import Target, check_gradients
+from qrobust.attacks.target import Target, TensorTarget, check_tensors, cost, runners_up
 
 
 def deepfool(
@@ -23,12 +22,13 @@ def deepfool(
     r"""Move to the nearest of the linearized boundaries until the model errs.
 
     With ``f_k = z_k - z_y`` and ``w_k`` its gradient, each step adds
-    ``|f_l| / ||w_l||^2 * w_l`` for the class ``l`` with the least ``|f_l| / ||w_l||``. The
-    total, times ``1 + overshoot``, is rounded to the grid; the overshoot grows where the rounded
-    input holds although the real one fell.
+    ``|f_l| / ||w_l||^2 * w_l`` for the class ``l`` with the least ``-f_l / ||w_l||``. The
+    total, times ``1 + overshoot``, is rounded to the grid; the overshoot grows, and where the
+    rounded input holds on the boundary or beyond it, so does the perturbation: by a twentieth of
+    its length, at least by half an LSB.
 
     Args:
-        target: a Keras model.
+        target: a Keras model, or a smoothed one.
         x: [n, *shape], grid integers or real values.
         y: [n], true classes.
         steps: at most.
@@ -39,9 +39,7 @@ def deepfool(
     Source:
         Moosavi-Dezfooli et al., DeepFool, CVPR 2016, algorithm 2.
     """
-    source = check_gradients(target)
-    if not isinstance(source, KerasTarget):
-        raise ValueError(f"{name} takes a KerasTarget. Received: {source.name}")
+    source = check_tensors(target, name)
     if steps < 1:
         raise ValueError(f"{name} needs steps. Received: {steps=}")
     search = Search(source, x, y, None)
@@ -49,9 +47,10 @@ def deepfool(
     clean = search.x[rows].astype(np.float64)
     total = np.zeros_like(clean)
     differences = _differences(source)
-    # The runner-up classes of the clean image, as in the paper; the true one comes first.
-    order = np.argsort(-search.logits[rows], axis=1)[:, : max(2, min(classes, source.classes))]
-    order = order.astype(np.int64)
+    # The runner-up classes of the clean image, as in the paper; the true one comes first, also
+    # where another ties with it.
+    others = runners_up(search.logits, search.y)[rows, : max(1, classes - 1)]
+    order = np.concatenate([search.y[rows, None], others], axis=1)
     for step in range(steps):
         if not len(rows):
             break
@@ -60,25 +59,29 @@ def deepfool(
         z = np.clip(clean + grown * total, search.grid.low, search.grid.high)
         values, gradients = differences(z, order)
         flat = gradients.reshape(*gradients.shape[:2], -1)
-        norms = np.sqrt((flat**2).sum(axis=2)) + 1e-12
-        away = np.abs(values) / norms
-        away[values >= 0] = np.inf
+        norms = np.sqrt((flat**2).sum(axis=2))
+        usable = norms > 1e-12
+        norms = np.where(usable, norms, 1.0)
+        # L2 distance to each boundary in LSB; negative beyond it.
+        away = np.where(usable, -values / norms, np.inf)
         nearest = away.argmin(axis=1)
         pick = np.arange(len(rows))
-        length = (np.abs(values[pick, nearest]) + 1e-4) / norms[pick, nearest] ** 2
-        push = flat[pick, nearest] * np.where(np.isfinite(length), length, 0.0)[:, None]
+        away, norms = away[pick, nearest], norms[pick, nearest]
+        so_far = np.sqrt((total.reshape(len(rows), -1) ** 2).sum(axis=1))
+        # On the boundary or beyond it, only the rounding or a tie still holds the image.
+        length = np.where(away > 0, away + 1e-4 / norms, np.maximum(0.5, so_far / 20))
         # A plateau (gradient zero) would send the step to infinity.
-        longest = np.sqrt((push**2).sum(axis=1))
-        push *= (np.minimum(1, search.grid.span / np.maximum(longest, 1e-12)))[:, None]
+        length = np.where(np.isfinite(away), np.minimum(length, search.grid.span), 0.0)
+        push = flat[pick, nearest] * (length / norms)[:, None]
         total += push.reshape(total.shape)
-        search.queries[rows] += 1
+        search.queries[rows] += cost(source)
         search.offer(rows, clean + grown * total)
         stands = ~search.fallen[rows]
         rows, clean, total, order = rows[stands], clean[stands], total[stands], order[stands]
     return search.result(name)
 
 
-def _differences(source: KerasTarget) -> Any:
+def _differences(source: TensorTarget) -> Any:
     """``z_k - z_y`` and its gradients for the classes of an order, y first, batch by batch."""
     import tensorflow as tf
 
@@ -100,7 +103,7 @@ def _differences(source: KerasTarget) -> Any:
             for i in range(0, len(x), source.batch)
         ]
         values, gradients = zip(*pieces, strict=True)
-        source.queries += len(x)
+        source.queries += cost(source) * len(x)
         return (
             np.nan_to_num(np.concatenate(values).astype(np.float64)),
             np.nan_to_num(np.concatenate(gradients).astype(np.float64)),

@@ -1,5 +1,6 @@
 """The integer inputs a deployed model can meet, and balls on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,11 +88,11 @@ def project(x: Integers, wanted: NDArray[Any], budget: Budget | None, grid: Pixe
     """
     wanted = np.asarray(wanted, np.float64)
     if budget is None:
-        return np.rint(np.clip(wanted, grid.low, grid.high)).astype(np.int16)
+        return _int16(np.rint(np.clip(wanted, grid.low, grid.high)))
     if budget.norm == LINF:
         reach = int(min(budget.epsilon, grid.span))
         low, high = np.maximum(x - reach, grid.low), np.minimum(x + reach, grid.high)
-        return np.clip(np.rint(wanted), low, high).astype(np.int16)
+        return _int16(np.clip(np.rint(wanted), low, high))
     shape = (len(x),) + (1,) * (x.ndim - 1)
     axes = tuple(range(1, x.ndim))
     delta = np.clip(wanted, grid.low, grid.high) - x
@@ -99,7 +100,9 @@ def project(x: Integers, wanted: NDArray[Any], budget: Budget | None, grid: Pixe
 
     def rounded(scale: NDArray[np.float64]) -> NDArray[np.float64]:
         # np.rint never moves a larger |s * delta| to a smaller integer: the norm is monotone in s.
-        return np.clip(np.rint(scale.reshape(shape) * delta), grid.low - x, grid.high - x)
+        return np.asarray(
+            np.clip(np.rint(scale.reshape(shape) * delta), grid.low - x, grid.high - x)
+        )
 
     inside = np.zeros(len(x))
     largest = np.abs(delta).max(axes)
@@ -110,22 +113,30 @@ def project(x: Integers, wanted: NDArray[Any], budget: Budget | None, grid: Pixe
         middle = (inside + outside) / 2
         fits = (rounded(middle) ** 2).sum(axes) <= limit
         inside, outside = np.where(fits, middle, inside), np.where(fits, outside, middle)
-    return (x + rounded(inside)).astype(np.int16)
+    return _int16(x + rounded(inside))
+
+
+def _int16(values: NDArray[np.float64]) -> Integers:
+    integers: Integers = values.astype(np.int16)
+    return integers
 
 
 def random_start(
-    x: Integers, budget: Budget, grid: PixelGrid, rng: np.random.Generator
+    x: Integers, budget: Budget, grid: PixelGrid, rngs: Sequence[np.random.Generator]
 ) -> NDArray[np.float64]:
-    """Points drawn evenly from the ball, float64[n, ...], clipped to the grid."""
-    if budget.norm == LINF:
-        delta = rng.uniform(-budget.epsilon, budget.epsilon, x.shape)
-    else:
-        delta = rng.normal(size=x.shape)
-        shape = (len(x),) + (1,) * (x.ndim - 1)
-        lengths = np.sqrt((delta**2).sum(tuple(range(1, x.ndim)), keepdims=True))
-        share = rng.uniform(size=shape) ** (1 / x[0].size)
-        delta *= budget.epsilon * share / np.maximum(lengths, 1e-12)
+    """Points drawn evenly from the ball, float64[n, ...], clipped to the grid; one rng an image."""
+    delta = np.stack([_inside(x.shape[1:], budget, rng) for rng in rngs])
     return np.clip(x + delta, grid.low, grid.high)
+
+
+def _inside(
+    shape: tuple[int, ...], budget: Budget, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    if budget.norm == LINF:
+        return rng.uniform(-budget.epsilon, budget.epsilon, shape)
+    delta = rng.normal(size=shape)
+    length = budget.epsilon * rng.uniform() ** (1 / delta.size)
+    return np.asarray(delta * length / max(float(np.sqrt((delta**2).sum())), 1e-12))
 
 
 def violations(

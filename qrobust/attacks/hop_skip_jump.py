@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.budget import L2, LINF, Budget
+from qrobust.attacks.generators import Generators, generators, of
 from qrobust.attacks.projected_gradient import direction
 from qrobust.attacks.search import Attacked, Search
 from qrobust.attacks.target import Target
@@ -32,7 +33,8 @@ def hop_skip_jump(
     Starts from the nearest image that the model gives another label, else from noise. Each
     iteration estimates the boundary's normal from ``samples * sqrt(t)`` labels, steps along it,
     and returns to the boundary by bisection. The sampling distance is at least 1 LSB a pixel:
-    smaller ones are lost in the rounding to the grid.
+    smaller ones are lost in the rounding to the grid. As it starts from other images, what it
+    finds depends on them.
 
     Args:
         target: needs no gradients; its labels are all that is used.
@@ -42,8 +44,11 @@ def hop_skip_jump(
         norm: to make small where there is no budget.
         iterations: how many.
         samples: labels for the first estimate.
-        seed: of the directions.
+        seed: of the directions, with the image's position.
         name: in reports.
+
+    Raises:
+        ValueError: no iterations or samples, an unknown norm.
 
     Source:
         Chen et al., HopSkipJumpAttack, S&P 2020, algorithm 2.
@@ -53,9 +58,9 @@ def hop_skip_jump(
             f"{name} needs iterations and samples. Received: {iterations=}, {samples=}"
         )
     norm = norm if budget is None else budget.norm
-    search = Search(target, x, y, budget)
-    rng = np.random.default_rng(seed)
-    rows, points = _starts(search, rng)
+    search = Search(target, x, y, budget, norm=norm)
+    rngs = generators(seed, len(search.x))
+    rows, points = _starts(search, rngs)
     points = _to_boundary(search, rows, points, norm)
     for iteration in range(1, iterations + 1):
         search.offer(rows, points)
@@ -65,7 +70,7 @@ def hop_skip_jump(
         if not len(rows):
             break
         count = int(samples * np.sqrt(iteration))
-        normal = _normal(search, rows, points, count, norm, rng)
+        normal = _normal(search, rows, points, count, norm, of(rngs, rows))
         points = _step(search, rows, points, normal, iteration, norm)
         points = _to_boundary(search, rows, points, norm)
     if len(rows):
@@ -78,7 +83,7 @@ def _fools(search: Search, rows: _Rows, points: _Points) -> NDArray[np.bool_]:
     return fools
 
 
-def _starts(search: Search, rng: np.random.Generator) -> tuple[_Rows, _Points]:
+def _starts(search: Search, rngs: Generators) -> tuple[_Rows, _Points]:
     """A point with another label for every image that stands, where one was found."""
     rows = search.standing
     labels = search.logits.argmax(axis=1)
@@ -94,9 +99,9 @@ def _starts(search: Search, rng: np.random.Generator) -> tuple[_Rows, _Points]:
         missing = np.flatnonzero(~found)
         if not len(missing):
             break
-        noise = rng.integers(
-            search.grid.low, search.grid.high + 1, (len(missing), *search.x.shape[1:])
-        ).astype(np.float64)
+        ends = search.grid.low, search.grid.high + 1
+        drawn = [rng.integers(*ends, search.x.shape[1:]) for rng in of(rngs, rows[missing])]
+        noise = np.stack(drawn).astype(np.float64)
         fools = _fools(search, rows[missing], noise)
         points[missing[fools]], found[missing[fools]] = noise[fools], True
     return rows[found], points[found]
@@ -124,7 +129,7 @@ def _to_boundary(search: Search, rows: _Rows, points: _Points, norm: str) -> _Po
 
 
 def _normal(
-    search: Search, rows: _Rows, points: _Points, count: int, norm: str, rng: np.random.Generator
+    search: Search, rows: _Rows, points: _Points, count: int, norm: str, rngs: Generators
 ) -> _Points:
     """Direction in which labels change to wrong ones, of length 1 in its norm."""
     axes = tuple(range(1, points.ndim))
@@ -134,7 +139,7 @@ def _normal(
     group = max(1, (1 << 22) // (count * points[0].size))
     for start in range(0, len(rows), group):
         part = np.s_[start : start + group]
-        noise = rng.normal(size=(len(rows[part]), count, *points.shape[1:]))
+        noise = np.stack([rng.normal(size=(count, *points.shape[1:])) for rng in rngs[part]])
         asked = np.clip(points[part][:, None] + scale[part] * noise, *_range(search))
         noise = (np.rint(asked) - points[part][:, None]) / scale[part]
         repeated = np.repeat(rows[part], count)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.budget import LINF, Budget
+from qrobust.attacks.generators import generators, of
 from qrobust.attacks.grid import random_start
 from qrobust.attacks.search import Attacked, Search
 from qrobust.attacks.target import Target
@@ -29,19 +30,19 @@ def random_search(
         y: [n], true classes.
         budget: the ball.
         queries: most inputs shown to the model for one image, the clean one among them.
-        seed: of the points.
+        seed: of the points, with the image's position.
         name: in reports.
     """
     if queries < 2:
         raise ValueError(f"A random search needs 2 queries or more. Received: {queries=}")
     search = Search(target, x, y, budget)
-    rng = np.random.default_rng(seed)
+    rngs = generators(seed, len(search.x))
     for query in range(queries - 1):
         rows = search.standing
         if not len(rows):
             break
         clean = search.x[rows]
-        wanted = random_start(clean, budget, search.grid, rng)
+        wanted = random_start(clean, budget, search.grid, of(rngs, rows))
         if budget.norm == LINF and query % 2:
             wanted = clean + budget.epsilon * np.sign(wanted - clean)
         search.offer(rows, wanted)

@@ -31,7 +31,8 @@ class Evaluation:
         full: whether the long suite ran.
         attacks: what each left.
         curve: epsilon in LSB -> accuracy.
-        checks: of masked gradients; None for a file, which has no gradients.
+        checks: of masked gradients; None for a file without a surrogate: it has no gradients.
+        checked: name of the model that was checked for them, where it is another: the surrogate.
         attacked_certificates: how many were attacked; None where none were given.
         broken: the certificates that did not hold.
     """
@@ -46,6 +47,7 @@ class Evaluation:
     attacks: Sequence[Attacked]
     curve: dict[float, float]
     checks: Sequence[Check] | None = None
+    checked: str | None = None
     attacked_certificates: int | None = None
     broken: Sequence[Broken] = ()
 
@@ -70,6 +72,7 @@ class Evaluation:
             "attacks": [self._attack(attack) for attack in self.attacks],
             "curve": [{"epsilon": e, "accuracy": a} for e, a in self.curve.items()],
             "masking": None if self.checks is None else [asdict(c) for c in self.checks],
+            "masking_model": None if self.checks is None else self.checked or self.model,
             "attacked_certificates": self.attacked_certificates,
             "broken_certificates": [asdict(b) for b in self.broken],
         }
@@ -133,18 +136,8 @@ class Evaluation:
     def _masking(self) -> list[str]:
         if self.checks is None:
             return []
-        rows = [
-            {
-                "check": c.name,
-                "verdict": "MASKED" if c.masked else "no",
-                "numbers": ", ".join(f"{k} {v:.1%}" for k, v in c.numbers.items()),
-            }
-            for c in self.checks
-        ]
-        masked = [c for c in self.checks if c.masked]
-        verdict = "; ".join(c.meaning for c in masked) or "no sign of masked gradients"
-        table = tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
-        return ["", "## Masked gradients", "", table, "", f"Verdict: {verdict}."]
+        title = "## Masked gradients" + (f" of {self.checked}" if self.checked else "")
+        return ["", title, "", masking_table(self.checks)]
 
     def _certificates(self) -> list[str]:
         if self.attacked_certificates is None:
@@ -154,12 +147,31 @@ class Evaluation:
         return ["", "## Certificates", "", head, "", *(f"* {line}" for line in lines)]
 
 
+def masking_table(checks: Sequence[Check]) -> str:
+    """The checks as a Markdown table with a verdict in words below."""
+    rows = [
+        {
+            "check": c.name,
+            "verdict": "MASKED" if c.masked else "no",
+            "numbers": ", ".join(f"{k} {v:.1%}" for k, v in c.numbers.items()),
+        }
+        for c in checks
+    ]
+    verdict = "; ".join(c.meaning for c in checks if c.masked) or "no sign of masked gradients"
+    table = tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
+    return f"{table}\n\nVerdict: {verdict}."
+
+
 def write(evaluation: Evaluation, path: Path) -> list[Path]:
     """Write ``path`` (JSON) and beside it Markdown and, where Matplotlib is installed, PNGs.
 
     Returns:
         The files written.
+
+    Raises:
+        ValueError: a path that does not end in .json: the others are named after it.
     """
+    check_path(path)
     from qrobust.certify.report import can_plot
 
     path.write_text(json.dumps(evaluation.to_json(), indent=1, allow_nan=False) + "\n")
@@ -179,3 +191,12 @@ def write(evaluation: Evaluation, path: Path) -> list[Path]:
             text += f"\n![clean, adversarial, difference]({pictures.name})\n"
     markdown.write_text(text)
     return written
+
+
+def check_path(path: Path) -> None:
+    """`ValueError` unless the path ends in .json."""
+    if path.suffix.lower() != ".json":
+        raise ValueError(
+            f"The report is JSON, and the Markdown beside it is named after it: end its name in "
+            f".json. Received: '{path}'"
+        )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.attacks.keras_target import KerasTarget, tensor_loss
+from qrobust.attacks.keras_target import KerasTarget, differentiate, in_batches
 from qrobust.attacks.target import LOSSES, Floats, Labels
 
 
@@ -14,7 +14,8 @@ class SmoothedTarget:
 
     The gradient is that of the mean, so an attack follows what the noise leaves on average (EOT).
     Noise is added here and not by a ``GridNoise`` layer in training mode, which would also change
-    batch norms. Every call draws new noise from this target's own generator.
+    batch norms. Every call draws new noise from this target's own generator, so an answer is itself
+    random: `Search` asks again before it believes that an image fell.
 
     Args:
         target: the classifier that votes.
@@ -42,55 +43,41 @@ class SmoothedTarget:
         self.name = f"{target.name} smoothed with sigma {sigma:g}"
         self.grid, self.shape, self.classes = target.grid, target.shape, target.classes
         self.queries = 0
-        self._base, self._sigma, self._draws = target, float(sigma), draws
-        self._group = max(1, target.batch // draws)
+        self.draws = draws
+        self.batch = max(1, target.batch // draws)
+        self._base, self._sigma = target, float(sigma)
         self._generator = tf.random.Generator.from_seed(seed)
         signature = tf.TensorSpec((None, *self.shape), tf.float32)
         labels = tf.TensorSpec((None,), tf.int64)
-        self._logits = tf.function(self._mean, input_signature=[signature])
+        self._logits = tf.function(self.model_fn, input_signature=[signature])
+        inputs = [signature, labels, labels]
         self._gradients = {
-            loss: tf.function(self._differentiate(loss), input_signature=[signature, labels])
-            for loss in LOSSES
+            loss: tf.function(differentiate(self, loss), input_signature=inputs) for loss in LOSSES
         }
 
-    def _mean(self, x: Any) -> Any:
+    def model_fn(self, x: Any) -> Any:
+        """Log of the mean class probabilities of fresh noisy copies, of a float32 tensor in LSB."""
         import tensorflow as tf
 
-        copies = tf.repeat(x, self._draws, axis=0)
+        copies = tf.repeat(x, self.draws, axis=0)
         noise = tf.floor(self._sigma * self._generator.normal(tf.shape(copies)) + 0.5)
         noisy = tf.clip_by_value(copies + noise, float(self.grid.low), float(self.grid.high))
         shares = tf.nn.log_softmax(self._base.model_fn(noisy))
-        grouped = tf.reshape(shares, (-1, self._draws, self.classes))
-        return tf.reduce_logsumexp(grouped, axis=1) - np.log(self._draws).astype(np.float32)
-
-    def _differentiate(self, loss: str) -> Any:
-        import tensorflow as tf
-
-        def gradients(x: Any, y: Any) -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                logits = self._mean(x)
-                value = tensor_loss(logits, y, loss)
-            return logits, tape.gradient(value, x)
-
-        return gradients
+        grouped = tf.reshape(shares, (-1, self.draws, self.classes))
+        return tf.reduce_logsumexp(grouped, axis=1) - np.log(self.draws).astype(np.float32)
 
     def logits(self, x: NDArray[Any]) -> Floats:
         """float32[n, classes]: log of the mean class probabilities of fresh noisy copies."""
-        self.queries += self._draws * len(x)
+        self.queries += self.draws * len(x)
         x = np.asarray(x, np.float32)
         return np.concatenate(
-            [self._logits(x[i : i + self._group]) for i in range(0, len(x), self._group)]
+            [self._logits(x[i : i + self.batch]) for i in range(0, len(x), self.batch)]
             or [np.zeros((0, self.classes), np.float32)]
         )
 
-    def gradients(self, x: NDArray[Any], y: Labels, loss: str) -> tuple[Floats, Floats]:
+    def gradients(
+        self, x: NDArray[Any], y: Labels, loss: str, other: Labels | None = None
+    ) -> tuple[Floats, Floats]:
         """Logits as above, and the gradient by ``x`` of their loss, float32[n, *shape]."""
-        self.queries += self._draws * len(x)
-        x = np.asarray(x, np.float32)
-        pieces = [
-            self._gradients[loss](x[i : i + self._group], y[i : i + self._group])
-            for i in range(0, len(x), self._group)
-        ]
-        logits, gradients = zip(*pieces, strict=True)
-        return np.concatenate(logits), np.concatenate(gradients)
+        self.queries += self.draws * len(x)
+        return in_batches(self._gradients[loss], self.batch, x, y, other)

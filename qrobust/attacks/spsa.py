@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.budget import LINF, Budget
+from qrobust.attacks.generators import Generators, generators, of
 from qrobust.attacks.projected_gradient import into_ball
 from qrobust.attacks.search import Attacked, Search
 from qrobust.attacks.target import Target, margins
@@ -21,6 +22,7 @@ def spsa(
     samples: int = 32,
     delta: int = 4,
     learning_rate: float | None = None,
+    stop: bool = True,
     seed: int = 0,
     name: str = "SPSA",
 ) -> Attacked:
@@ -40,7 +42,8 @@ def spsa(
         delta: distance of the differences in LSB; quantized models answer nothing to 1.
         learning_rate: of Adam in LSB; ``epsilon / 4`` (L-inf) or ``epsilon / sqrt(pixels)`` (L2)
             by default.
-        seed: of the signs.
+        stop: False to take all steps with all images, for the strongest point of each.
+        seed: of the signs, with the image's position.
         name: in reports.
 
     Source:
@@ -52,8 +55,10 @@ def spsa(
             f"SPSA needs steps, an even number of samples and a delta of 1 LSB or more. "
             f"Received: {steps=}, {samples=}, {delta=}"
         )
-    search = Search(target, x, y, budget)
-    rng = np.random.default_rng(seed)
+    if learning_rate is not None and not learning_rate > 0:
+        raise ValueError(f"SPSA needs a learning rate > 0 (LSB). Received: {learning_rate=}")
+    search = Search(target, x, y, budget, stop=stop)
+    rngs = generators(seed, len(search.x))
     rate = learning_rate
     if rate is None:
         rate = budget.epsilon / (4 if budget.norm == LINF else np.sqrt(search.x[0].size))
@@ -63,13 +68,13 @@ def spsa(
     for step in range(1, steps + 1):
         if not len(rows):
             break
-        slope = _slope(search, rows, z, samples // 2, delta, rng)
+        slope = _slope(search, rows, z, samples // 2, delta, of(rngs, rows))
         first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
         scale = rate * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
         z = z - scale * first / (np.sqrt(second) + 1e-12)
         z = np.clip(into_ball(z, search.x[rows], budget), search.grid.low, search.grid.high)
         search.offer(rows, z)
-        stands = ~search.fallen[rows]
+        stands = search.open(rows)
         rows, z, first, second = rows[stands], z[stands], first[stands], second[stands]
     return search.result(name, seed)
 
@@ -80,7 +85,7 @@ def _slope(
     z: NDArray[np.float64],
     pairs: int,
     delta: int,
-    rng: np.random.Generator,
+    rngs: Generators,
 ) -> NDArray[np.float64]:
     """Estimated gradient of the margin, float64[m, ...]; pairs share their centre's rounding."""
     slope = np.zeros_like(z)
@@ -89,7 +94,7 @@ def _slope(
     group = max(1, (1 << 23) // (2 * pairs * z[0].size))
     for start in range(0, len(rows), group):
         part = np.s_[start : start + group]
-        signs = rng.choice([-1.0, 1.0], (len(rows[part]), pairs, *z.shape[1:]))
+        signs = np.stack([rng.choice([-1.0, 1.0], (pairs, *z.shape[1:])) for rng in rngs[part]])
         points = centre[part][:, None] + delta * np.concatenate([signs, -signs], axis=1)
         repeated = np.repeat(rows[part], 2 * pairs)
         logits = search.ask(repeated, points.reshape(-1, *z.shape[1:]))

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.budget import LINF, Budget
+from qrobust.attacks.generators import generators, of
 from qrobust.attacks.search import Attacked, Search
-from qrobust.attacks.square_windows import Proposals, l2_proposals, linf_proposals, window_side
+from qrobust.attacks.square_windows import l2_proposals, linf_proposals, window
 from qrobust.attacks.target import Target, margins
 
 
@@ -25,16 +26,17 @@ def square(
     """Change a random square of the perturbation, keep it where the margin does not grow.
 
     A proposal with an equal margin is kept as well: integer logits have plateaus, on which strict
-    improvement would stand still.
+    improvement would stand still. In L2 the first bumps tile the whole picture, in tiles of a fifth
+    of its shorter side; the authors' five by five leave a margin where the side is no multiple.
 
     Args:
         target: needs no gradients.
         x: [n, *shape], grid integers or real values.
         y: [n], true classes.
         budget: the ball.
-        queries: most inputs shown to the model for one image, the clean one among them.
+        queries: most answers taken for one image, the clean one's among them.
         share: of the pixels in the first squares; it shrinks on the paper's schedule.
-        seed: of the squares.
+        seed: of the squares, with the image's position.
         name: in reports.
 
     Source:
@@ -45,8 +47,8 @@ def square(
             f"Square needs queries >= 2 and a share in (0, 1]. Received: {queries=}, {share=}"
         )
     search = Search(target, x, y, budget)
-    rng = np.random.default_rng(seed)
-    proposals: Proposals = linf_proposals if budget.norm == LINF else l2_proposals
+    rngs = generators(seed, len(search.x))
+    proposals = linf_proposals if budget.norm == LINF else l2_proposals
     rows = search.standing
     current = search.x[rows].astype(np.float64)
     best = np.full(len(rows), np.inf)
@@ -54,10 +56,8 @@ def square(
         if not len(rows):
             break
         clean = search.x[rows].astype(np.float64)
-        first = query == 0
-        side = window_side(search.x.shape[1:], share, query / queries)
-        wanted = proposals(clean, current, budget.epsilon, side, first=first, rng=rng)
-        wanted = np.clip(wanted, search.grid.low, search.grid.high)
+        sides = window(search.x.shape[1:], share, query / queries) if query else None
+        wanted = proposals(clean, current, budget.epsilon, sides, search.grid, of(rngs, rows))
         margin = margins(search.offer(rows, wanted), search.y[rows])
         better = margin <= best
         current[better], best[better] = wanted[better], margin[better]

@@ -1,6 +1,6 @@
 """The attacks of one evaluation, standard or full."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,49 +12,58 @@ from qrobust.attacks.cleverhans_attacks import basic_iterative, fast_gradient, m
 from qrobust.attacks.deepfool import deepfool
 from qrobust.attacks.grid import distances
 from qrobust.attacks.hop_skip_jump import hop_skip_jump
-from qrobust.attacks.keras_target import KerasTarget
 from qrobust.attacks.projected_gradient import projected_gradient
 from qrobust.attacks.random_search import random_search
 from qrobust.attacks.search import Attacked
 from qrobust.attacks.spsa import spsa
 from qrobust.attacks.square import square
+from qrobust.attacks.suite_settings import SuiteSettings, suite_settings
 from qrobust.attacks.target import Target
 from qrobust.attacks.transfer import show
 
+#: White-box attacks that look for the smallest L2 perturbation, whatever the budget.
+SMALLEST_L2 = ("CW-L2", "DeepFool")
+
 
 def white_box(
-    target: KerasTarget,
+    target: Target,
     x: NDArray[Any],
     y: NDArray[Any],
     budget: Budget,
     *,
     full: bool = False,
+    leave_out: Collection[str] = (),
     seed: int = 0,
 ) -> Iterator[Attacked]:
-    """Yield FGSM, BIM, MI-FGSM, PGD, SPSA, Carlini-Wagner L2 and DeepFool as they finish.
-
-    The full suite takes Bernhard's settings: BIM with 300 steps of ``epsilon / 100``, Carlini and
-    Wagner with 10 searches of 100 steps, SPSA with 100 steps of 128 samples.
+    """Yield FGSM, BIM, MI-FGSM, PGD, SPSA, CW-L2 and DeepFool as they finish.
 
     Args:
-        target: a Keras model.
+        target: a Keras model, or a smoothed one.
         x: [n, *shape], grid integers or real values.
         y: [n], true classes.
         budget: the ball; the last two look for the smallest L2 perturbation instead.
-        full: the long suite.
+        full: the long suite; see `SuiteSettings`.
+        leave_out: names of attacks that are not run, `SMALLEST_L2` for one.
         seed: of what is random.
+
+    Raises:
+        ValueError: a name that is none of these.
     """
-    steps, step = (300, budget.epsilon / 100) if full else (20, None)
-    yield fast_gradient(target, x, y, budget)
-    yield basic_iterative(target, x, y, budget, steps=steps, step=step)
-    yield momentum_iterative(target, x, y, budget, steps=steps, step=step)
-    rounds = {"steps": 100, "restarts": 10} if full else {}
-    yield projected_gradient(target, x, y, budget, seed=seed, **rounds)
-    estimate = {"steps": 100, "samples": 128} if full else {}
-    yield spsa(target, x, y, budget, seed=seed, **estimate)
-    search = {"searches": 10, "steps": 100} if full else {"searches": 5, "steps": 50}
-    yield carlini_wagner(target, x, y, **search)
-    yield deepfool(target, x, y)
+    s = suite_settings(full)
+    step = None if s.step_share is None else budget.epsilon * s.step_share
+    walk: dict[str, Any] = {"steps": s.steps, "step": step}
+    attacks: dict[str, Callable[[], Attacked]] = {
+        "FGSM": lambda: fast_gradient(target, x, y, budget),
+        "BIM": lambda: basic_iterative(target, x, y, budget, **walk),
+        "MI-FGSM": lambda: momentum_iterative(target, x, y, budget, **walk),
+        "PGD": lambda: projected_gradient(
+            target, x, y, budget, steps=s.pgd_steps, restarts=s.pgd_restarts, seed=seed
+        ),
+        "SPSA": lambda: _spsa(target, x, y, budget, s, seed),
+        "CW-L2": lambda: carlini_wagner(target, x, y, searches=s.cw_searches, steps=s.cw_steps),
+        "DeepFool": lambda: deepfool(target, x, y),
+    }
+    return _run(attacks, leave_out)
 
 
 def black_box(
@@ -64,29 +73,67 @@ def black_box(
     budget: Budget,
     *,
     full: bool = False,
+    leave_out: Collection[str] = (),
     seed: int = 0,
 ) -> Iterator[Attacked]:
-    """Yield random search, Square, SPSA and HopSkipJump as they finish.
+    """Yield random, Square, SPSA and HopSkipJump as they finish.
 
     Args:
         target: needs no gradients.
         x: [n, *shape], grid integers or real values.
         y: [n], true classes.
         budget: the ball.
-        full: ten times the queries.
+        full: ten times the queries; see `SuiteSettings`.
+        leave_out: names of attacks that are not run.
         seed: of what is random.
+
+    Raises:
+        ValueError: a name that is none of these.
     """
-    yield random_search(target, x, y, budget, queries=1000 if full else 100, seed=seed)
-    yield square(target, x, y, budget, queries=5000 if full else 500, seed=seed)
-    estimate = {"steps": 100, "samples": 128} if full else {}
-    yield spsa(target, x, y, budget, seed=seed, **estimate)
-    walk = {"iterations": 30, "samples": 100} if full else {"iterations": 8, "samples": 50}
-    yield hop_skip_jump(target, x, y, budget, seed=seed, **walk)
+    s = suite_settings(full)
+    attacks: dict[str, Callable[[], Attacked]] = {
+        "random": lambda: random_search(target, x, y, budget, queries=s.random_queries, seed=seed),
+        "Square": lambda: square(target, x, y, budget, queries=s.square_queries, seed=seed),
+        "SPSA": lambda: _spsa(target, x, y, budget, s, seed),
+        "HopSkipJump": lambda: hop_skip_jump(
+            target,
+            x,
+            y,
+            budget,
+            iterations=s.hop_iterations,
+            samples=s.hop_samples,
+            seed=seed,
+        ),
+    }
+    return _run(attacks, leave_out)
+
+
+def _spsa(
+    target: Target,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    budget: Budget,
+    s: SuiteSettings,
+    seed: int,
+) -> Attacked:
+    return spsa(target, x, y, budget, steps=s.spsa_steps, samples=s.spsa_samples, seed=seed)
+
+
+def _run(
+    attacks: dict[str, Callable[[], Attacked]], leave_out: Collection[str]
+) -> Iterator[Attacked]:
+    unknown = sorted(set(leave_out) - set(attacks))
+    if unknown or isinstance(leave_out, str):
+        raise ValueError(
+            f"leave_out is a collection of names among {', '.join(attacks)}. "
+            f"Received: {leave_out!r}"
+        )
+    return (attack() for name, attack in attacks.items() if name not in leave_out)
 
 
 def transferred(
     target: Target,
-    surrogate: KerasTarget,
+    surrogate: Target,
     x: NDArray[Any],
     y: NDArray[Any],
     budget: Budget,
@@ -94,15 +141,26 @@ def transferred(
     full: bool = False,
     seed: int = 0,
 ) -> Iterator[Attacked]:
-    """Yield what PGD and MI-FGSM find on a surrogate, shown to the target.
+    """Yield the strongest points of PGD and MI-FGSM on a surrogate, shown to the target.
 
-    Arguments as for `black_box`; ``surrogate`` shows gradients.
+    Both take all their steps with all images, whether or not the surrogate errs already. Arguments
+    as for `black_box`; ``surrogate`` shows gradients.
     """
-    rounds = {"steps": 100, "restarts": 10} if full else {}
-    pgd = projected_gradient(surrogate, x, y, budget, seed=seed, **rounds)
-    momentum = momentum_iterative(surrogate, x, y, budget)
-    for attack in (pgd, momentum):
-        yield show(attack, target, y, name=f"{attack.name} on {surrogate.name}")
+    s = suite_settings(full)
+    step = None if s.step_share is None else budget.epsilon * s.step_share
+    pgd = projected_gradient(
+        surrogate,
+        x,
+        y,
+        budget,
+        steps=s.pgd_steps,
+        restarts=s.pgd_restarts,
+        stop=False,
+        seed=seed,
+    )
+    yield show(pgd, target, y, name=f"{pgd.name} on {surrogate.name}")
+    momentum = momentum_iterative(surrogate, x, y, budget, steps=s.steps, step=step, stop=False)
+    yield show(momentum, target, y, name=f"{momentum.name} on {surrogate.name}")
 
 
 def worst_case(attacks: Sequence[Attacked], budget: Budget) -> float:

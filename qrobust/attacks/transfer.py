@@ -1,6 +1,6 @@
 """Which adversarial inputs of one network also fool another, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from qrobust.attacks.budget import Budget
-from qrobust.attacks.grid import distances
+from qrobust.attacks.grid import Integers, distances
 from qrobust.attacks.keras_target import KerasTarget
 from qrobust.attacks.projected_gradient import projected_gradient
 from qrobust.attacks.search import Attacked, Search
-from qrobust.attacks.target import CROSS_ENTROPY, Target, check_gradients
+from qrobust.attacks.target import CROSS_ENTROPY, MARGIN, Target, check_gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,8 @@ class Transfer:
         targets: names, columns.
         images: all of them classified correctly by every source and target.
         accuracy: float64[sources, targets], of the target on the source's inputs, in [0, 1].
-        size: for each source, mean ``l0`` (values), ``l1``, ``l2``, ``linf`` (LSB) of what fell.
+        size: for each source, mean ``l0`` (values), ``l1``, ``l2``, ``linf`` (LSB) of what was
+            shown, over the images that were changed.
         cosine: float64[sources, sources], mean cosine between loss gradients at clean inputs;
             near 0 where gradients are misaligned.
         shift: for each source that is a Keras model, the share of activations that its
@@ -72,8 +73,12 @@ def transfer_matrix(
     *,
     steps: int = 40,
     seed: int = 0,
+    craft: Callable[[Target, NDArray[Any], NDArray[Any]], Attacked] | None = None,
 ) -> Transfer:
-    """Attack every source with PGD; show what comes out to every target.
+    """Attack every source; show the strongest point of each image to every target.
+
+    PGD takes all its steps, whether or not the source errs before: an image that the source
+    classifies correctly to the end may still fool another model.
 
     Args:
         sources: show gradients; the same grid for all.
@@ -83,6 +88,9 @@ def transfer_matrix(
         budget: the ball.
         steps: of PGD, with one restart for each of its losses.
         seed: of PGD.
+        craft: another attack, called with a source, x and y; one with a budget should not stop at
+            the source's boundary (``stop=False``), one without shows what it returned, so give
+            Carlini and Wagner's a confidence.
 
     Raises:
         ValueError: no image that all classify correctly.
@@ -99,17 +107,28 @@ def transfer_matrix(
             f"None of {len(x)} images is classified correctly by all models; nothing to transfer."
         )
     x, y = np.asarray(x)[right], np.asarray(y)[right]
-    crafted = [
-        projected_gradient(source, x, y, budget, steps=steps, restarts=2, seed=seed)
-        for source in sources
-    ]
+
+    def ascend(source: Target, x: NDArray[Any], y: NDArray[Any]) -> Attacked:
+        return projected_gradient(
+            source,
+            x,
+            y,
+            budget,
+            steps=steps,
+            restarts=2,
+            losses=(CROSS_ENTROPY, MARGIN),
+            stop=False,
+            seed=seed,
+        )
+
+    crafted = [(craft or ascend)(source, x, y) for source in sources]
     accuracy = [[show(attack, target, y).accuracy for target in targets] for attack in crafted]
     return Transfer(
         sources=tuple(source.name for source in sources),
         targets=tuple(target.name for target in targets),
         images=int(right.sum()),
         accuracy=np.array(accuracy),
-        size=tuple(mean_sizes(attack) for attack in crafted),
+        size=tuple(shown_sizes(attack) for attack in crafted),
         cosine=gradient_cosine(sources, x, y),
         shift=tuple(
             unchanged_activations(source, attack) if isinstance(source, KerasTarget) else None
@@ -119,20 +138,34 @@ def transfer_matrix(
 
 
 def show(attack: Attacked, target: Target, y: NDArray[Any], *, name: str | None = None) -> Attacked:
-    """Adversarial inputs found on another model, shown to a target: one query an image."""
+    """The strongest points found on another model, shown to a target: one query an image."""
     search = Search(target, attack.clean, y, attack.budget)
     rows = search.standing
     if len(rows):
-        search.offer(rows, attack.adversarial[rows])
+        search.offer(rows, attack.strongest[rows])
     return search.result(name or attack.name, attack.seed)
 
 
 def mean_sizes(attack: Attacked) -> dict[str, float]:
     """Mean ``l0``, ``l1``, ``l2``, ``linf`` of the perturbations that an attack succeeded with."""
-    sizes = distances(attack.clean, attack.adversarial)
-    if not attack.moved.any():
+    return _means(attack, attack.adversarial, attack.moved)
+
+
+def shown_sizes(attack: Attacked) -> dict[str, float]:
+    """The same of what `show` shows to other models, over the images that differ from clean."""
+    return _means(attack, attack.strongest, _changed(attack))
+
+
+def _changed(attack: Attacked) -> NDArray[np.bool_]:
+    axes = tuple(range(1, attack.clean.ndim))
+    return np.asarray((attack.clean != attack.strongest).any(axes))
+
+
+def _means(attack: Attacked, points: Integers, which: NDArray[np.bool_]) -> dict[str, float]:
+    sizes = distances(attack.clean, points)
+    if not which.any():
         return dict.fromkeys(sizes, 0.0)
-    return {norm: float(size[attack.moved].mean()) for norm, size in sizes.items()}
+    return {norm: float(size[which].mean()) for norm, size in sizes.items()}
 
 
 def gradient_cosine(
@@ -153,7 +186,7 @@ def gradient_cosine(
 
 
 def unchanged_activations(target: KerasTarget, attack: Attacked) -> float:
-    """Share of hidden activations that are equal on clean and on adversarial inputs.
+    """Share of hidden activations that are equal on clean inputs and on the strongest points.
 
     Activations that are 0 on both are left out: a ReLU puts them there in float networks too.
     """
@@ -168,10 +201,10 @@ def unchanged_activations(target: KerasTarget, attack: Attacked) -> float:
     if not outputs:
         return 0.0
     hidden = keras.Model(model.inputs, outputs)
-    moved = attack.moved
+    moved = _changed(attack)
     if not moved.any():
         return 0.0
-    pictures = (attack.clean[moved], attack.adversarial[moved])
+    pictures = (attack.clean[moved], attack.strongest[moved])
     clean, perturbed = (hidden.predict(target.grid.real(p), verbose=0) for p in pictures)
     if len(outputs) == 1:
         clean, perturbed = [clean], [perturbed]

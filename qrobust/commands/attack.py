@@ -11,6 +11,8 @@ from qrobust.quiet import quiet_imports
 
 HELP = "attack a .keras (white box) or a .tflite (black box) and report what is left of it"
 _BROKEN = 1
+# 128 / 255 = 0.5 in L2, 8 / 255 in L-inf: what papers report.
+_EPSILON = {"linf": 8.0, "l2": 128.0}
 _TFLITE = ".tflite"
 
 
@@ -26,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also written: REPORT.md, REPORT.curve.png, REPORT.pictures.png",
     )
     parser.add_argument(
-        "--epsilon", type=float, default=8, metavar="LSB", help="in input steps (default: 8)"
+        "--epsilon",
+        type=float,
+        metavar="LSB",
+        help="in input steps (default: 8; with --norm l2 128)",
     )
     parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
     parser.add_argument(
@@ -52,9 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attack and report; the exit status is 1 when a certificate is broken."""
     from qrobust.attacks.budget import Budget
+    from qrobust.attacks.report import check_path
     from qrobust.certify import load_data
 
-    budget = Budget(args.epsilon, args.norm)
+    epsilon = _EPSILON[args.norm] if args.epsilon is None else args.epsilon
+    budget = Budget(epsilon, args.norm)
+    check_path(args.out)
     content = _read(args)
     data = load_data(args.data)
     if data.y is None:
@@ -67,21 +75,27 @@ def run(args: argparse.Namespace) -> int:
     x, y = data.x[:images], data.y[:images]
     with quiet_imports():
         from qrobust.attacks import report, suite
-        from qrobust.attacks.masking import masking_checks
         from qrobust.attacks.search import Search
+    given = None if args.certificates is None else _read_certificates(args, content, data)
     options: dict[str, Any] = {"full": args.full, "seed": args.seed}
     target, surrogate = _targets(args)
     extra: dict[str, Any] = {}
+    if surrogate is not None:
+        _check_surrogate(args, target, surrogate)
     if surrogate is None and args.model.suffix != _TFLITE:
         attacks = list(_progress(suite.white_box(target, x, y, budget, **options)))
-        extra["checks"] = masking_checks(target, x, y, budget, seed=args.seed)
+        masking = _masking(target, x, y, budget, **options)
+        attacks += masking.attacks
+        extra["checks"] = masking.checks
     else:
         attacks = list(_progress(suite.black_box(target, x, y, budget, **options)))
         if surrogate is not None:
             shown = suite.transferred(target, surrogate, x, y, budget, **options)
             attacks += _progress(shown)
-    if args.certificates is not None:
-        attacked, broken = _certificates(args, content, surrogate, data)
+            masking = _masking(surrogate, x, y, budget, **options)
+            extra |= {"checks": masking.checks, "checked": surrogate.name}
+    if given is not None:
+        attacked, broken = _certificates(given, content, surrogate, data, args.seed)
         extra |= {"attacked_certificates": attacked, "broken": broken}
     evaluation = report.Evaluation(
         model=args.model.name,
@@ -129,18 +143,29 @@ def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
     if args.surrogate is None:
         return target, None
     model = load_keras(args.surrogate)
-    surrogate = KerasTarget(model, grid=target.grid, name=args.surrogate.name)
+    return target, KerasTarget(model, grid=target.grid, name=args.surrogate.name)
+
+
+def _check_surrogate(args: argparse.Namespace, target: Any, surrogate: Any) -> None:
     if (surrogate.shape, surrogate.classes) != (target.shape, target.classes):
         raise ValueError(
             f"'{args.surrogate}' takes {surrogate.shape} and knows {surrogate.classes} classes, "
             f"'{args.model}' {target.shape} and {target.classes}. Give a surrogate of the same."
         )
-    return target, surrogate
 
 
-def _certificates(args: argparse.Namespace, content: bytes, surrogate: Any, data: Any) -> Any:
-    from qrobust.attacks.smoothing import attack_certificates
-    from qrobust.certify import Certificate, Certifier, read_lines
+def _masking(target: Any, x: Any, y: Any, budget: Any, *, full: bool, seed: int) -> Any:
+    from qrobust.attacks import masking_checks, suite_settings
+
+    s = suite_settings(full)
+    settings = {"steps": s.masking_steps, "queries": s.masking_queries}
+    return masking_checks(target, x, y, budget, seed=seed, **settings)
+
+
+def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> tuple[Any, Any]:
+    """The header and the certificates to attack; before the hours that attacks take."""
+    from qrobust.attacks.smoothing import attackable
+    from qrobust.certify import Certificate, read_lines
 
     lines = list(read_lines(args.certificates))
     if not lines:
@@ -153,14 +178,20 @@ def _certificates(args: argparse.Namespace, content: bytes, surrogate: Any, data
         if header[key] != digest:
             raise ValueError(f"'{args.certificates}' is about another file than '{path}'.")
     certificates = [Certificate.from_json(value) for value in rest]
-    wanted = [c for c in certificates if c.index < (args.images or len(data))]
+    return header, attackable([c for c in certificates if c.index < (args.images or len(data))])
+
+
+def _certificates(
+    given: tuple[Any, Any], content: bytes, surrogate: Any, data: Any, seed: int
+) -> Any:
+    from qrobust.attacks.smoothing import attack_certificates
+    from qrobust.certify import Certifier
+
+    header, certificates = given
     with Certifier(
-        content,
-        sigma=header["sigma"],
-        noise=header["noise"],
-        seed=int(header["seed"]) + 1,
+        content, sigma=header["sigma"], noise=header["noise"], seed=int(header["seed"]) + 1
     ) as certifier:
-        return attack_certificates(certifier, surrogate, data.x, wanted, seed=args.seed)
+        return attack_certificates(certifier, surrogate, data.x, certificates, seed=seed)
 
 
 def _progress(attacks: Iterable[Any]) -> Iterator[Any]:

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from attack_models import DIGITS, linear_model
 
+import qrobust.attacks
 from qrobust import cli
+from qrobust.attacks import suite
 from qrobust.certify import read_lines
 from qrobust.certify.journal import Journal
+from qrobust.commands import attack as command
 
 
 @pytest.fixture
@@ -47,9 +50,11 @@ def test_a_keras_model_gets_a_masking_report(tmp_path, weights, pixels, labels):
     arguments = ["--out", out, "--norm", "l2", "--epsilon", 60]
     assert run(tmp_path / "linear.keras", tmp_path / "x.npz", *arguments) == 0
     report = json.loads(out.read_text())
-    assert len(report["masking"]) == 6
+    assert len(report["masking"]) == 6 and report["masking_model"] == "linear.keras"
     names = [a["name"] for a in report["attacks"]]
-    assert names == ["FGSM", "BIM", "MI-FGSM", "PGD", "SPSA", "CW-L2", "DeepFool"]
+    assert names[:7] == ["FGSM", "BIM", "MI-FGSM", "PGD", "SPSA", "CW-L2", "DeepFool"]
+    # What the checks' own attacks found counts for the worst case and the curve.
+    assert names[7:9] == ["random", "Square"]
 
 
 @pytest.fixture
@@ -71,6 +76,8 @@ def test_honest_certificates_withstand_attacks(data, certificates, tmp_path):
     report = json.loads(out.read_text())
     assert report["attacked_certificates"] > 0 and report["broken_certificates"] == []
     assert {"PGD", "MI-FGSM"} <= {a["name"].split()[0] for a in report["attacks"]}
+    assert len(report["masking"]) == 6 and report["masking_model"] == "model.keras"
+    assert "## Masked gradients of model.keras" in out.with_suffix(".md").read_text()
 
 
 def test_a_false_certificate_is_printed_as_broken(data, certificates, tmp_path, capsys):
@@ -87,6 +94,43 @@ def test_certificates_of_other_data_are_refused(data, certificates, tmp_path, di
     np.savez(data, x=digits[0][1:], y=digits[1][1:])
     assert attack_certificates(data, certificates, tmp_path / "report.json") == 2
     assert "is about another file than" in capsys.readouterr().err
+
+
+def test_the_default_epsilon_goes_with_the_norm(tmp_path, weights, pixels, labels, monkeypatch):
+    np.savez(tmp_path / "x.npz", x=pixels[:2], y=labels[:2])
+    linear_model(weights).save(tmp_path / "linear.keras")
+    monkeypatch.setattr(suite, "white_box", lambda *_, **__: iter(()))
+    for norm, epsilon in (("linf", 8), ("l2", 128)):
+        out = tmp_path / f"{norm}.json"
+        assert run(tmp_path / "linear.keras", tmp_path / "x.npz", "--out", out, "--norm", norm) == 0
+        assert json.loads(out.read_text())["epsilon"] == epsilon
+
+
+def test_certificates_are_read_before_the_attacks(
+    data, certificates, tmp_path, monkeypatch, capsys
+):
+    def early(*_, **__):
+        raise RuntimeError("attacked before the certificates were read")
+
+    monkeypatch.setattr(suite, "black_box", early)
+    certificates.write_text("")
+    assert attack_certificates(data, certificates, tmp_path / "report.json") == 2
+    assert "holds no finished line" in capsys.readouterr().err
+
+
+def test_the_long_suite_looks_longer_for_masks(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        qrobust.attacks, "masking_checks", lambda *_, **options: seen.append(options)
+    )
+    for full in (False, True):
+        command._masking(None, None, None, None, full=full, seed=0)
+    assert seen[1]["queries"] >= 5 * seen[0]["queries"] and seen[1]["steps"] > seen[0]["steps"]
+
+
+def test_a_report_is_json(data, tmp_path, capsys):
+    assert run(DIGITS / "model.tflite", data, "--out", tmp_path / "report.md") == 2
+    assert "end its name in .json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qrobust.attacks import L2, LINF, Budget, PixelGrid, distances, project, verify
+from qrobust.attacks.generators import generators
 from qrobust.attacks.grid import random_start, violations
 
 GRIDS = (PixelGrid(), PixelGrid(-128, 127, 0.5), PixelGrid(0, 15))
@@ -44,7 +45,7 @@ def test_projections_are_integers_in_the_ball(problem):
 @given(problems(), st.integers(0, 2**32))
 def test_starts_lie_in_the_ball(problem, seed):
     grid, x, _, budget = problem
-    start = random_start(x, budget, grid, np.random.default_rng(seed))
+    start = random_start(x, budget, grid, generators(seed, len(x)))
     delta = (start - x).reshape(len(x), -1)
     size = np.linalg.norm(delta, axis=1, ord=np.inf if budget.norm == LINF else 2)
     assert (size <= budget.epsilon * (1 + 1e-12)).all()

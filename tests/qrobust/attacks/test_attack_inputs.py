@@ -7,7 +7,18 @@ import keras
 import numpy as np
 import pytest
 
-from qrobust.attacks import Budget, KerasTarget, PixelGrid, carlini_wagner, projected_gradient
+from qrobust.attacks import (
+    Budget,
+    KerasTarget,
+    PixelGrid,
+    basic_iterative,
+    carlini_wagner,
+    hop_skip_jump,
+    momentum_iterative,
+    projected_gradient,
+    spsa,
+    white_box,
+)
 from qrobust.attacks import square as square_attack
 
 BUDGET = Budget(8)
@@ -51,6 +62,56 @@ def test_models_that_are_no_classifiers(shape):
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="an attack needs"):
         KerasTarget(model)
+
+
+def test_a_subclassed_model_is_to_be_wrapped():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Own()
+    model(np.zeros((1, 4), np.float32))
+    with pytest.raises(ValueError, match=r"subclassed.*keras\.Model\(inputs"):
+        KerasTarget(model)
+
+
+@pytest.mark.parametrize(
+    ("attack", "options"),
+    [
+        (projected_gradient, {"losses": ()}),
+        (projected_gradient, {"losses": ("hinge",)}),
+        (projected_gradient, {"losses": "margin"}),
+        (projected_gradient, {"step": 0.0}),
+        (projected_gradient, {"restarts": 0}),
+        (basic_iterative, {"step": 0.0}),
+        (momentum_iterative, {"step": -1.0}),
+        (basic_iterative, {"steps": 0}),
+        (spsa, {"learning_rate": 0.0}),
+        (white_box, {"leave_out": ("CW",)}),
+        (white_box, {"leave_out": "SPSA"}),
+    ],
+)
+def test_useless_settings_of_bounded_attacks(attack, options, linear, pixels, labels):
+    with pytest.raises(ValueError, match="Received"):
+        attack(linear, pixels, labels, BUDGET, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"learning_rate": 0.0}, {"constant": 0.0}, {"confidence": -1.0}, {"searches": 0}],
+)
+def test_useless_settings_of_carlini_wagner(options, linear, pixels, labels):
+    with pytest.raises(ValueError, match="Received"):
+        carlini_wagner(linear, pixels, labels, **options)
+
+
+def test_an_unknown_norm_to_make_small(linear, pixels, labels):
+    with pytest.raises(ValueError, match="'l1'"):
+        hop_skip_jump(linear, pixels, labels, None, norm="l1")
 
 
 def test_a_grid_has_room():

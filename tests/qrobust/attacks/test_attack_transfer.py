@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from attack_models import linear_model
 
-from qrobust.attacks import Budget, KerasTarget, transfer_matrix
+from qrobust.attacks import (
+    Budget,
+    KerasTarget,
+    fast_gradient,
+    projected_gradient,
+    transfer_matrix,
+    transferred,
+)
+from qrobust.attacks.transfer import show
 
 BUDGET = Budget(30)
 
@@ -37,6 +45,52 @@ def test_transfer_follows_the_gradients(targets):
     row = next(line for line in table.splitlines() if line.startswith("| bottom"))
     assert [cell.strip() for cell in row.split("|")][2:5] == ["100.0%", "0.0%", "100.0%"]
     assert "gradient cosine" in table
+
+
+def level(mean):
+    """Class 0 where the upper half's mean is above a level."""
+    top = np.zeros((16, 2))
+    top[:8, 0], top[:8, 1] = 1 / 64, -1 / 64
+    bias = 8 * mean / 64
+    return KerasTarget(linear_model(top, np.array([-bias, bias])), name=f"above {mean}")
+
+
+@pytest.fixture(scope="module")
+def bright():
+    x = 140 + np.random.default_rng(1).integers(-4, 5, (20, 4, 4, 1))
+    return x, np.zeros(20, int)
+
+
+@pytest.mark.parametrize("source", [127.5, 90.5], ids=["boundary before", "boundary out of reach"])
+def test_points_beyond_the_source_s_boundary_are_shown(source, bright):
+    """The other boundary is 5 LSB behind the first, or the source never falls at all."""
+    source, other = level(source), level(122.5)
+    transfer = transfer_matrix([source], [other], *bright, BUDGET, steps=20)
+    assert transfer.accuracy.item() == 0
+    # What was shown, not what barely crossed the source's boundary: eight values by 30 LSB.
+    assert transfer.size[0] == {"l0": 8, "l1": 240, "l2": pytest.approx(30 * 8**0.5), "linf": 30}
+
+
+@pytest.mark.parametrize("surrogate", [127.5, 90.5, 160.5], ids=["before", "far", "errs already"])
+def test_a_surrogate_s_strongest_points_reach_the_target(surrogate, bright):
+    for attack in transferred(level(122.5), level(surrogate), *bright, BUDGET):
+        assert attack.accuracy == 0
+
+
+def test_the_strongest_point_fools_whatever_the_attack_did(bright):
+    source = level(127.5)
+    found = projected_gradient(source, *bright, BUDGET, stop=False)
+    assert found.fallen.all()
+    assert show(found, source, bright[1]).accuracy == 0
+    assert (np.abs(found.strongest - found.clean).max(axis=(1, 2, 3)) == 30).all()
+
+
+def test_other_attacks_may_craft(bright):
+    def craft(source, x, y):
+        return fast_gradient(source, x, y, BUDGET, stop=False)
+
+    transfer = transfer_matrix([level(90.5)], [level(122.5)], *bright, BUDGET, craft=craft)
+    assert transfer.accuracy.item() == 0
 
 
 def test_quantized_activations_swallow_perturbations(digits, digits_model):
