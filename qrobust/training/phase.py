@@ -105,10 +105,11 @@ def wrapped(model: Any, defence: Defence) -> Any:
 
 
 def unwrapped(model: Any) -> Any:
-    """The model inside ``wrapped``."""
+    """The model inside ``wrapped``, not compiled: its file needs no state of an optimizer."""
     last = model.layers[-1]
-    inside = isinstance(last, Consistency | SmoothAdversarial | Macer)
-    return last.layer if inside else model
+    if isinstance(last, Consistency | SmoothAdversarial | Macer):
+        return last.layer
+    return keras.Model(model.input, model.output, name=model.name)
 
 
 def save(model: Any, path: Path) -> None:

@@ -236,6 +236,7 @@ images = 8
     assert card.endswith("```\n\nTried: *less* noise.\n")
     assert "the first 8 test examples" in card and "under Square" in card
     assert card in capsys.readouterr().out
+    assert not keras.models.load_model(tmp_path / "model.keras").compiled
     from qrobust.certify import read_spec
 
     assert read_spec((tmp_path / "model.tflite").read_bytes()).sigma == 30
