@@ -34,7 +34,7 @@ from qrobust.attacks import (
     basic_iterative,
     carlini_wagner,
     fast_gradient,
-    masking_checks,
+    masking_suite,
     spsa,
     suite_settings,
     transfer_matrix,
@@ -69,17 +69,8 @@ def main() -> int:
     print(f"\nadversarial accuracy, {len(x)} images that all classify right, {budget}\n")
     print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3g"))
     masking = {}
-    settings = suite_settings(full)
     for target in targets:
-        found = masking_checks(
-            target,
-            x,
-            y,
-            budget,
-            steps=settings.masking_steps,
-            queries=settings.masking_queries,
-            seed=args.seed,
-        )
+        found = masking_suite(target, x, y, budget, full=full, seed=args.seed)
         masking[target.name] = [asdict(check) for check in found.checks]
         print(f"\nmasked gradients of {target.name}\n\n{masking_table(found.checks)}")
     crafts = crafting(budget, full=full, seed=args.seed)

@@ -43,8 +43,7 @@ from qrobust.attacks import (
     Search,
     TFLiteTarget,
     black_box,
-    masking_checks,
-    suite_settings,
+    masking_suite,
     transferred,
     white_box,
     worst_case,
@@ -91,17 +90,8 @@ def main() -> int:
             rows.append(row)
             print(row, flush=True)
     masking = {}
-    settings = suite_settings(args.full)
     for target in (ours, baseline):
-        checked = masking_checks(
-            target,
-            x,
-            y,
-            budget,
-            steps=settings.masking_steps,
-            queries=settings.masking_queries,
-            seed=args.seed,
-        )
+        checked = masking_suite(target, x, y, budget, full=args.full, seed=args.seed)
         found[target.name] += checked.attacks
         masking[target.name] = [asdict(check) for check in checked.checks]
         print(f"\nmasked gradients of {target.name}\n\n{masking_table(checked.checks)}")

@@ -22,6 +22,7 @@ from qrobust.attacks.square import square
 from qrobust.attacks.suite import (
     SMALLEST_L2,
     black_box,
+    masking_suite,
     robustness_curve,
     transferred,
     white_box,
@@ -56,6 +57,7 @@ __all__ = [
     "fast_gradient",
     "hop_skip_jump",
     "masking_checks",
+    "masking_suite",
     "momentum_iterative",
     "project",
     "projected_gradient",

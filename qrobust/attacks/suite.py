@@ -12,6 +12,7 @@ from qrobust.attacks.cleverhans_attacks import basic_iterative, fast_gradient, m
 from qrobust.attacks.deepfool import deepfool
 from qrobust.attacks.grid import distances
 from qrobust.attacks.hop_skip_jump import hop_skip_jump
+from qrobust.attacks.masking import Masking, masking_checks
 from qrobust.attacks.projected_gradient import projected_gradient
 from qrobust.attacks.random_search import random_search
 from qrobust.attacks.search import Attacked
@@ -161,6 +162,22 @@ def transferred(
     yield show(pgd, target, y, name=f"{pgd.name} on {surrogate.name}")
     momentum = momentum_iterative(surrogate, x, y, budget, steps=s.steps, step=step, stop=False)
     yield show(momentum, target, y, name=f"{momentum.name} on {surrogate.name}")
+
+
+def masking_suite(
+    target: Target,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    budget: Budget,
+    *,
+    full: bool = False,
+    seed: int = 0,
+) -> Masking:
+    """The masking checks with the steps and queries of a suite; arguments as for `white_box`."""
+    s = suite_settings(full)
+    return masking_checks(
+        target, x, y, budget, steps=s.masking_steps, queries=s.masking_queries, seed=seed
+    )
 
 
 def worst_case(attacks: Sequence[Attacked], budget: Budget) -> float:

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         _check_surrogate(args, target, surrogate)
     if surrogate is None and args.model.suffix != _TFLITE:
         attacks = list(_progress(suite.white_box(target, x, y, budget, **options)))
-        masking = _masking(target, x, y, budget, **options)
+        masking = suite.masking_suite(target, x, y, budget, **options)
         attacks += masking.attacks
         extra["checks"] = masking.checks
     else:
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         if surrogate is not None:
             shown = suite.transferred(target, surrogate, x, y, budget, **options)
             attacks += _progress(shown)
-            masking = _masking(surrogate, x, y, budget, **options)
+            masking = suite.masking_suite(surrogate, x, y, budget, **options)
             extra |= {"checks": masking.checks, "checked": surrogate.name}
     if given is not None:
         attacked, broken = _certificates(given, content, surrogate, data, args.seed)
@@ -152,14 +152,6 @@ def _check_surrogate(args: argparse.Namespace, target: Any, surrogate: Any) -> N
             f"'{args.surrogate}' takes {surrogate.shape} and knows {surrogate.classes} classes, "
             f"'{args.model}' {target.shape} and {target.classes}. Give a surrogate of the same."
         )
-
-
-def _masking(target: Any, x: Any, y: Any, budget: Any, *, full: bool, seed: int) -> Any:
-    from qrobust.attacks import masking_checks, suite_settings
-
-    s = suite_settings(full)
-    settings = {"steps": s.masking_steps, "queries": s.masking_queries}
-    return masking_checks(target, x, y, budget, seed=seed, **settings)
 
 
 def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> tuple[Any, Any]:
