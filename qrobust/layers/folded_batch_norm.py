@@ -22,7 +22,13 @@ class FoldedBatchNorm:
     That is batch norm of the quantized layer at the cost of one convolution. (Folding with batch
     statistics, as QKeras does, convolves twice.) Moving statistics follow the quantized kernel's
     results, which is what inference sees.
+
+    Attributes:
+        frozen: whether the moving statistics are fixed and training computes what inference
+            computes; see ``qrobust.callbacks.FreezeStatistics``.
     """
+
+    frozen = False
 
     def _init_norm(
         self, kernel_quantizer: Any, bias_quantizer: Any, momentum: float, epsilon: float
@@ -65,9 +71,10 @@ class FoldedBatchNorm:
         return (-1,)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Normalize with the batch's statistics in training, with the moving ones otherwise."""
+        """Normalize: in training, unless frozen, by the batch; else by the moving statistics."""
         z = self._linear(inputs, self.folded_kernel())
-        y = self._normalized(z) if training else z + self.folded_bias()
+        batch = training and not self.frozen
+        y = self._normalized(z) if batch else z + self.folded_bias()
         return y if self.activation is None else self.activation(y)
 
     def _normalized(self, z: Any) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from qrobust.quantization.bit_widths import BitsByName, BitWidths
+from qrobust.quantization.compile_again import compile_again
 from qrobust.quantization.twins import relu_quantizer, weight_quantizer
 from qrobust.quantizers import PowerOfTwoWeights, QuantizedRelu, StochasticTernary
 from qrobust.quantizers.weight_quantizer import WeightQuantizer
@@ -57,7 +58,7 @@ def set_bits(
         widths.check()
     for layer, name, quantizer in changes:
         _replace(layer, name, quantizer)
-    _compile_again(model)
+    compile_again(model)
 
 
 def current_bits(model: Any) -> tuple[dict[str, int], dict[str, int]]:
@@ -109,9 +110,3 @@ def _replace(layer: Any, name: str, quantizer: Any) -> None:
     if plain != name:
         setattr(layer, plain, quantizer)
         layer.quantizers[0] = quantizer
-
-
-def _compile_again(model: Any) -> None:
-    for kind in ("train", "test", "predict"):
-        if getattr(model, f"{kind}_function", None) is not None:
-            getattr(model, f"make_{kind}_function")(force=True)

@@ -8,7 +8,12 @@ import keras
 import numpy as np
 from tqdm.keras import TqdmCallback
 
-from qrobust.callbacks import BitWidthSchedule, CertifiedAccuracy, ReproducibleEpochs
+from qrobust.callbacks import (
+    BitWidthSchedule,
+    CertifiedAccuracy,
+    FreezeStatistics,
+    ReproducibleEpochs,
+)
 from qrobust.datasets import Dataset, Split
 from qrobust.layers import Consistency, Macer, SmoothAdversarial
 from qrobust.training.batches import batches, count
@@ -145,6 +150,9 @@ def _callbacks(
     if phase == QUANTIZED and quantization.weight_schedule:
         schedule = {int(epoch): bits for epoch, bits in quantization.weight_schedule.items()}
         callbacks.append(BitWidthSchedule(schedule))
+    training = recipe.training
+    if phase == QUANTIZED and training.frozen_epochs:
+        callbacks.append(FreezeStatistics(training.epochs - training.frozen_epochs))
     if watched is not None:
         sigma = recipe.defence.sigma
         callbacks.append(CertifiedAccuracy(watched.x, watched.y, radii=[sigma], every=5))

@@ -98,6 +98,8 @@ class Training:
         float_epochs: of its float twin before, from which it starts.
         batch_size: images.
         learning_rate: Adam's for the quantized network, decayed along a cosine.
+        frozen_epochs: the last of ``epochs``, with fixed statistics of batch norm: what is
+            trained is then exactly what is exported (``callbacks.FreezeStatistics``).
         float_learning_rate: the same for its float twin; 0 for that of the quantized network.
         watch: examples whose certified accuracy at a radius of sigma is logged every five epochs,
             of the validation set or, without one, held out of the training set; 0 for none.
@@ -107,6 +109,7 @@ class Training:
     float_epochs: int = 0
     batch_size: int = 128
     learning_rate: float = 3e-3
+    frozen_epochs: int = 0
     float_learning_rate: float = 0.0
     watch: int = 0
 
@@ -207,6 +210,7 @@ def _check_counts(recipe: Recipe, path: Path) -> None:
     for name, value, least in (
         ("[training] epochs", training.epochs, 0),
         ("[training] float_epochs", training.float_epochs, 0),
+        ("[training] frozen_epochs", training.frozen_epochs, 0),
         ("[training] batch_size", training.batch_size, 1),
         ("[training] watch", training.watch, 0),
         ("[certification] images", certification.images, 0),
@@ -216,6 +220,11 @@ def _check_counts(recipe: Recipe, path: Path) -> None:
     ):
         if value < least:
             raise ValueError(f"{path}: {name} is at least {least}. Received: {value}")
+    if training.frozen_epochs > training.epochs:
+        raise ValueError(
+            f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
+            f"Received: {training.frozen_epochs}"
+        )
     if certification.images and not recipe.defence.sigma > 0:
         raise ValueError(
             f"{path}: without noise there is nothing to certify. Set [defence] sigma above 0, or "

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from attack_models import DIGITS, linear_model
 
-import qrobust.attacks
 from qrobust import cli
 from qrobust.attacks import suite
 from qrobust.certify import read_lines
 from qrobust.certify.journal import Journal
-from qrobust.commands import attack as command
 
 
 @pytest.fixture
@@ -120,11 +118,9 @@ def test_certificates_are_read_before_the_attacks(
 
 def test_the_long_suite_looks_longer_for_masks(monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        qrobust.attacks, "masking_checks", lambda *_, **options: seen.append(options)
-    )
+    monkeypatch.setattr(suite, "masking_checks", lambda *_, **options: seen.append(options))
     for full in (False, True):
-        command._masking(None, None, None, None, full=full, seed=0)
+        suite.masking_suite(None, None, None, None, full=full, seed=0)
     assert seen[1]["queries"] >= 5 * seen[0]["queries"] and seen[1]["steps"] > seen[0]["steps"]
 
 

@@ -55,6 +55,7 @@ def test_words_and_weights(tmp_path):
         (GOOD.replace("epochs = 2", 'epochs = "two"'), r"'epochs' is of type int. Received: 'two'"),
         (GOOD.replace("[training]\nepochs = 2", ""), "missing.*training"),
         (GOOD.replace("name", "name =", 1), "is not TOML"),
+        (GOOD + "frozen_epochs = 3\n", "frozen_epochs are some of epochs = 2. Received: 3"),
         (GOOD + "batch_size = 0\n", r"\[training\] batch_size is at least 1. Received: 0"),
         (GOOD.replace("epochs = 2", "epochs = -1"), r"epochs is at least 0. Received: -1"),
         (GOOD.replace("sigma = 64", "sigma = 0"), "without noise there is nothing to certify"),

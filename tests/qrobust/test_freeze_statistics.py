@@ -1,0 +1,108 @@
+"""Training with fixed statistics trains the function that is exported."""
+
+import keras
+import numpy as np
+import pytest
+from noisy_models import examples, noisy_model
+
+from qrobust import layers, quantize
+from qrobust.callbacks import FreezeStatistics, ReproducibleEpochs
+from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+
+L = keras.layers
+
+
+def compiled():
+    normal = keras.initializers.RandomNormal(seed=2)
+    hidden = L.Dense(6, use_bias=False, kernel_initializer=normal, name="hidden")
+    norm = L.BatchNormalization(momentum=0.8)
+    model = quantize(noisy_model(hidden, norm, L.ReLU()), 2, 4, seed=9)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss)
+    return model
+
+
+def folded(model):
+    (layer,) = (x for x in model._flatten_layers() if isinstance(x, FoldedBatchNorm))
+    return layer
+
+
+def values(variables):
+    return [keras.ops.convert_to_numpy(v).copy() for v in variables]
+
+
+class Record(keras.callbacks.Callback):
+    """Statistics and weights of the folded layer after every epoch."""
+
+    def on_train_begin(self, logs=None):
+        self.statistics, self.weights = [], []
+
+    def on_epoch_end(self, epoch, logs=None):
+        layer = folded(self.model)
+        self.statistics.append(values([layer.moving_mean, layer.moving_variance]))
+        self.weights.append(values([layer.kernel, layer.gamma, layer.beta]))
+
+
+def fit(model, *callbacks, **options):
+    x, y = examples(24)
+    settings = {"batch_size": 8, "shuffle": False, "verbose": 0}
+    return model.fit(x, y, callbacks=[*callbacks], **settings, **options)
+
+
+def differ(some, others):
+    return any(np.abs(a - b).max() > 0 for a, b in zip(some, others, strict=True))
+
+
+def test_statistics_stop_and_weights_go_on():
+    model, record = compiled(), Record()
+    fit(model, FreezeStatistics(2), record, epochs=4)
+    first, second, third, fourth = record.statistics
+    assert differ(first, second) and not differ(second, third) and not differ(third, fourth)
+    for weights in zip(record.weights[2], record.weights[3], strict=True):
+        assert np.abs(weights[0] - weights[1]).max() > 0
+
+
+def test_a_frozen_layer_trains_what_it_infers():
+    rng = np.random.default_rng(0)
+    x = rng.normal(0.5, 2, (8, 6, 6, 3)).astype("float32")
+    layer = layers.Conv2DBatchNorm(4, 3)
+    layer(x)
+    layer.moving_mean.assign(rng.normal(0, 1, 4))
+    assert differ([layer(x, training=True)], [layer(x, training=False)])
+    layer.frozen = True
+    np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
+
+
+def test_a_training_that_resumes_in_a_frozen_epoch_goes_on(tmp_path):
+    def callbacks():
+        return ReproducibleEpochs(), FreezeStatistics(1)
+
+    whole, broken = compiled(), compiled()
+    fit(whole, *callbacks(), epochs=3)
+    fit(broken, *callbacks(), epochs=2)
+    broken.save(tmp_path / "checkpoint.keras")
+    resumed = keras.models.load_model(tmp_path / "checkpoint.keras")
+    fit(resumed, *callbacks(), epochs=3, initial_epoch=2)
+    for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_second_fit_begins_anew():
+    model, record = compiled(), Record()
+    fit(model, FreezeStatistics(0), epochs=1)
+    fit(model, FreezeStatistics(2), record, epochs=2)
+    assert differ(*record.statistics) and not folded(model).frozen
+
+
+@pytest.mark.parametrize("epoch", [-1, 1.5])
+def test_epochs_are_counted_from_0(epoch):
+    with pytest.raises(ValueError, match="counted from 0. Received"):
+        FreezeStatistics(epoch)
+
+
+def test_a_model_without_folded_batch_norm_is_refused():
+    model = quantize(noisy_model(L.Dense(6)), 4, 4, seed=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    with pytest.raises(ValueError, match="found no folded batch norm"):
+        fit(model, FreezeStatistics(0), epochs=1)
