@@ -41,10 +41,11 @@ def projected_gradient(
 
     The direction is the gradient's sign (L-inf) or the gradient over its L2 norm. The gradient is
     taken at the integer input nearest to ``z``, while ``z`` itself stays real, so that steps far
-    under 1 LSB add up. An image that fell is left alone. In the second half of the steps, an image
-    whose loss did not rise for a tenth of them goes back to its best point with half the step (a
-    schedule after Croce and Hein's). CleverHans's own PGD draws its starts from TensorFlow's global
-    generator and goes on with images that fell; a test compares both.
+    under 1 LSB add up. An image that fell is left alone. An image whose loss did not rise for a
+    tenth of the steps goes back to its best point with half the step (a schedule after Croce and
+    Hein's), so the first step may be long, and on quantized networks it should be: their
+    activations are plateaus, which short steps do not leave. CleverHans's own PGD draws its starts
+    from TensorFlow's global generator and goes on with images that fell; a test compares both.
 
     Args:
         target: shows gradients.
@@ -53,7 +54,7 @@ def projected_gradient(
         budget: the ball.
         steps: of each restart.
         restarts: the first from the clean image, the others from random points of the ball.
-        step: the first, in LSB; ``2.5 * epsilon / steps`` by default.
+        step: the first, in LSB; ``epsilon / 2`` by default.
         losses: restarts take them in turn; the k-th ``"targeted"`` restart goes for the k-th most
             likely other class of the clean image.
         stop: False to take all steps with all images, for the strongest point of each: what is
@@ -78,7 +79,7 @@ def projected_gradient(
     search = Search(source, x, y, budget, stop=stop)
     rngs = generators(seed, len(search.x))
     others = runners_up(search.logits, search.y)
-    step = 2.5 * budget.epsilon / steps if step is None else step
+    step = budget.epsilon / 2 if step is None else step
     aimed = 0
     for restart in range(restarts):
         rows = search.standing
@@ -115,7 +116,7 @@ def _ascend(
         values = loss_values(logits[stands], search.y[rows], loss, other[rows])
         climb.keep(stands)
         climb.note(z[stands], gradients[stands], values)
-        if count >= steps // 2 and count % max(2, steps // 10) == 0:
+        if count and count % max(2, steps // 10) == 0:
             climb.turn_back()
         z = climb.z + climb.length * direction(climb.gradients, budget.norm)
         z = np.clip(into_ball(z, search.x[rows], budget), search.grid.low, search.grid.high)

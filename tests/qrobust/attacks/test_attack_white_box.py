@@ -199,7 +199,7 @@ def test_pgd_finds_what_cleverhans_s_finds(norm, digits, digits_model):
     left = int((target.logits(theirs.numpy()).argmax(axis=1) == y).sum())
     assert 0 < left < len(y)
     ours = projected_gradient(target, x, y, budget, steps=20, restarts=2, losses=("cross_entropy",))
-    assert (~ours.fallen).sum() <= left + 1
+    assert (~ours.fallen).sum() <= left
 
 
 @pytest.mark.parametrize(
