@@ -6,10 +6,11 @@
         [--json OUT.json]
 
 White box: FGSM, BIM, MI-FGSM and PGD on both Keras models, with an L2 budget Carlini-Wagner and
-DeepFool too. Black box: random search, Square, SPSA and HopSkipJump, on our exported file and on
+DeepFool too. Black box: Square, SPSA and HopSkipJump, on our exported file and on
 the baseline's where ``--baseline-tflite`` gives it, else on the baseline as Keras runs it.
 Transfer: PGD and MI-FGSM on a third network (``--surrogate``), else on the other side's Keras
-model; listed, and in nobody's mean. Masking checks are printed for both Keras models. Images: of
+model. Transfer and random search, which is a control and no attack, are listed and in nobody's
+mean. Masking checks are printed for both Keras models. Images: of
 the test part, drawn by the seed, that all models classify correctly. The mean gain is ours minus
 the baseline's, in points.
 
@@ -85,7 +86,8 @@ def main() -> int:
             found["ours"].append(mine)
             found["baseline"].append(theirs)
             left = 100 * mine.within(budget), 100 * theirs.within(budget)
-            row = {"box": kind, "attack": mine.name.split(" on ")[0]}
+            attack = mine.name.split(" on ")[0]
+            row = {"box": "control" if attack == "random" else kind, "attack": attack}
             row |= {"ours": left[0], "baseline": left[1], "gain": left[0] - left[1]}
             rows.append(row)
             print(row, flush=True)
