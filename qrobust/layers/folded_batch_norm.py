@@ -64,7 +64,11 @@ class FoldedBatchNorm:
         return bias if self.bias_quantizer is None else self.bias_quantizer(bias)
 
     def _scale(self) -> Any:
-        return self.gamma / ops.sqrt(self.moving_variance + self.epsilon)
+        deviation = ops.sqrt(self.moving_variance + self.epsilon)
+        # TensorFlow's graphs turn a division by a root into a product with an approximate inverse
+        # root: another last bit than the exported one, and so another integer for a weight that
+        # training left on the edge between two. The maximum changes nothing and stands between.
+        return self.gamma / ops.maximum(deviation, 1e-30)
 
     def _scale_shape(self) -> tuple[int, ...]:
         """The shape in which one value per channel broadcasts against the kernel."""

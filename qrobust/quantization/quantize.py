@@ -16,9 +16,16 @@ from qrobust.layers import (
     Macer,
     SmoothAdversarial,
 )
+from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 from qrobust.quantization.bit_widths import BitsByName, BitWidths
 from qrobust.quantization.ranges import integer_bits, observe, predict
-from qrobust.quantization.twins import LINEAR, copy_linear, linear_twin, relu_quantizer
+from qrobust.quantization.twins import (
+    LINEAR,
+    copy_linear,
+    is_linear,
+    linear_twin,
+    relu_quantizer,
+)
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.lower.walk import functional, is_model, nodes
 
@@ -149,7 +156,7 @@ class _Quantization:
         x = inputs[0]
         if isinstance(layer, JacobianRegularized) and not layer.wraps_model:
             return self._linear(layer.layer, output, x, wrapper=layer)
-        if type(layer) in LINEAR:
+        if is_linear(layer):
             return self._linear(layer, output, x, wrapper=None)
         if layer in self.folded.values():
             return x
@@ -194,8 +201,9 @@ class _Quantization:
         elif not softmax and activation is not keras.activations.linear:
             raise ValueError(_no_twin(layer.name, activation))
         norm = self.folded.get(id(layer))
+        own = layer if isinstance(layer, FoldedBatchNorm) else norm
         if id(layer) not in self.twins:
-            self.twins[id(layer)] = (layer, norm, self._linear_twin(layer, norm, quantizer))
+            self.twins[id(layer)] = (layer, own, self._linear_twin(layer, own, quantizer))
         twin = self.twins[id(layer)][2]
         if wrapper is not None:
             twin = _rewrapped(wrapper, twin)
@@ -270,7 +278,7 @@ class _Quantization:
 
     def _copy_weights(self) -> None:
         for layer, norm, twin in self.twins.values():
-            if type(layer) in LINEAR:
+            if is_linear(layer):
                 copy_linear(layer, norm, twin)
             elif layer.weights and not is_model(_inner_model(layer)):
                 twin.set_weights(layer.get_weights())

@@ -24,11 +24,17 @@ _PLAIN = {
     keras.layers.Conv2D: qkeras.QConv2D,
     keras.layers.DepthwiseConv2D: qkeras.QDepthwiseConv2D,
 }
-_FOLDED = {
+FOLDED = {
     keras.layers.Dense: DenseBatchNorm,
     keras.layers.Conv2D: Conv2DBatchNorm,
     keras.layers.DepthwiseConv2D: DepthwiseConv2DBatchNorm,
 }
+
+
+def is_linear(layer: Any) -> bool:
+    """Whether a layer is a float Dense, Conv2D or DepthwiseConv2D, batch norm folded in or not."""
+    kind = type(layer)
+    return kind in LINEAR or (kind in FOLDED.values() and layer.kernel_quantizer is None)
 
 
 def weight_quantizer(
@@ -68,15 +74,15 @@ def linear_twin(
     """A QKeras layer, or a folded one when a batch norm follows; weights are not set yet.
 
     Args:
-        layer: a Dense, Conv2D or DepthwiseConv2D layer.
-        norm: the BatchNormalization after it, or None.
+        layer: what ``is_linear`` says yes to.
+        norm: the BatchNormalization after it, the layer itself if folded, or None.
         activation: of the twin: a quantizer or None.
         weight_bits: 2 to 8, "binary", "ternary" or "stochastic_ternary".
         weight_scale: see ``PowerOfTwoWeights``.
         seed: of stochastic weights.
     """
     kind = type(layer)
-    depthwise = kind is keras.layers.DepthwiseConv2D
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     config = layer.get_config()
     config["activation"] = activation
     for key in ("lora_rank", "lora_alpha", "quantization_config", "groups"):
@@ -86,7 +92,8 @@ def linear_twin(
     quantizer = weight_quantizer(weight_bits, weight_scale, axes, seed)
     if norm is not None:
         config.update(momentum=norm.momentum, epsilon=norm.epsilon)
-        return _FOLDED[kind](**config, kernel_quantizer=quantizer, bias_quantizer=FixedPoint())
+        config.update(kernel_quantizer=quantizer, bias_quantizer=FixedPoint())
+        return FOLDED.get(kind, kind)(**config)
     name = "depthwise_quantizer" if depthwise else "kernel_quantizer"
     return _PLAIN[kind](**config, **{name: quantizer}, bias_quantizer=FixedPoint())
 
@@ -101,9 +108,9 @@ def copy_linear(source: Any, norm: Any, twin: Any) -> None:
         if source.use_bias:
             twin.bias.assign(bias)
         return
-    if norm.scale:
+    if getattr(norm, "scale", True):
         twin.gamma.assign(norm.gamma)
-    if norm.center:
+    if getattr(norm, "center", True):
         twin.beta.assign(norm.beta)
     # The norm subtracts its mean from kernel plus bias; the twin has no bias to add.
     twin.moving_mean.assign(np.asarray(norm.moving_mean) - bias)

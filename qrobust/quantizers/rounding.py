@@ -36,14 +36,34 @@ def quantize_clipped(x: Any, *, step: float, low: float, high: float) -> Any:
     # One kernel each way where TensorFlow has it: memory traffic is what quantized training pays
     # for. Its fake quantization subtracts `low` before it rounds, which is exact for zero only.
     if keras.backend.backend() == "tensorflow" and low == 0 and levels in _FAKE_QUANT_LEVELS:
-        import tensorflow as tf
-
-        bits = levels.bit_length() - 1
-        return tf.quantization.fake_quant_with_min_max_args(x, 0.0, high, num_bits=bits)
+        return _fake_quantized(x, high, bits=levels.bit_length() - 1)
     return _quantize_clipped(x, step, low, high)
 
 
 _FAKE_QUANT_LEVELS = {2**bits for bits in range(2, 9)}
+
+
+def _fake_quantized(x: Any, high: float, *, bits: int) -> Any:
+    """TensorFlow's operators, with the gradient of the gradient that they lack.
+
+    A penalty on a Jacobian asks for it; without, layers behind the first quantizer would get none.
+    """
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def quantized(x: Any) -> Any:
+        y = tf.quantization.fake_quant_with_min_max_args(x, 0.0, high, num_bits=bits)
+        return y, lambda upstream: masked(upstream, x)
+
+    @tf.custom_gradient
+    def masked(upstream: Any, x: Any) -> Any:
+        inside = tf.quantization.fake_quant_with_min_max_args_gradient(
+            upstream, x, 0.0, high, num_bits=bits
+        )
+        # Linear in what comes from above, and constant in x almost everywhere.
+        return inside, lambda second: (masked(second, x), None)
+
+    return quantized(x)
 
 
 def _quantize_clipped(x: Any, step: float, low: float, high: float) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from qrobust.layers import BatchNormalization, GridNoise, JacobianRegularized
-from qrobust.quantization.twins import LINEAR
+from qrobust.quantization.units import find_units
 from tflite_export.lower.walk import walk
 
 
@@ -19,17 +19,28 @@ def defend(
     maximum: int = 255,
     seed: int | None = None,
 ) -> Any:
-    """The same layers, with integer noise on the input and a penalty on every linear layer.
+    """The same function, with integer noise on the input and a penalty on every linear layer.
+
+    With a penalty, a linear layer, its batch norm and its ReLU become one layer, whose Jacobian is
+    that of all three: ``phi'(z) * gamma / sqrt(variance) * W``. A penalty on W alone would be
+    undone by the batch norm behind it.
 
     Args:
         model: a float Sequential or Functional model of one input; its layers are shared, but
-            for batch norms, whose copies train faster.
+            for batch norms, whose copies train faster, and for those with a penalty.
         sigma: of the input noise in LSB; 0 for none.
         jacobian: weight of the per-layer Jacobian penalty; 0 for none.
         exponent: log2 of the input's step, in the model's units.
         minimum: smallest input, in LSB.
         maximum: largest input, in LSB.
         seed: of the noise.
+
+    Returns:
+        A Functional model, not compiled, from integers to what the model gives.
+
+    Raises:
+        ExportError: the model has no recorded graph.
+        ValueError: a negative sigma or weight.
     """
     (old,) = model.inputs
     inputs = keras.Input(old.shape[1:], name=old.name)
@@ -37,9 +48,18 @@ def defend(
         sigma, exponent=exponent, minimum=minimum, maximum=maximum, seed=seed, name="noise"
     )
 
+    units = {id(unit.linear): unit for unit in find_units(model)} if jacobian else {}
+    absorbed = {id(layer) for unit in units.values() for layer in (unit.norm, unit.relu)}
+
     def visit(layer: Any, tensors: Any) -> Any:
-        if jacobian and type(layer) in LINEAR:
-            return JacobianRegularized(layer, jacobian)(tensors[0])
+        unit = units.get(id(layer))
+        if unit is not None:
+            own = unit.float_layer()
+            y = JacobianRegularized(own, jacobian)(tensors[0])
+            unit.copy_weights(own)
+            return y
+        if id(layer) in absorbed:
+            return tensors[0]
         if type(layer) is keras.layers.BatchNormalization:
             layer = _faster(layer)
         return layer(tensors[0] if len(tensors) == 1 else list(tensors))

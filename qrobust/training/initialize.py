@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+
+from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+
 
 def initialize(model: Any, seed: int) -> None:
     """Draw every kernel again from its own initializer, with a seed per layer.
@@ -23,18 +27,29 @@ def initialize(model: Any, seed: int) -> None:
             break
 
 
-def pair_layers(source: Any, target: Any) -> list[tuple[Any, Any]]:
-    """Layers with learned weights of two float models, in order, whatever they are called.
+def copy_weights(source: Any, target: Any) -> None:
+    """Give a float model the weights of another, layer by layer, whatever the layers are called.
 
-    Noise and penalties, which one of the models may lack, are left out.
+    Noise and penalties, which one of the models may lack, are left out. A folded layer of the
+    source is a linear layer and a batch norm of the target.
 
     Raises:
-        ValueError: the models have other numbers of such layers.
+        ValueError: the models have other numbers of layers, or weights of other shapes.
     """
-    pairs = [_learned(model) for model in (source, target)]
-    if len(pairs[0]) != len(pairs[1]):
-        raise ValueError(f"it has {len(pairs[0])} layers with weights, not {len(pairs[1])}")
-    return list(zip(*pairs, strict=True))
+    given = [weights for layer in _learned(source) for weights in _unfolded(layer)]
+    layers = _learned(target)
+    if len(given) != len(layers):
+        raise ValueError(f"it has {len(given)} layers with weights, not {len(layers)}")
+    for weights, layer in zip(given, layers, strict=True):
+        layer.set_weights(weights)
+
+
+def _unfolded(layer: Any) -> list[list[Any]]:
+    if not isinstance(layer, FoldedBatchNorm):
+        return [layer.get_weights()]
+    norm = [layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance]
+    bias = np.zeros(layer.gamma.shape, "float32")
+    return [[np.asarray(layer.kernel), bias], [np.asarray(value) for value in norm]]
 
 
 def _learned(model: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from qrobust.callbacks import BitWidthSchedule
 from qrobust.layers.input_noise import input_noise
 from qrobust.quantization.set_bits import set_bits
 from qrobust.training.defend import defend
-from qrobust.training.initialize import initialize, pair_layers
+from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
@@ -177,8 +177,7 @@ def build(recipe: Recipe, dataset: datasets.Dataset) -> Any:
 def _load_weights(model: Any, path: str) -> None:
     """Start from a trained float model of the same layers, whatever they are called."""
     try:
-        for source, layer in pair_layers(keras.models.load_model(path), model):
-            layer.set_weights(source.get_weights())
+        copy_weights(keras.models.load_model(path), model)
     except (OSError, ValueError) as error:
         raise ValueError(f"[network] weights: '{path}' does not fit: {error}") from None
 

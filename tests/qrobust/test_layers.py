@@ -9,7 +9,7 @@ import tensorflow as tf
 from qrobust import layers
 from qrobust.callbacks import NoiseSchedule
 from qrobust.layers.integer_global_average_pooling2d import nearest_share
-from qrobust.quantizers import FixedPoint, PowerOfTwoWeights, QuantizedRelu
+from qrobust.quantizers import FixedPoint, PowerOfTwoWeights, QuantizedBits, QuantizedRelu
 
 L = keras.layers
 NORMAL = keras.initializers.RandomNormal(stddev=0.5, seed=3)
@@ -170,6 +170,29 @@ def test_random_projections_are_unbiased():
     np.testing.assert_allclose(float(wrapped.losses[0]), full_jacobian_norm(inner, x), rtol=0.05)
 
 
+@pytest.mark.parametrize("quantizer", [QuantizedRelu(4, 1), QuantizedRelu(1, 1), QuantizedBits(8)])
+def test_the_penalty_reaches_layers_behind_a_quantizer(quantizer):
+    """Its gradient is that of the closed form, with the surrogate's derivative held."""
+    hidden = L.Dense(8, activation=quantizer, kernel_initializer=NORMAL)
+    logits = L.Dense(4, kernel_initializer=NORMAL)
+    wrapped = layers.JacobianRegularized(
+        keras.Sequential([keras.Input((6,)), hidden, logits]), weight=2.0, projections=-1
+    )
+    x = np.random.default_rng(0).normal(0, 0.4, (5, 6)).astype("float32")
+    kernels = [hidden.kernel.value, logits.kernel.value]
+    with tf.GradientTape() as tape:
+        wrapped(x, training=True)
+        penalty = wrapped.losses[0]
+    gradients = tape.gradient(penalty, kernels)
+    derivative = quantizer.derivative(x @ hidden.kernel + hidden.bias)
+    with tf.GradientTape() as tape:
+        jacobian = tf.einsum("bh,ih,hc->bic", derivative, *kernels)
+        expected = tf.reduce_sum(tf.square(jacobian)) / len(x)
+    np.testing.assert_allclose(penalty, expected, rtol=1e-5)
+    for ours, theirs in zip(gradients, tape.gradient(expected, kernels), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
 def test_the_penalty_shrinks_the_jacobian_in_training():
     x = np.random.default_rng(0).normal(0, 1, (64, 6)).astype("float32")
     y = np.random.default_rng(1).integers(0, 4, 64)
@@ -244,6 +267,19 @@ def test_without_quantizers_it_is_keras_batch_norm(kind):
     np.testing.assert_allclose(
         folded(x, training=False), norm(plain(x), training=False), rtol=1e-3, atol=1e-4
     )
+
+
+def test_graphs_fold_with_the_same_bits_as_eager_code():
+    """A weight on the edge between two integers is the same one in predict and in the export."""
+    layer = layers.Conv2DBatchNorm(400, 1)
+    layer.build((None, 4, 4, 1))
+    rng = np.random.default_rng(0)
+    for variable in (layer.gamma, layer.moving_variance):
+        variable.assign(rng.uniform(0.1, 2, 400))
+    layer.kernel.assign(np.ones((1, 1, 1, 400)))
+    compiled = tf.function(lambda: (layer.folded_kernel(), layer.folded_bias()))
+    for graph, eager in zip(compiled(), (layer.folded_kernel(), layer.folded_bias()), strict=True):
+        np.testing.assert_array_equal(graph, eager)
 
 
 # --- Integer average --------------------------------------------------------------------------
