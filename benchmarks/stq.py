@@ -186,6 +186,12 @@ def keyword_network(folder: Path, data: str | None) -> Any:
     import tensorflow as tf
 
     words = datasets.speech_commands(data).class_names
+    unknown = sorted(set(words) - set(datasets.KEYWORDS))
+    if unknown:
+        raise SystemExit(
+            f"{folder.name} knows {', '.join(datasets.KEYWORDS)}; take other folders out of the "
+            f"data set. Received: {', '.join(unknown)}"
+        )
     columns = [datasets.KEYWORDS.index(word) for word in words]
     saved = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
     model = ds_cnn(classes=len(words), input_scale=2.0**FEATURE_EXPONENT)

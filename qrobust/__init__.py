@@ -9,11 +9,15 @@ from typing import Any
 
 _PACKAGES = (
     "architectures",
+    "attacks",
+    "audio",
     "callbacks",
     "certify",
     "datasets",
     "layers",
+    "quantization",
     "quantizers",
+    "training",
 )
 _HOMES = {"quantize": "qrobust.quantization"}
 

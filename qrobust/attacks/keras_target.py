@@ -140,13 +140,13 @@ def tensor_loss(logits: Any, y: Any, loss: str, other: Any = None) -> Any:
 
 
 def _own_grid(model: Any) -> PixelGrid:
-    from qrobust.layers import GridNoise
+    from qrobust.layers.input_noise import input_noise
 
-    for layer in model.layers:
-        # Behind another layer (a Rescaling, say) its grid is not that of the model's inputs.
-        if isinstance(layer, GridNoise) and layer.input is model.inputs[0]:
-            return PixelGrid(layer.minimum, layer.maximum, 2.0**layer.exponent)
-    return PixelGrid()
+    try:
+        noise = input_noise(model)
+    except ValueError:
+        return PixelGrid()
+    return PixelGrid(noise.minimum, noise.maximum, 2.0**noise.exponent)
 
 
 def _logits_model(model: Any) -> Any:

@@ -17,7 +17,8 @@ class FreezeStatistics(keras.callbacks.Callback):
     few bits inference does not: a 2-bit network may lose half of its training accuracy there, and
     wins it back in an epoch or two of this.
 
-    The training function is compiled again once; the optimizer's state stays.
+    The training function is compiled again once; the optimizer's state stays. When the training
+    ends, the layers are as before: another ``fit`` without this callback moves their statistics.
 
     Args:
         epoch: the first with fixed statistics, counted from 0.
@@ -46,7 +47,13 @@ class FreezeStatistics(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Fix them, once."""
-        frozen = epoch >= self.epoch
+        self._set(frozen=epoch >= self.epoch)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Release them."""
+        self._set(frozen=False)
+
+    def _set(self, *, frozen: bool) -> None:
         if any(layer.frozen != frozen for layer in self._layers):
             for layer in self._layers:
                 layer.frozen = frozen

@@ -20,7 +20,8 @@ class JacobianRegularized(LossWeight, keras.layers.Wrapper):
 
     Around a dense, convolution or depthwise layer (float, QKeras or folded): the per-layer penalty
     ``weight * mean_batch ||d a / d x||_F**2`` in closed form, which needs no extra backward pass.
-    ``phi'`` of a quantized activation is the surrogate that training uses.
+    ``phi'`` of a quantized activation is the surrogate that training uses, and the kernel of a
+    folded layer is the one of its moving statistics.
 
     Around a whole model: the penalty on its logits of Hoffman et al. 2019,
     ``weight / 2 * mean_batch ||d logits / d x||_F**2``, estimated from random projections.
@@ -35,7 +36,8 @@ class JacobianRegularized(LossWeight, keras.layers.Wrapper):
         seed: of the projections.
 
     Raises:
-        ValueError: a negative weight, or a layer whose Jacobian has no closed form here.
+        ValueError: a negative weight, or a layer whose Jacobian has no closed form here: of another
+            kind, with an activation of unknown derivative, or channels first.
     """
 
     def __init__(
@@ -133,6 +135,13 @@ def _check_layer(layer: Any) -> None:
             f"'{layer.name}' ({type(layer).__name__}) has no Jacobian in closed form here. Wrap a "
             f"Dense, Conv2D or DepthwiseConv2D layer, or a whole model."
         )
+
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise ValueError(
+            f"The Jacobian of '{layer.name}' is computed for channels_last only. Received: "
+            f"data_format={layer.data_format!r}"
+        )
+    derivative_of(layer.activation, ops.zeros((1, 1)))
 
 
 def _is_depthwise(layer: Any) -> bool:

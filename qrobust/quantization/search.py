@@ -41,7 +41,7 @@ def search_bits(
     Args:
         model: what ``quantize`` returned.
         evaluate: model -> score, the higher the better: certified accuracy, for instance
-            ``CertifiedAccuracy(...)`` on a few validation examples.
+            ``CertifiedAccuracy(x, y, radii=[64]).evaluate`` on a few validation examples.
         budget: most bytes.
         size: model -> bytes; by default those of the exported file with int4 storage, which packs
             ternary layers and those whose accumulators nothing rounds.

@@ -14,6 +14,8 @@ def batches(
 ) -> Any:
     """One epoch of shuffled batches; the same seed gives the same epochs in the same order.
 
+    (TensorFlow mixes its global seed in, where one has been set.)
+
     Args:
         x: integers on the input grid, (examples, ...).
         y: labels.

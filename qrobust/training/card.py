@@ -99,7 +99,7 @@ def _notes(recipe: Recipe) -> str:
 
 def _how_certified(recipe: Recipe, certificates: Sequence[Certificate]) -> str:
     if not certificates:
-        return "none: trained without noise"
+        return "none asked for" if recipe.defence.sigma else "none: trained without noise"
     settings = recipe.certification
     seconds = float(np.mean([c.seconds for c in certificates]))
     return (
@@ -111,20 +111,23 @@ def _how_certified(recipe: Recipe, certificates: Sequence[Certificate]) -> str:
 def float_card(recipe: Recipe, certified: Sequence[float], facts: dict[str, Any]) -> str:
     """The card of a float twin in Markdown; ``certified``: accuracy at each of the radii."""
     settings = recipe.certification
-    table = [
-        [f"{radius:g}", f"{share:.1%}"]
-        for radius, share in zip(settings.radii, certified, strict=False)
-    ]
-    how = (
-        f"Certified accuracy on {min(settings.images, facts['test_images'])} test examples, "
-        f"classified in float32 by Keras: sigma\n{recipe.defence.sigma:g} LSB, n = "
-        f"{settings.n:,}, alpha = {settings.alpha}.\n\n"
-        + tabulate(table, ["radius (LSB)", "certified accuracy"], "github", disable_numparse=True)
-    )
+    how = "No certificates."
+    if len(certified):
+        pairs = zip(settings.radii, certified, strict=True)
+        how = (
+            f"Certified accuracy on {min(settings.images, facts['test_images'])} test examples, "
+            f"classified in float32 by Keras: sigma\n{recipe.defence.sigma:g} LSB, n = "
+            f"{settings.n:,}, alpha = {settings.alpha}.\n\n"
+        ) + tabulate(
+            [(f"{radius:g}", f"{share:.1%}") for radius, share in pairs],
+            ["radius (LSB)", "certified accuracy"],
+            "github",
+            disable_numparse=True,
+        )
     return f"""# {recipe.name}
 
 {_printed_by(facts["recipe"])}
 
 A float twin: {recipe.network.name} on {recipe.data.name}, clean accuracy {facts["accuracy"]:.1%}.
-{how if len(certified) else "No certificates."}
+{how}
 {_notes(recipe)}"""

@@ -24,10 +24,14 @@ def begin(log: Path, recipe: Recipe, *, resume: bool) -> None:
     Raises:
         ValueError: resuming the log of another recipe, or writing over an unfinished training.
     """
-    wanted = _settings(recipe)
+    wanted, certification = _settings(recipe), _plain(asdict(recipe.certification))
     found = _read(log)
     if resume and found is not None:
         _compare(log, found["recipe"], wanted)
+        if found.get("certification", certification) != certification:
+            # Other samples: what was certified so far is of no use, what was trained is.
+            (log / "certificates.jsonl").unlink(missing_ok=True)
+        _write(log, {**found, "certification": certification})
         return
     if any(log.glob("*.keras")) and not (found or {}).get("finished"):
         what = "is not resumed" if found else f"has no {_STATE} that says of which recipe it is"
@@ -38,7 +42,7 @@ def begin(log: Path, recipe: Recipe, *, resume: bool) -> None:
     for pattern in _OURS:
         for path in log.glob(pattern):
             path.unlink()
-    _write(log, {"recipe": wanted, "finished": False})
+    _write(log, {"recipe": wanted, "certification": certification, "finished": False})
 
 
 def finish(log: Path) -> None:
@@ -50,7 +54,10 @@ def finish(log: Path) -> None:
 
 def _settings(recipe: Recipe) -> Any:
     """The parts of a recipe that decide what is trained, as JSON gives them back."""
-    content = {key: value for key, value in asdict(recipe).items() if key not in _LEFT_OUT}
+    return _plain({key: v for key, v in asdict(recipe).items() if key not in _LEFT_OUT})
+
+
+def _plain(content: Any) -> Any:
     return json.loads(json.dumps(content, default=dict))
 
 

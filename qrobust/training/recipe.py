@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from qrobust.certify import Settings
+
 
 @dataclass(frozen=True)
 class Data:
@@ -224,6 +226,25 @@ def _check_counts(recipe: Recipe, path: Path) -> None:
         raise ValueError(
             f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
             f"Received: {training.frozen_epochs}"
+        )
+    for epoch in recipe.quantization.weight_schedule:
+        if not epoch.isdecimal():
+            raise ValueError(
+                f"{path}: [quantization] weight_schedule maps epochs, counted from 0, to bits. "
+                f"Received: {epoch!r}"
+            )
+    for radius in certification.radii:
+        if isinstance(radius, bool) or not isinstance(radius, int | float) or radius < 0:
+            raise ValueError(
+                f"{path}: [certification] radii are numbers, not negative. Received: {radius!r}"
+            )
+    try:
+        Settings(n0=certification.n0, n=certification.n, alpha=certification.alpha)
+    except ValueError as error:
+        raise ValueError(f"{path}: [certification]: {error}") from None
+    if recipe.attack.images and not recipe.attack.epsilon >= 1:
+        raise ValueError(
+            f"{path}: [attack] epsilon is at least 1 LSB. Received: {recipe.attack.epsilon}"
         )
     if certification.images and not recipe.defence.sigma > 0:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Trains what a recipe says and leaves a folder that is whole or not there."""
+"""Trains what a recipe says; files take their names in its folder when all are finished."""
 
 import shutil
 import tempfile
@@ -12,8 +12,9 @@ import numpy as np
 
 from qrobust import architectures, datasets, quantize
 from qrobust.callbacks import BitWidthSchedule
+from qrobust.layers import JacobianRegularized
 from qrobust.layers.input_noise import input_noise
-from qrobust.quantization.set_bits import set_bits
+from qrobust.quantization.set_bits import current_bits, set_bits
 from qrobust.training.defend import defend
 from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
@@ -64,7 +65,9 @@ def train(
     low, high = (0, 255) if x.dtype == np.uint8 else (-128, 127)
     twin = None if log is None else log / "float.keras"
     if recipe.network.start:
-        model = fit(_start(recipe), recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
+        model = fit(
+            _start(recipe, dataset), recipe, dataset, phase=QUANTIZED, log=log, resume=resume
+        )
         return Trained(model, dataset, accuracy(model, dataset.test))
     if resume and twin is not None and twin.exists():
         model = keras.models.load_model(twin)
@@ -77,7 +80,9 @@ def train(
             maximum=high,
             seed=recipe.seed,
         )
-        _check_bits(model, recipe)
+        bits = recipe.quantization
+        if not bits.is_float:
+            _check_bits(quantize(model, bits.weight_bits, bits.activation_bits), recipe)
         if recipe.training.float_epochs:
             model = fit(model, recipe, dataset, phase=FLOAT, log=log, resume=resume)
             if twin is not None:
@@ -102,8 +107,8 @@ def train(
     return Trained(model, dataset, accuracy(model, dataset.test))
 
 
-def _start(recipe: Recipe) -> Any:
-    """A trained quantized network to go on with."""
+def _start(recipe: Recipe, dataset: datasets.Dataset) -> Any:
+    """A trained quantized network to go on with: of the recipe's architecture and bits."""
     path = recipe.network.start
     try:
         model = keras.models.load_model(path)
@@ -115,15 +120,28 @@ def _start(recipe: Recipe) -> Any:
             f"[network] start: '{path}' has noise of sigma {sigma:g} and needs no float_epochs. "
             f"Received: sigma={recipe.defence.sigma}, float_epochs={recipe.training.float_epochs}"
         )
+    new = build(recipe, dataset)
+    bits = recipe.quantization
+    same = current_bits(model)[0] == current_bits(quantize(new, bits.weight_bits))[0]
+    shapes = [(m.input_shape, m.output_shape) for m in (new, model)]
+    if not same or shapes[0] != shapes[1]:
+        raise ValueError(
+            f"[network] start: '{path}' is no {recipe.network.name} from {shapes[0][0]} to "
+            f"{shapes[0][1]} with weight_bits = {bits.weight_bits}."
+        )
+    penalized = any(isinstance(x, JacobianRegularized) for x in model._flatten_layers())
+    if bool(recipe.defence.jacobian) != penalized:
+        raise ValueError(
+            f"[network] start: '{path}' was trained {'with' if penalized else 'without'} a "
+            f"Jacobian penalty, which stays. Received: jacobian={recipe.defence.jacobian}"
+        )
+    _check_bits(keras.models.clone_model(model), recipe)
     return model
 
 
-def _check_bits(model: Any, recipe: Recipe) -> None:
-    """Refuse bits that a layer cannot take now, not after the float phase."""
+def _check_bits(twin: Any, recipe: Recipe) -> None:
+    """Refuse bits that a layer cannot take now, not after the float phase; changes the twin."""
     bits = recipe.quantization
-    if bits.is_float or not recipe.training.float_epochs:
-        return
-    twin = quantize(model, bits.weight_bits, bits.activation_bits)
     schedule = {int(epoch): wanted for epoch, wanted in bits.weight_schedule.items()}
     if schedule:
         BitWidthSchedule(schedule)
@@ -189,7 +207,7 @@ def accuracy(model: Any, split: datasets.Split) -> float:
 
 
 def publish(files: Sequence[Path], out: Path) -> None:
-    """Put finished files into a folder: all are copied there before the first takes its name."""
+    """Put finished files into a folder: each is whole there before the first takes its name."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         staged = [Path(shutil.copy(path, folder)) for path in files]

@@ -210,6 +210,10 @@ def test_the_penalty_shrinks_the_jacobian_in_training():
 def test_layers_without_a_closed_form_are_refused():
     with pytest.raises(ValueError, match="no Jacobian in closed form"):
         layers.JacobianRegularized(L.LSTM(3), weight=1.0)
+    with pytest.raises(ValueError, match="derivative of .* is not known"):
+        layers.JacobianRegularized(L.Dense(3, activation="softplus"), weight=1.0)
+    with pytest.raises(ValueError, match="channels_last only"):
+        layers.JacobianRegularized(L.Conv2D(3, 1, data_format="channels_first"), weight=1.0)
     with pytest.raises(ValueError, match="weight=-1"):
         layers.JacobianRegularized(L.Dense(3), weight=-1)
     with pytest.raises(ValueError, match="projections=0"):

@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from noisy_models import examples, noisy_model
 
 import qrobust
+from qrobust.callbacks import CertifiedAccuracy
 from qrobust.quantization import search_bits
 from qrobust.quantization.search import exported_size
 from qrobust.quantization.set_bits import current_bits
@@ -44,6 +46,21 @@ def test_layers_that_matter_keep_their_bits():
     ]  # fmt: skip
     assert rounds[-1].size == size(model) <= 900 < rounds[-2].size
     assert rounds[-1].score == evaluate(model)
+
+
+def all_bits(model):
+    return sum(current_bits(model)[0].values())
+
+
+def test_certified_accuracy_is_a_score():
+    model = qrobust.quantize(noisy_model(L.Dense(16, activation="relu", name="hidden")), 6, 4)
+    x, _ = examples(12)
+    y = model.predict(x, verbose=0).argmax(-1)
+    watch = CertifiedAccuracy(x, y, radii=[4.0, 0.0], n=60)
+    expected = float(watch.evaluate(model))
+    assert 0 < expected < 1
+    rounds = search_bits(model, watch.evaluate, budget=11, size=all_bits)
+    assert rounds[-1].score == watch.evaluate(model)
 
 
 def test_a_real_file_shrinks_to_its_budget_and_is_trained_between():

@@ -55,6 +55,15 @@ def test_another_recipe_cannot_take_up_a_log(tmp_path):
         begin(tmp_path, other, resume=True)
 
 
+def test_other_samples_make_old_certificates_useless(tmp_path):
+    begin(tmp_path, RECIPE, resume=False)
+    (tmp_path / "certificates.jsonl").write_text("of 10,000 samples")
+    begin(tmp_path, replace(RECIPE, notes="tried"), resume=True)
+    assert (tmp_path / "certificates.jsonl").exists()
+    begin(tmp_path, replace(RECIPE, certification=Certification(n=500)), resume=True)
+    assert not (tmp_path / "certificates.jsonl").exists()
+
+
 def test_only_a_finished_training_makes_room(tmp_path):
     begin(tmp_path, RECIPE, resume=False)
     (tmp_path / "float_checkpoint.keras").write_text("hours of work")

@@ -132,6 +132,9 @@ def test_a_training_goes_on_from_a_quantized_network(tmp_path):
         ({"defence": Defence(sigma=31)}, "has noise of sigma 30 .* Received: sigma=31"),
         ({"training": Training(epochs=1, float_epochs=1)}, "float_epochs=1"),
         ({"network": Network("digits_cnn", start="nowhere.keras")}, "cannot go on with"),
+        ({"quantization": Quantization(3, 4)}, "is no digits_cnn .* with weight_bits = 3"),
+        ({"defence": Defence(sigma=30, jacobian=1e-3)}, "without a Jacobian penalty"),
+        ({"quantization": Quantization(4, 4, {"0": 11})}, "11"),
     ],
 )
 def test_a_start_that_does_not_fit_is_refused(changes, says, tmp_path):
@@ -151,6 +154,7 @@ def test_a_start_that_does_not_fit_is_refused(changes, says, tmp_path):
         ({"network": Network("resnet99")}, "resnet99"),
         ({"network": Network("digits_cnn", {"depth": 3})}, "depth"),
         ({"defence": Defence(sigma=1, jacobian=3e38)}, "became (nan|inf)"),
+        ({"quantization": Quantization(4, 4, {"1": 11})}, "2 to 8"),
     ],
 )
 def test_what_cannot_be_trained_is_explained(changes, says):
