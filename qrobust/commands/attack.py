@@ -40,6 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="the long suite: hours, not minutes")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument(
+        "--smooth",
+        type=float,
+        metavar="SIGMA",
+        help="with a .keras: attack the smoothed classifier, noise of SIGMA input steps, through "
+        "the mean over noisy copies (EOT)",
+    )
+    parser.add_argument(
+        "--draws", type=int, default=16, metavar="N", help="noisy copies for --smooth (default: 16)"
+    )
+    parser.add_argument(
         "--surrogate",
         "--model-keras",
         type=Path,
@@ -98,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         attacked, broken = _certificates(given, content, surrogate, data, args.seed)
         extra |= {"attacked_certificates": attacked, "broken": broken}
     evaluation = report.Evaluation(
-        model=args.model.name,
+        model=target.name,
         sha256=hashlib.sha256(content).hexdigest(),
         clean_accuracy=float(1 - Search(target, x, y, None).fallen.mean()),
         budget=budget,
@@ -120,6 +130,8 @@ def _read(args: argparse.Namespace) -> bytes:
     for option in ("surrogate", "certificates"):
         if getattr(args, option) is not None and not is_file:
             raise ValueError(f"--{option} goes with a .tflite. Received: {args.model}")
+    if args.smooth is not None and is_file:
+        raise ValueError(f"--smooth goes with a .keras or .h5. Received: {args.model}")
     if args.certificates is not None and args.surrogate is None:
         raise ValueError(
             "--certificates needs --surrogate X.keras, the model of the file: a .tflite has no "
@@ -133,11 +145,15 @@ def _read(args: argparse.Namespace) -> bytes:
 
 
 def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
-    from qrobust.attacks import KerasTarget, TFLiteTarget
+    from qrobust.attacks import KerasTarget, SmoothedTarget, TFLiteTarget
     from qrobust.certify.probe import probe
 
     if args.model.suffix != _TFLITE:
-        return KerasTarget(load_keras(args.model), name=args.model.name), None
+        keras_target = KerasTarget(load_keras(args.model), name=args.model.name)
+        if args.smooth is None:
+            return keras_target, None
+        smoothed = SmoothedTarget(keras_target, sigma=args.smooth, draws=args.draws, seed=args.seed)
+        return smoothed, None
     probe(args.model.read_bytes())  # a damaged file may crash an interpreter: elsewhere first
     target = TFLiteTarget(args.model, name=args.model.name)
     if args.surrogate is None:

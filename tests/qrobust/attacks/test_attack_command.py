@@ -7,7 +7,7 @@ import pytest
 from attack_models import DIGITS, linear_model
 
 from qrobust import cli
-from qrobust.attacks import suite
+from qrobust.attacks import SmoothedTarget, fast_gradient, suite
 from qrobust.certify import read_lines
 from qrobust.certify.journal import Journal
 
@@ -124,6 +124,24 @@ def test_the_long_suite_looks_longer_for_masks(monkeypatch):
     assert seen[1]["queries"] >= 5 * seen[0]["queries"] and seen[1]["steps"] > seen[0]["steps"]
 
 
+def test_the_smoothed_classifier_is_attacked_through_its_noise(data, tmp_path, monkeypatch):
+    seen = []
+
+    def fgsm(target, x, y, budget, **_):
+        seen.append(target)
+        yield fast_gradient(target, x, y, budget)
+
+    monkeypatch.setattr(suite, "white_box", fgsm)
+    out = tmp_path / "report.json"
+    words = ("--smooth", 40, "--draws", 3, "--images", 3, "--epsilon", 20)
+    assert run(DIGITS / "model.keras", data, "--out", out, *words) == 0
+    (target,) = seen
+    assert isinstance(target, SmoothedTarget) and target.draws == 3
+    report = json.loads(out.read_text())
+    assert report["model"] == "model.keras smoothed with sigma 40"
+    assert report["attacks"][0]["name"] == "FGSM"
+
+
 def test_a_report_is_json(data, tmp_path, capsys):
     assert run(DIGITS / "model.tflite", data, "--out", tmp_path / "report.md") == 2
     assert "end its name in .json" in capsys.readouterr().err
@@ -135,6 +153,8 @@ def test_a_report_is_json(data, tmp_path, capsys):
         (["{digits}/model.tflite", "{data}", "--epsilon", "0"], "at least 1"),
         (["{digits}/model.tflite", "{data}", "--images", "0"], "--images"),
         (["{digits}/model.tflite", "missing.npz"], "missing.npz"),
+        (["{digits}/model.tflite", "{data}", "--smooth", "40"], "--smooth goes with a .keras"),
+        (["{digits}/model.keras", "{data}", "--smooth", "0"], "sigma > 0"),
         (["missing.keras", "{data}"], "missing.keras"),
         (["missing.tflite", "{data}"], "missing.tflite"),
         (["{digits}/model.keras", "{data}", "--certificates", "c.jsonl"], "goes with a .tflite"),
