@@ -1,6 +1,5 @@
 """Every model in models/: the file is what its Keras model exports, and the card is about it."""
 
-import re
 from pathlib import Path
 
 import numpy as np
