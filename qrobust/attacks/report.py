@@ -109,7 +109,7 @@ class Evaluation:
             "",
             f"{values['images']} images, clean accuracy {self.clean_accuracy:.1%}, "
             f"{'full' if self.full else 'standard'} suite, {self.budget} "
-            f"({values['epsilon_unit']:.4f} on the [0, 1] scale), seed {self.seed}. Perturbations "
+            f"({values['epsilon_unit']:.4f} of the input range), seed {self.seed}. Perturbations "
             f"in LSB, means over the images that fell; adversarial inputs are integers.",
             "",
             f"**Accuracy under the best attack for each image: {self.worst:.1%}**",
