@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qrobust.attacks.keras_target import KerasTarget, differentiate, in_batches
-from qrobust.attacks.target import LOSSES, Floats, Labels
+from qrobust.attacks.differentiable_target import DifferentiableTarget
+from qrobust.attacks.keras_target import KerasTarget
 
 
-class SmoothedTarget:
+class SmoothedTarget(DifferentiableTarget):
     """Logits and gradients of ``log mean softmax(f(sat(x + round(sigma z))))`` over noise draws.
 
     The gradient is that of the mean, so an attack follows what the noise leaves on average (EOT).
@@ -42,18 +41,11 @@ class SmoothedTarget:
             )
         self.name = f"{target.name} smoothed with sigma {sigma:g}"
         self.grid, self.shape, self.classes = target.grid, target.shape, target.classes
-        self.queries = 0
         self.draws = draws
         self.batch = max(1, target.batch // draws)
         self._base, self._sigma = target, float(sigma)
         self._generator = tf.random.Generator.from_seed(seed)
-        signature = tf.TensorSpec((None, *self.shape), tf.float32)
-        labels = tf.TensorSpec((None,), tf.int64)
-        self._logits = tf.function(self.model_fn, input_signature=[signature])
-        inputs = [signature, labels, labels]
-        self._gradients = {
-            loss: tf.function(differentiate(self, loss), input_signature=inputs) for loss in LOSSES
-        }
+        self._compile()
 
     def model_fn(self, x: Any) -> Any:
         """Log of the mean class probabilities of fresh noisy copies, of a float32 tensor in LSB."""
@@ -65,19 +57,3 @@ class SmoothedTarget:
         shares = tf.nn.log_softmax(self._base.model_fn(noisy))
         grouped = tf.reshape(shares, (-1, self.draws, self.classes))
         return tf.reduce_logsumexp(grouped, axis=1) - np.log(self.draws).astype(np.float32)
-
-    def logits(self, x: NDArray[Any]) -> Floats:
-        """float32[n, classes]: log of the mean class probabilities of fresh noisy copies."""
-        self.queries += self.draws * len(x)
-        x = np.asarray(x, np.float32)
-        return np.concatenate(
-            [self._logits(x[i : i + self.batch]) for i in range(0, len(x), self.batch)]
-            or [np.zeros((0, self.classes), np.float32)]
-        )
-
-    def gradients(
-        self, x: NDArray[Any], y: Labels, loss: str, other: Labels | None = None
-    ) -> tuple[Floats, Floats]:
-        """Logits as above, and the gradient by ``x`` of their loss, float32[n, *shape]."""
-        self.queries += self.draws * len(x)
-        return in_batches(self._gradients[loss], self.batch, x, y, other)
