@@ -36,7 +36,14 @@ def conv_jacobian(kernel: Any, derivative: Any, *, shape: tuple[int, ...], **geo
 def depthwise_jacobian(
     kernel: Any, derivative: Any, *, shape: tuple[int, ...], **geometry: Any
 ) -> Any:
-    """The same for a depthwise convolution; kernel (height, width, inputs, multiplier)."""
+    """The same for a depthwise convolution.
+
+    Args:
+        kernel: (height, width, inputs, multiplier).
+        derivative: ``phi'(z)``, (batch, height, width, inputs * multiplier); or 1.0.
+        shape: (height, width) of the layer's input.
+        **geometry: strides, padding and dilation_rate of the convolution.
+    """
     height, width, inputs, multiplier = kernel.shape
     squared = ops.reshape(ops.square(kernel), (height, width, 1, inputs * multiplier))
     per_position = ops.conv(ops.ones((1, *shape, 1)), squared, **geometry)
@@ -64,6 +71,9 @@ def logits_jacobian(function: Any, inputs: Any, *, projections: int, generator: 
 
     Returns:
         The logits, and the estimate of shape (batch,).
+
+    Raises:
+        RuntimeError: Keras does not run on TensorFlow.
     """
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(

@@ -25,6 +25,10 @@ def batches(
             to 5 frames to either side, the first or last one repeated. Integers stay integers.
         seed: of order and augmentation.
 
+    Returns:
+        A ``tf.data.Dataset`` of (float32 [batch, ...], labels [batch]); a last batch that is not
+        full is left out, unless it is the only one.
+
     Raises:
         ValueError: an unknown augmentation.
     """

@@ -33,9 +33,13 @@ def test_defaults_fill_what_is_left_out(tmp_path):
 MODELS = Path(__file__).parents[3] / "models"
 
 
-@pytest.mark.parametrize("path", sorted(MODELS.glob("*/recipe.toml")), ids=lambda p: p.parent.name)
-def test_every_recipe_of_the_project_can_be_read(path):
-    assert read_recipe(path).name == path.parent.name
+RECIPES = sorted(MODELS.glob("*/*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_every_recipe_of_the_project_says_its_name(path):
+    twin = "" if path.stem == "recipe" else f"_{path.stem}"
+    assert read_recipe(path).name == f"{path.parent.name}{twin}"
 
 
 def test_words_and_weights(tmp_path):
