@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.grid import PixelGrid
-from qrobust.attacks.target import LOSSES, MARGIN, TARGETED, Floats, Labels
+from qrobust.attacks.target import LOSSES, MARGIN, TARGETED, Floats, Labels, cost
 
 
 class DifferentiableTarget(ABC):
     """Logits and gradients, in batches, of a function of tensors.
 
-    A subclass sets the attributes, then calls ``_compile``.
+    A subclass sets the attributes, and ``draws`` where it is random, then calls ``_compile``.
 
     Attributes:
         name: in reports.
@@ -21,7 +21,6 @@ class DifferentiableTarget(ABC):
         shape: of one input.
         classes: number of logits.
         batch: inputs at a time.
-        draws: copies of each input that the classifier itself makes.
         queries: inputs seen so far, copies included.
     """
 
@@ -30,7 +29,6 @@ class DifferentiableTarget(ABC):
     shape: tuple[int, ...]
     classes: int
     batch: int
-    draws = 1
 
     @abstractmethod
     def model_fn(self, x: Any) -> Any:
@@ -50,7 +48,7 @@ class DifferentiableTarget(ABC):
 
     def logits(self, x: NDArray[Any]) -> Floats:
         """float32[n, classes] of ``x``, [n, *shape] in LSB."""
-        self.queries += self.draws * len(x)
+        self.queries += cost(self) * len(x)
         x = np.asarray(x, np.float32)
         return np.concatenate(
             [self._logits(x[i : i + self.batch]) for i in range(0, len(x), self.batch)]
@@ -72,7 +70,7 @@ class DifferentiableTarget(ABC):
         Returns:
             float32[n, classes] and float32[n, *shape].
         """
-        self.queries += self.draws * len(x)
+        self.queries += cost(self) * len(x)
         x = np.asarray(x, np.float32)
         other = y if other is None else other
         parts = [slice(i, i + self.batch) for i in range(0, len(x), self.batch)]

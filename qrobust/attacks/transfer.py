@@ -218,5 +218,6 @@ def unchanged_activations(target: KerasTarget, attack: Attacked) -> float:
 
 def _shows_activations(layer: Any) -> bool:
     """Whether a layer's output went through an activation: a layer of one, or one with its own."""
-    function = getattr(layer, "activation", None)
+    # A penalty's wrapper shows what the layer inside shows.
+    function = getattr(getattr(layer, "layer", layer), "activation", None)
     return function is not None and getattr(function, "__name__", "") != "linear"

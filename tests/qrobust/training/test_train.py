@@ -134,7 +134,10 @@ def test_a_training_goes_on_from_a_quantized_network(tmp_path):
         ({"network": Network("digits_cnn", start="nowhere.keras")}, "cannot go on with"),
         ({"quantization": Quantization(3, 4)}, "is no digits_cnn .* with weight_bits = 3"),
         ({"defence": Defence(sigma=30, jacobian=1e-3)}, "without a Jacobian penalty"),
-        ({"quantization": Quantization(4, 4, {"0": 11})}, "11"),
+        (
+            {"defence": Defence(sigma=30), "quantization": Quantization(4, 4, {"0": 11})},
+            "Weights take 2 to 8 bits. Received: bits=11",
+        ),
     ],
 )
 def test_a_start_that_does_not_fit_is_refused(changes, says, tmp_path):
