@@ -40,8 +40,8 @@ from qrobust.attacks import (
     transfer_matrix,
     white_box,
 )
-from qrobust.attacks.report import masking_table
-from qrobust.attacks.transfer import mean_sizes
+from qrobust.attacks.evaluation.report import masking_table
+from qrobust.attacks.evaluation.transfer import mean_sizes
 from qrobust.commands.keras_file import load_keras
 
 EPSILON = 0.03 * 255

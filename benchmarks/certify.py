@@ -44,8 +44,8 @@ from qrobust.certify import (
     load_data,
     make_data,
 )
-from qrobust.certify.model import make_interpreter
-from qrobust.certify.votes import available_cores
+from qrobust.certify.file.model_file import make_interpreter
+from qrobust.certify.run.votes import available_cores
 
 SIGMA = 64
 BATCH = 64

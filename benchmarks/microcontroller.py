@@ -26,11 +26,11 @@ sys.path.insert(0, str(PROJECT / "examples" / "microcontroller"))
 import device  # noqa: E402
 
 from qrobust.certify import Certifier, SmoothingSpec, attach_spec, c99, read_spec  # noqa: E402
-from qrobust.certify.model import load_model  # noqa: E402
+from qrobust.certify.file.model_file import load_model  # noqa: E402
 from tflite_export import reference  # noqa: E402
 from tflite_export.c99 import write  # noqa: E402
 from tflite_export.c99.generate import generate  # noqa: E402
-from tflite_export.c99.tflite import read_graph  # noqa: E402
+from tflite_export.read import read_graph  # noqa: E402
 
 _PILOT, _SEED, _SIGMA = 100, 7, 64
 _TFLM = """

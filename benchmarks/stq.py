@@ -49,8 +49,8 @@ from qrobust.attacks import (
     white_box,
     worst_case,
 )
-from qrobust.attacks.report import masking_table
-from qrobust.attacks.target import Target
+from qrobust.attacks.evaluation.report import masking_table
+from qrobust.attacks.ground.target import Target
 from qrobust.audio.quantize_features import FEATURE_EXPONENT
 from qrobust.certify import load_data
 from qrobust.commands.keras_file import load_keras

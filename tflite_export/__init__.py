@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tflite_export.errors import ExportError
-    from tflite_export.exporter import Exported, export
+    from tflite_export.exported import Exported, Parity
+    from tflite_export.exporter import export
     from tflite_export.graph import IntegerGraph
     from tflite_export.grid import Grid
-    from tflite_export.parity import Parity, check_parity
+    from tflite_export.parity import check_parity
+    from tflite_export.read import read_graph
 
 _HOMES = {
     "ExportError": "errors",
-    "Exported": "exporter",
+    "Exported": "exported",
     "Grid": "grid",
     "IntegerGraph": "graph",
-    "Parity": "parity",
+    "Parity": "exported",
     "check_parity": "parity",
     "export": "exporter",
+    "read_graph": "read",
 }
 __all__ = [
     "ExportError",
@@ -30,6 +33,7 @@ __all__ = [
     "Parity",
     "check_parity",
     "export",
+    "read_graph",
 ]
 
 

@@ -1,67 +1,29 @@
 """``export``: a quantized Keras model in, a fully integer ``.tflite`` out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from tflite_export.errors import ExportError
+from tflite_export.exported import Exported, as_arrays
 from tflite_export.flatbuffer import to_flatbuffer
+from tflite_export.flatbuffer.explicit_clips import explicit_clips
 from tflite_export.graph import IntegerGraph, Linear
 from tflite_export.grid import Grid
-from tflite_export.lower import Lowered, lower
+from tflite_export.lower import lower
 from tflite_export.metadata import export_metadata
-from tflite_export.passes.explicit_clips import explicit_clips
+from tflite_export.parity import check_parity
 from tflite_export.passes.global_average import global_average
 from tflite_export.passes.merge_reshapes import merge_reshapes
 from tflite_export.passes.storage import store
 from tflite_export.passes.tie_free import can_be_tie_free, tie_free
 from tflite_export.ranges import observe_ranges
-from tflite_export.report import Report
-
-if TYPE_CHECKING:
-    from tflite_export.parity import Parity
 
 _ROUNDINGS = ("tie-free", "naive")
 _STORAGES = ("int8", "int4", "int2")
 _IOS = ("int8", "uint8")
-
-
-@dataclass(frozen=True)
-class Exported:
-    """An exported model.
-
-    Attributes:
-        tflite: the file's bytes.
-        lowered: the model as an integer graph, before any pass: the specification.
-        graph: what the file holds, after the passes.
-        parity: the comparison on the inputs that were given to ``export``, if any were.
-    """
-
-    tflite: bytes
-    lowered: Lowered
-    graph: IntegerGraph
-    parity: "Parity | None" = None
-
-    @cached_property
-    def report(self) -> Report:
-        """A table per layer; print it."""
-        return Report.of(
-            self.graph,
-            notes=self.lowered.notes,
-            file_bytes=len(self.tflite),
-            parity=None if self.parity is None else str(self.parity),
-        )
-
-    def save(self, path: str | Path) -> Path:
-        """Write the ``.tflite``."""
-        path = Path(path)
-        path.write_bytes(self.tflite)
-        return path
 
 
 def export(
@@ -124,14 +86,7 @@ def export(
     exported = Exported(tflite, lowered, graph)
     if arrays is None:
         return exported
-    from tflite_export.parity import check_parity
-
     return replace(exported, parity=check_parity(model, exported, arrays))
-
-
-def as_arrays(inputs: npt.ArrayLike | Sequence[npt.ArrayLike]) -> list[npt.NDArray[Any]]:
-    """One array per model input, from an array or a list of them."""
-    return [np.asarray(a) for a in (inputs if isinstance(inputs, list | tuple) else [inputs])]
 
 
 def _ties(graph: IntegerGraph, *, exact: bool) -> list[str]:

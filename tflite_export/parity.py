@@ -1,48 +1,19 @@
 """The same inputs through every runtime at hand, compared integer for integer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tflite_export import reference, runtimes
-from tflite_export.exporter import Exported, as_arrays
+from tflite_export.exported import Exported, Parity, as_arrays
 from tflite_export.grid import IntArray
 from tflite_export.lower import Lowered, lower
 from tflite_export.lower.walk import functional
 
 KERAS = "Keras predict"
 _BATCH = 64
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How many integers differ from the NumPy reference.
-
-    Attributes:
-        inputs: examples compared.
-        integers: outputs compared on each runtime.
-        differing: runtime -> integers that differ.
-        skipped: runtime -> why it did not run.
-    """
-
-    inputs: int
-    integers: int
-    differing: dict[str, int]
-    skipped: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether every runtime that ran gave the same integers."""
-        return not any(self.differing.values())
-
-    def __str__(self) -> str:
-        lines = [f"{self.inputs} inputs, {self.integers} integers each, against the reference:"]
-        lines += [f"  {name:<18}{count:>8} differ" for name, count in self.differing.items()]
-        lines += [f"  {name:<18} skipped: {why}" for name, why in self.skipped.items()]
-        return "\n".join(lines)
 
 
 def check_parity(

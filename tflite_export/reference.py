@@ -81,7 +81,7 @@ def _exact_matmul(a: IntArray, b: IntArray) -> IntArray:
     return np.asarray(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
 
 
-def same_padding(size: int, window: int, stride: int, dilation: int = 1) -> Pair:
+def _same_padding(size: int, window: int, stride: int, dilation: int = 1) -> Pair:
     """TensorFlow's SAME: the smaller half before, the larger after."""
     reach = (window - 1) * dilation + 1
     total = max((-(-size // stride) - 1) * stride + reach - size, 0)
@@ -93,8 +93,8 @@ def _windows(
 ) -> IntArray:
     """(N, H, W, C) -> (N, OH, OW, C, KH, KW), a view where nothing is padded."""
     if padding == "SAME":
-        rows = same_padding(x.shape[1], window[0], strides[0], dilation[0])
-        columns = same_padding(x.shape[2], window[1], strides[1], dilation[1])
+        rows = _same_padding(x.shape[1], window[0], strides[0], dilation[0])
+        columns = _same_padding(x.shape[2], window[1], strides[1], dilation[1])
         x = np.pad(x, ((0, 0), rows, columns, (0, 0)), constant_values=fill)
     reach = tuple((w - 1) * d + 1 for w, d in zip(window, dilation, strict=True))
     views = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))

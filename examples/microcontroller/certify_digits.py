@@ -17,7 +17,7 @@ from device import CORES, Certificate, DeviceError, build_core, flash_bytes, run
 
 from qrobust.certify import Certifier, SmoothingSpec, attach_spec, c99, read_spec
 from tflite_export.c99 import write
-from tflite_export.c99.tflite import read_graph
+from tflite_export.read import read_graph
 
 _SEED, _PILOT, _ALPHA = 0, 100, "0.001"
 

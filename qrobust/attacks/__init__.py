@@ -4,22 +4,13 @@ Everything is measured in steps of the integer input grid (LSB); adversarial inp
 TensorFlow, CleverHans and Matplotlib are loaded by what needs them, not by this import.
 """
 
-from qrobust.attacks.budget import L2, LINF, Budget
-from qrobust.attacks.carlini_wagner import carlini_wagner
-from qrobust.attacks.cleverhans_attacks import basic_iterative, fast_gradient, momentum_iterative
-from qrobust.attacks.deepfool import deepfool
-from qrobust.attacks.grid import PixelGrid, distances, project, verify
-from qrobust.attacks.hop_skip_jump import hop_skip_jump
-from qrobust.attacks.keras_target import KerasTarget
-from qrobust.attacks.masking import Check, Masking, masking_checks
-from qrobust.attacks.projected_gradient import projected_gradient
-from qrobust.attacks.random_search import random_search
-from qrobust.attacks.search import Attacked, Search
-from qrobust.attacks.smoothed_target import SmoothedTarget
-from qrobust.attacks.smoothing import Broken, attack_certificates
-from qrobust.attacks.spsa import spsa
-from qrobust.attacks.square import square
-from qrobust.attacks.suite import (
+from qrobust.attacks.black_box.hop_skip_jump import hop_skip_jump
+from qrobust.attacks.black_box.random_search import random_search
+from qrobust.attacks.black_box.spsa import spsa
+from qrobust.attacks.black_box.square import square
+from qrobust.attacks.evaluation.attack_certificates import Broken, attack_certificates
+from qrobust.attacks.evaluation.masking import Check, Masking, masking_checks
+from qrobust.attacks.evaluation.suite import (
     SMALLEST_L2,
     black_box,
     masking_suite,
@@ -28,9 +19,22 @@ from qrobust.attacks.suite import (
     white_box,
     worst_case,
 )
-from qrobust.attacks.suite_settings import SuiteSettings, suite_settings
-from qrobust.attacks.tflite_target import TFLiteTarget
-from qrobust.attacks.transfer import Transfer, transfer_matrix
+from qrobust.attacks.evaluation.suite_settings import SuiteSettings, suite_settings
+from qrobust.attacks.evaluation.transfer import Transfer, transfer_matrix
+from qrobust.attacks.ground.budget import L2, LINF, Budget
+from qrobust.attacks.ground.pixel_grid import PixelGrid, distances, project, verify
+from qrobust.attacks.ground.search import Attacked, Search
+from qrobust.attacks.targets.keras_target import KerasTarget
+from qrobust.attacks.targets.smoothed_target import SmoothedTarget
+from qrobust.attacks.targets.tflite_target import TFLiteTarget
+from qrobust.attacks.white_box.carlini_wagner import carlini_wagner
+from qrobust.attacks.white_box.cleverhans_attacks import (
+    basic_iterative,
+    fast_gradient,
+    momentum_iterative,
+)
+from qrobust.attacks.white_box.deepfool import deepfool
+from qrobust.attacks.white_box.projected_gradient import projected_gradient
 
 __all__ = [
     "L2",

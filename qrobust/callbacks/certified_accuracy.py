@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.callbacks.keras_draws import KerasDraws
-from qrobust.certify.bounds import ABSTAIN, RADIUS_BITS
-from qrobust.certify.grid import InputGrid
-from qrobust.certify.methods import make_method
-from qrobust.certify.noise import ROUNDED_GAUSSIAN, noise_table
-from qrobust.certify.rational import rational
-from qrobust.certify.settings import CLOPPER_PEARSON, SEQUENTIAL, Settings
-from qrobust.certify.smoothing import GaussianSmoothing
-from qrobust.certify.streams import Purpose
+from qrobust.certify.arithmetic.exact_numbers import rational
+from qrobust.certify.arithmetic.noise_table import ROUNDED_GAUSSIAN, noise_table
+from qrobust.certify.arithmetic.radius import ABSTAIN, RADIUS_BITS
+from qrobust.certify.arithmetic.streams import Purpose
+from qrobust.certify.methods.make_method import make_method
+from qrobust.certify.methods.settings import CLOPPER_PEARSON, SEQUENTIAL, Settings
+from qrobust.certify.smoothings.input_grid import InputGrid
+from qrobust.certify.smoothings.smoothing import GaussianSmoothing
 from qrobust.layers.input_noise import input_noise
 
 _METHODS = (CLOPPER_PEARSON, SEQUENTIAL)

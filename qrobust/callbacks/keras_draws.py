@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.certify.smoothing import GaussianSmoothing, Sampler
-from qrobust.certify.streams import Purpose, raw_words
+from qrobust.certify.arithmetic.streams import Purpose, raw_words
+from qrobust.certify.smoothings.smoothing import GaussianSmoothing, Sampler
 
 Request = tuple[int, int, int]
 

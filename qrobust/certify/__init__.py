@@ -3,18 +3,23 @@
 Needs NumPy and LiteRT only. Nothing here trains or exports, and nothing loads TensorFlow.
 """
 
-from qrobust.certify.audit import Finding, audit
-from qrobust.certify.batch import Job, certify_dataset
-from qrobust.certify.bounds import ABSTAIN
-from qrobust.certify.certificate import Certificate
-from qrobust.certify.certifier import Certifier
-from qrobust.certify.data import Data, load_data, make_data
-from qrobust.certify.errors import CertifyError
-from qrobust.certify.journal import read_lines
-from qrobust.certify.report import write_report
-from qrobust.certify.settings import METHODS, Settings
-from qrobust.certify.spec import SmoothingSpec, attach_spec, read_spec
-from qrobust.certify.tables import RadiusTable, SequentialTable, radius_table, sequential_table
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.radius import ABSTAIN
+from qrobust.certify.file.smoothing_spec import SmoothingSpec, attach_spec, read_spec
+from qrobust.certify.methods.settings import METHODS, Settings
+from qrobust.certify.methods.tables import (
+    RadiusTable,
+    SequentialTable,
+    radius_table,
+    sequential_table,
+)
+from qrobust.certify.report.write_report import write_report
+from qrobust.certify.run.audit import Finding, audit
+from qrobust.certify.run.batch import Job, certify_dataset
+from qrobust.certify.run.certificate import Certificate
+from qrobust.certify.run.certifier import Certifier
+from qrobust.certify.run.data import Data, load_data, make_data
+from qrobust.certify.run.journal import read_lines
 
 __all__ = [
     "ABSTAIN",

@@ -15,20 +15,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qrobust.certify.audit import audit
-from qrobust.certify.batch import Job, certify_dataset
-from qrobust.certify.certificate import Certificate
-from qrobust.certify.data import Data, load_data
-from qrobust.certify.errors import CertifyError
-from qrobust.certify.journal import read_lines
-from qrobust.certify.model import KERNELS, read_model
-from qrobust.certify.parallel import processes
-from qrobust.certify.probe import probe
-from qrobust.certify.report import write_report
-from qrobust.certify.settings import ANYTIME, CLOPPER_PEARSON, METHODS, SEQUENTIAL
-from qrobust.certify.summary import Share, Summary
-from qrobust.certify.tsv import write_tsv
-from qrobust.certify.votes import DEFAULT_BATCH, available_cores
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.file.model_file import KERNELS, read_model
+from qrobust.certify.file.probe import probe
+from qrobust.certify.methods.settings import ANYTIME, CLOPPER_PEARSON, METHODS, SEQUENTIAL
+from qrobust.certify.report.summary import Share, Summary
+from qrobust.certify.report.tsv import write_tsv
+from qrobust.certify.report.write_report import write_report
+from qrobust.certify.run.audit import audit
+from qrobust.certify.run.batch import Job, certify_dataset
+from qrobust.certify.run.certificate import Certificate
+from qrobust.certify.run.data import Data, load_data
+from qrobust.certify.run.journal import read_lines
+from qrobust.certify.run.parallel import processes
+from qrobust.certify.run.votes import DEFAULT_BATCH, available_cores
 
 T = TypeVar("T")
 _Add = Callable[[argparse.ArgumentParser], None]

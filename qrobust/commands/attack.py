@@ -66,8 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Attack and report; the exit status is 1 when a certificate is broken."""
-    from qrobust.attacks.budget import Budget
-    from qrobust.attacks.report import check_path
+    from qrobust.attacks.evaluation.report import check_path
+    from qrobust.attacks.ground.budget import Budget
     from qrobust.certify import load_data
 
     epsilon = _EPSILON[args.norm] if args.epsilon is None else args.epsilon
@@ -84,8 +84,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"'{args.out.parent}' is no folder for --out. Make it first.")
     x, y = data.x[:images], data.y[:images]
     with quiet_imports():
-        from qrobust.attacks import report, suite
-        from qrobust.attacks.search import Search
+        from qrobust.attacks.evaluation import report, suite
+        from qrobust.attacks.ground.search import Search
     given = None if args.certificates is None else _read_certificates(args, content, data)
     options: dict[str, Any] = {"full": args.full, "seed": args.seed}
     target, surrogate = _targets(args)
@@ -146,7 +146,7 @@ def _read(args: argparse.Namespace) -> bytes:
 
 def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
     from qrobust.attacks import KerasTarget, SmoothedTarget, TFLiteTarget
-    from qrobust.certify.probe import probe
+    from qrobust.certify.file.probe import probe
 
     if args.model.suffix != _TFLITE:
         keras_target = KerasTarget(load_keras(args.model), name=args.model.name)
@@ -172,7 +172,7 @@ def _check_surrogate(args: argparse.Namespace, target: Any, surrogate: Any) -> N
 
 def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> tuple[Any, Any]:
     """The header and the certificates to attack; before the hours that attacks take."""
-    from qrobust.attacks.smoothing import attackable
+    from qrobust.attacks.evaluation.attack_certificates import attackable
     from qrobust.certify import Certificate, read_lines
 
     lines = list(read_lines(args.certificates))
@@ -192,7 +192,7 @@ def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> t
 def _certificates(
     given: tuple[Any, Any], content: bytes, surrogate: Any, data: Any, seed: int
 ) -> Any:
-    from qrobust.attacks.smoothing import attack_certificates
+    from qrobust.attacks.evaluation.attack_certificates import attack_certificates
     from qrobust.certify import Certifier
 
     header, certificates = given

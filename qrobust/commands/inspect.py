@@ -23,8 +23,7 @@ def run(args: argparse.Namespace) -> int:
         print("no smoothing spec")
     else:
         tables = ", ".join(f"n = {t.n}, alpha = {t.alpha}" for t in spec.tables) or "none"
-        # Randomized ablation has no sigma.
-        scale = "" if spec.sigma is None else f", sigma {float(spec.sigma):g} steps of the grid"
+        scale = f", sigma {float(spec.sigma):g} steps of the grid"
         unit = "" if spec.unit is None else f", one step: {spec.unit}"
         print(f"smoothing spec: {spec.noise}{scale}{unit}, radius tables: {tables}")
     return 0

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare; the exit status is 1 when any integer differs."""
-    from qrobust.certify.probe import probe
+    from qrobust.certify.file.probe import probe
     from tflite_export.inspection import inspect
 
     if args.inputs < 1:

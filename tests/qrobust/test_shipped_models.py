@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from qrobust.certify.spec import read_spec
+from qrobust.certify.file.smoothing_spec import read_spec
 from qrobust.commands.keras_file import load_keras
 from tflite_export import export
 

@@ -128,7 +128,7 @@ def test_input_grids_come_from_the_model_or_the_caller():
 
 
 def test_the_file_says_what_it_holds():
-    from qrobust.certify.metadata import read_metadata
+    from qrobust.certify.file.metadata import read_metadata
 
     exported = export(small_model(), labels=["a", "b", "c"])
     content = json.loads(read_metadata(exported.tflite, ENTRY))

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tflite_export.c99.tflite import read_graph
 from tflite_export.c99.write import write
+from tflite_export.read import read_graph
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,8 +5,8 @@ from math import prod
 
 import numpy as np
 
+from tflite_export.geometry import same_padding
 from tflite_export.graph import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Operator, Pair
-from tflite_export.reference import same_padding
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """``write``: a graph in, ``model.c`` and ``model.h`` out."""
 
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ from tflite_export.c99.generate import generate
 from tflite_export.graph import IntegerGraph
 
 if TYPE_CHECKING:
-    from tflite_export.exporter import Exported
+    from tflite_export.exported import Exported
 
 
 def write(model: "Exported | IntegerGraph", folder: str | Path, name: str = "model") -> list[Path]:
@@ -37,13 +36,3 @@ def write(model: "Exported | IntegerGraph", folder: str | Path, name: str = "mod
     header.write_text(generated.header, encoding="utf-8")
     source.write_text(generated.source, encoding="utf-8")
     return [header, source]
-
-
-def certifier_sources() -> dict[str, str]:
-    """Return the certifier's C files: name -> text."""
-    files = resources.files(__package__) / "certifier"
-    return {
-        file.name: file.read_text(encoding="utf-8")
-        for file in sorted(files.iterdir(), key=lambda file: file.name)
-        if file.name.endswith((".c", ".h"))
-    }

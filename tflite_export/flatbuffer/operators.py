@@ -10,6 +10,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflite_export.errors import ExportError
+from tflite_export.flatbuffer.limits import accumulators_fit_float32
 from tflite_export.flatbuffer.writer import Writer, quantization
 from tflite_export.graph import (
     Add,
@@ -26,7 +27,6 @@ from tflite_export.graph import (
     Reshape,
     ResizeNearest,
     Transpose,
-    accumulators_fit_float32,
 )
 from tflite_export.grid import INT8_MIN, Grid
 

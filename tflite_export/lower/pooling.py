@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tflite_export.errors import ExportError
+from tflite_export.geometry import same_padding
 from tflite_export.graph import MaxPool2D, Operator, Pair, Reshape, Tensor, pair
 from tflite_export.lower.activation import apply_activation
 from tflite_export.lower.builder import Builder
@@ -13,7 +14,6 @@ from tflite_export.lower.keras_weights import real
 from tflite_export.lower.registry import lowers
 from tflite_export.lower.values import Result, Value
 from tflite_export.lower.weighted import Geometry, depthwise_conv2d
-from tflite_export.reference import same_padding
 
 
 @lowers("keras.MaxPooling2D")

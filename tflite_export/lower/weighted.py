@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tflite_export.geometry import same_padding
 from tflite_export.graph import (
     Conv2D,
     DepthwiseConv2D,
@@ -18,7 +19,6 @@ from tflite_export.grid import FloatArray, Grid, IntArray
 from tflite_export.lower.builder import Builder, once
 from tflite_export.lower.values import OnGrid, PendingLinear
 from tflite_export.lower.weights import integer_weights
-from tflite_export.reference import same_padding
 
 MakeOperator = Callable[[Tensor, Tensor, IntArray, IntArray, IntArray], Linear]
 

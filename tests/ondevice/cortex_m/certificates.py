@@ -42,7 +42,7 @@ def compare_certificates(
     from qrobust.certify import Certifier, c99
     from tflite_export import reference
     from tflite_export.c99 import write
-    from tflite_export.c99.tflite import read_graph
+    from tflite_export.read import read_graph
 
     graph = read_graph(model)
     with Certifier(model, seed=_SEED) as certifier:

@@ -39,8 +39,8 @@ class CortexM:
         """See `Runtime.run`."""
         device = emulator.load_device()
         from tflite_export.c99 import write
-        from tflite_export.c99.tflite import read_graph
         from tflite_export.errors import ExportError
+        from tflite_export.read import read_graph
 
         try:
             graph = read_graph(model.read_bytes())

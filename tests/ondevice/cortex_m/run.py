@@ -49,7 +49,7 @@ def main() -> int:
 
 def _tensors(model: bytes, pixels: np.ndarray) -> np.ndarray:
     """Grid integers as the model's int8 tensor has them."""
-    from qrobust.certify.model import load_model
+    from qrobust.certify.file.model_file import load_model
 
     file = load_model(model)
     shape = (len(pixels), *file.shape)

@@ -28,8 +28,8 @@ def test_certificates_equal_pythons(tmp_path):
     except Unavailable as error:
         pytest.skip(str(error))
     device = emulator.load_device()
-    sys.path.insert(0, str(emulator.PROJECT / "tests" / "tflite_export"))
-    from c99.test_firmware import classifier
+    sys.path.insert(0, str(emulator.PROJECT / "tests" / "helpers"))
+    from firmware_model import classifier
 
     from qrobust.certify import Certifier, SmoothingSpec, attach_spec, c99
     from tflite_export import reference

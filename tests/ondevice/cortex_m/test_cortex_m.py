@@ -32,8 +32,8 @@ def installed(name):
 def graphs():
     """Random graphs of every operator, and files of those that a file can hold."""
     emulator.load_device()
-    sys.path.insert(0, str(emulator.PROJECT / "tests" / "tflite_export"))
-    from c99.graphs import random_graph, random_inputs
+    sys.path.insert(0, str(emulator.PROJECT / "tests" / "helpers"))
+    from random_graphs import random_graph, random_inputs
 
     drawn = [random_graph(seed) for seed in range(60)]
     single = [g for g in drawn if len(g.inputs) == len(g.outputs) == 1]
@@ -61,8 +61,8 @@ def test_the_c_computes_the_specification(name, graphs, tmp_path):
 def test_certificates_equal_pythons(name):
     installed(name)
     emulator.load_device()
-    sys.path.insert(0, str(emulator.PROJECT / "tests" / "tflite_export"))
-    from c99.test_firmware import classifier
+    sys.path.insert(0, str(emulator.PROJECT / "tests" / "helpers"))
+    from firmware_model import classifier
 
     from qrobust.certify import SmoothingSpec, attach_spec
     from tflite_export.flatbuffer import to_flatbuffer
@@ -79,8 +79,8 @@ def test_certificates_equal_pythons(name):
 def test_the_certifier_fits_in_kilobytes(name, tmp_path):
     installed(name)
     device = emulator.load_device()
-    sys.path.insert(0, str(emulator.PROJECT / "tests" / "tflite_export"))
-    from c99.test_firmware import classifier
+    sys.path.insert(0, str(emulator.PROJECT / "tests" / "helpers"))
+    from firmware_model import classifier
 
     from qrobust.certify import SmoothingSpec, attach_spec, c99
     from tflite_export.c99 import write
@@ -108,8 +108,8 @@ def test_files_of_other_converters_are_refused(make_model, pixels):
 def test_the_meter_counts_instructions(tmp_path):
     installed("cortex-m3")
     device = emulator.load_device()
-    sys.path.insert(0, str(emulator.PROJECT / "tests" / "tflite_export"))
-    from c99.test_firmware import classifier
+    sys.path.insert(0, str(emulator.PROJECT / "tests" / "helpers"))
+    from firmware_model import classifier
 
     from tflite_export.c99 import write
 

@@ -7,9 +7,10 @@ import pytest
 from attack_models import DIGITS, linear_model
 
 from qrobust import cli
-from qrobust.attacks import SmoothedTarget, fast_gradient, suite
+from qrobust.attacks import SmoothedTarget, fast_gradient
+from qrobust.attacks.evaluation import suite
 from qrobust.certify import read_lines
-from qrobust.certify.journal import Journal
+from qrobust.certify.run.journal import Journal
 
 
 @pytest.fixture

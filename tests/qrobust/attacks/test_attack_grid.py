@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qrobust.attacks import L2, LINF, Budget, PixelGrid, distances, project, verify
-from qrobust.attacks.generators import generators
-from qrobust.attacks.grid import random_start, violations
+from qrobust.attacks.ground.generators import generators
+from qrobust.attacks.ground.pixel_grid import random_start, violations
 
 GRIDS = (PixelGrid(), PixelGrid(-128, 127, 0.5), PixelGrid(0, 15))
 epsilons = st.floats(1, 400, allow_nan=False)

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from qrobust.attacks import Budget, KerasTarget, masking_checks
-from qrobust.attacks.masking import _verdicts
+from qrobust.attacks.evaluation.masking import _verdicts
 
 
 def scaled(model):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from qrobust.attacks import PixelGrid
-from qrobust.attacks.generators import generators
-from qrobust.attacks.square_windows import eta, l2_proposals, linf_proposals, window
+from qrobust.attacks.black_box.square_windows import eta, l2_proposals, linf_proposals, window
+from qrobust.attacks.ground.generators import generators
 
 GRID = PixelGrid()
 

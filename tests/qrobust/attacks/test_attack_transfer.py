@@ -12,7 +12,7 @@ from qrobust.attacks import (
     transfer_matrix,
     transferred,
 )
-from qrobust.attacks.transfer import show
+from qrobust.attacks.evaluation.transfer import show
 
 BUDGET = Budget(30)
 

@@ -21,7 +21,7 @@ from qrobust.attacks import (
     spsa,
     square,
 )
-from qrobust.attacks.target import margins, runners_up
+from qrobust.attacks.ground.target import margins, runners_up
 
 BUDGET = Budget(8)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qrobust.certify.data import make_data
+from qrobust.certify.run.data import make_data
 
 from .tiny_models import linear
 

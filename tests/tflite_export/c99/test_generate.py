@@ -2,14 +2,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from c_compiler import Models
+from random_graphs import random_graph, random_inputs
 
 from tflite_export import ExportError, reference
 from tflite_export.c99.generate import generate
 from tflite_export.graph import Add, FullyConnected, IntegerGraph, Operator, Reshape, Tensor
 from tflite_export.grid import Grid
-
-from .graphs import random_graph, random_inputs
-from .host import Models
 
 # Fourteen that use every kernel between them; tests/ondevice/cortex_m runs more.
 GRAPHS = range(58, 72)

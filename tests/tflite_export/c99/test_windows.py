@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tflite_export.c99.windows import Window, output_lead
-from tflite_export.reference import same_padding
+from tflite_export.geometry import same_padding
 
 
 def random_window(rng):

@@ -1,7 +1,6 @@
-from tflite_export import c99
-from tflite_export.c99.write import write
+from random_graphs import random_graph
 
-from .graphs import random_graph
+from tflite_export.c99.write import write
 
 
 def test_a_pair_of_files(tmp_path):
@@ -18,7 +17,3 @@ def test_an_exported_model_is_written_as_lowered(tmp_path):
     write(Exported(), tmp_path / "a")
     write(Exported.lowered.graph, tmp_path / "b")
     assert (tmp_path / "a/model.c").read_text() == (tmp_path / "b/model.c").read_text()
-
-
-def test_the_certifier_has_a_header_and_one_source():
-    assert list(c99.certifier_sources()) == ["qrobust_certify.c", "qrobust_certify.h"]

@@ -9,7 +9,7 @@ from property.effort import examples
 from property.graphs import inputs_of, integer_graphs
 
 from tflite_export import reference, runtimes
-from tflite_export.passes.explicit_clips import explicit_clips
+from tflite_export.flatbuffer.explicit_clips import explicit_clips
 from tflite_export.passes.tie_free import tie_free
 
 from .stock_converter import convert

@@ -13,6 +13,7 @@ import pytest
 
 from tflite_export import ExportError, reference, runtimes
 from tflite_export.flatbuffer import operators, to_flatbuffer
+from tflite_export.flatbuffer.explicit_clips import explicit_clips
 from tflite_export.graph import (
     Add,
     Conv2D,
@@ -23,7 +24,6 @@ from tflite_export.graph import (
     Tensor,
 )
 from tflite_export.grid import Grid
-from tflite_export.passes.explicit_clips import explicit_clips
 from tflite_export.passes.storage import store
 from tflite_export.passes.tie_free import tie_free
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from tflite_export import reference, runtimes
 from tflite_export.flatbuffer import to_flatbuffer
+from tflite_export.flatbuffer.explicit_clips import explicit_clips
 from tflite_export.graph import FullyConnected, IntegerGraph, Linear, Tensor
 from tflite_export.grid import Grid
-from tflite_export.passes.explicit_clips import explicit_clips
 from tflite_export.passes.global_average import global_average
 from tflite_export.passes.merge_reshapes import merge_reshapes
 from tflite_export.passes.storage import store

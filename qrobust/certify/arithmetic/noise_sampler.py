@@ -1,0 +1,106 @@
+"""Noisy copies of one input: draw, add, saturate, in integers and in reused buffers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrobust.certify.arithmetic.noise_table import AMBIGUOUS, NoiseTable
+from qrobust.certify.arithmetic.streams import WORDS_PER_BLOCK, WindowLayout, Words, raw_words
+
+#: Samples looked up at a time.
+_SLICE = 8
+
+
+class NoiseSampler:
+    """Draws the noise of consecutive samples of one image.
+
+    One per thread: the scratch buffers are its own, the table is shared.
+
+    Args:
+        table: the noise.
+        coordinates: numbers in one input.
+        seed: first word of every key.
+        low: least tensor value; an int8 tensor's by default.
+        high: greatest tensor value.
+    """
+
+    def __init__(
+        self, table: NoiseTable, coordinates: int, *, seed: int, low: int = -128, high: int = 127
+    ) -> None:
+        self.table = table
+        self.layout = WindowLayout(coordinates)
+        self._seed = seed
+        self._words = Words(seed)
+        self.low, self.high = low, high
+        self._noise = np.empty((0, coordinates), np.int16)
+        self._indices = np.empty((_SLICE, coordinates), np.intp)
+
+    def noise(self, image: int, purpose: int, start: int, count: int) -> NDArray[np.int16]:
+        """Return the noise of samples ``start`` to ``start + count - 1``.
+
+        Args:
+            image: image index, second word of the key.
+            purpose: which stream.
+            start: index of the first sample.
+            count: how many.
+
+        Returns:
+            int16[count, coordinates], in input LSB.
+        """
+        out = np.empty((count, self.layout.coordinates), np.int16)
+        self._draw(out, image, purpose, start)
+        return out
+
+    def fill(
+        self,
+        tensor: NDArray[np.int16],
+        out: NDArray[np.int8] | NDArray[np.uint8],
+        *,
+        image: int,
+        purpose: int,
+        start: int,
+    ) -> None:
+        """Write ``sat(tensor + N)`` of consecutive samples into ``out``.
+
+        Args:
+            tensor: int16[coordinates], the clean input in tensor values.
+            out: int8 or uint8[count, coordinates], one row a sample.
+            image: image index, second word of the key.
+            purpose: which stream.
+            start: index of the first sample.
+        """
+        if len(self._noise) < len(out):
+            self._noise = np.empty((len(out), self.layout.coordinates), np.int16)
+        noisy = self._noise[: len(out)]
+        self._draw(noisy, image, purpose, start)
+        np.add(noisy, tensor, out=noisy)
+        np.clip(noisy, self.low, self.high, out=noisy)
+        np.copyto(out, noisy, casting="unsafe")  # in range after the clip
+
+    def _draw(self, out: NDArray[np.int16], image: int, purpose: int, start: int) -> None:
+        """Fill ``out``, C-contiguous int16[count, coordinates], with samples from ``start`` on."""
+        layout = self.layout
+        block = start * (layout.window // WORDS_PER_BLOCK)
+        raw = self._words.take(image, purpose, block, len(out) * layout.window)
+        windows = raw.astype("<u8", copy=False).reshape(len(out), layout.window)
+        draws = windows[:, : layout.main].view("<u2")[:, : layout.coordinates]
+        for first in range(0, len(out), _SLICE):
+            # np.take would widen all indices at once, which costs more cache than a core has.
+            part = out[first : first + _SLICE]
+            indices = self._indices[: len(part)]
+            np.copyto(indices, draws[first : first + _SLICE], casting="unsafe")
+            # Every index is a 16-bit word, so "wrap" changes none; it spares the bounds check.
+            np.take(self.table.lookup, indices, out=part, mode="wrap")
+
+        ambiguous = np.flatnonzero(out == AMBIGUOUS)
+        if not len(ambiguous):
+            return
+        rows, columns = np.divmod(ambiguous, layout.coordinates)
+        # Rank of each ambiguous coordinate within its sample; rows come sorted.
+        rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        rests = windows[rows, layout.main + np.minimum(rank, layout.reserve - 1)]
+        for late in np.flatnonzero(rank >= layout.reserve):
+            word = (start + int(rows[late])) * layout.coordinates + int(rank[late])
+            rests[late] = raw_words(self._seed, image, purpose, word, 1, overflow=True)[0]
+        out[rows, columns] = self.table.refine(draws[rows, columns].astype(np.int64), rests)

@@ -1,0 +1,11 @@
+"""The certifier as C99: its sources, and the tables that a model's smoothing spec asks for."""
+
+from qrobust.certify.c99.tables import (
+    certifier_sources,
+    checksum,
+    radius_nibbles,
+    table_words,
+    write,
+)
+
+__all__ = ["certifier_sources", "checksum", "radius_nibbles", "table_words", "write"]

@@ -1,0 +1,237 @@
+"""The smoothing spec: what a ``.tflite`` file says about how to certify it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text
+from qrobust.certify.arithmetic.noise_table import ROUNDED_GAUSSIAN, noise_table
+from qrobust.certify.arithmetic.streams import LAYOUT_VERSION
+from qrobust.certify.file.metadata import read_metadata, write_metadata
+from qrobust.certify.file.model_file import Model, ModelFile, load_model, read_model
+from qrobust.certify.methods.tables import (
+    RadiusTable,
+    SequentialTable,
+    radius_table,
+    sequential_table,
+)
+from qrobust.certify.smoothings.input_grid import InputGrid
+from qrobust.certify.smoothings.smoothing import GaussianSmoothing, Smoothing
+
+#: Name of the metadata entry in the file.
+METADATA_NAME = "qrobust.smoothing"
+
+FORMAT_VERSION = 1
+LOWEST_INDEX = "lowest_index"
+
+
+@dataclass(frozen=True)
+class SmoothingSpec:
+    """How a file is smoothed and certified; it travels inside the file.
+
+    Attributes:
+        sigma: scale of the noise in input LSB, exact.
+        grid: of the input tensor.
+        noise: kind of noise.
+        labels: names of the classes, or None.
+        tables: votes-to-radius tables for devices. The certifier computes its radii itself and
+            never reads them.
+        tests: thresholds of sequential tests for devices; likewise.
+        streams: version of the layout of random words.
+        tie: how equal outputs are decided; always the lowest index.
+        unit: what one LSB of the input is, in words ("pixel step", "feature step"), or None.
+    """
+
+    sigma: Fraction
+    grid: InputGrid
+    noise: str = ROUNDED_GAUSSIAN
+    labels: tuple[str, ...] | None = None
+    tables: tuple[RadiusTable, ...] = ()
+    tests: tuple[SequentialTable, ...] = ()
+    streams: int = LAYOUT_VERSION
+    tie: str = LOWEST_INDEX
+    unit: str | None = None
+
+    def __post_init__(self) -> None:
+        noise_table(self.noise, self.sigma, self.grid.span)  # refuses a bad kind or sigma
+        if self.streams != LAYOUT_VERSION:
+            raise CertifyError(
+                f"the smoothing spec wants stream layout {self.streams}, this program knows "
+                f"{LAYOUT_VERSION}; use the version that wrote the file"
+            )
+        if self.tie != LOWEST_INDEX:
+            raise CertifyError(f"unknown tie rule {self.tie!r}; known: {LOWEST_INDEX}")
+
+    @classmethod
+    def for_model(
+        cls,
+        model: Model,
+        *,
+        sigma: Exact,
+        noise: str = ROUNDED_GAUSSIAN,
+        labels: tuple[str, ...] | None = None,
+        unit: str | None = None,
+        tables: tuple[tuple[int, Exact], ...] = (),
+        tests: tuple[tuple[Exact, int, Exact], ...] = (),
+    ) -> SmoothingSpec:
+        """Make the spec of a file, its grid read from the file itself.
+
+        Args:
+            model: an integer classifier.
+            sigma: scale of the noise in input LSB.
+            noise: kind of noise.
+            labels: names of the classes, as many as the file has.
+            unit: what one LSB of the input is, in words; every certificate repeats it.
+            tables: ``(n, alpha)`` pairs to store radius tables for.
+            tests: ``(radius, n, alpha)`` triples to store sequential tests for.
+        """
+        file = load_model(model)
+        spec = cls(rational(sigma, "sigma"), file.grid, noise=noise, labels=labels, unit=unit)
+        return spec.with_tables(file, tables, tests)
+
+    def with_tables(
+        self,
+        file: ModelFile,
+        tables: tuple[tuple[int, Exact], ...],
+        tests: tuple[tuple[Exact, int, Exact], ...],
+    ) -> SmoothingSpec:
+        """Return the spec with integer tables computed for a device; see :meth:`for_model`."""
+        check_spec(self, file)
+        smoothing = self.smoothing(file.shape)
+        return replace(
+            self,
+            tables=tuple(
+                radius_table(n, rational(alpha, "alpha"), smoothing) for n, alpha in tables
+            ),
+            tests=tuple(
+                sequential_table(
+                    rational(radius, "the radius"), n, rational(alpha, "alpha"), smoothing
+                )
+                for radius, n, alpha in tests
+            ),
+        )
+
+    def smoothing(self, shape: tuple[int, ...]) -> Smoothing:
+        """Return the smoothing of inputs of ``shape``."""
+        noise = noise_table(self.noise, self.sigma, self.grid.span)
+        return GaussianSmoothing(noise, self.grid, prod(shape))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object that the file carries."""
+        return {
+            "version": FORMAT_VERSION,
+            "noise": self.noise,
+            "sigma": text(self.sigma),
+            "streams": self.streams,
+            "tie": self.tie,
+            "grid": {
+                "dtype": self.grid.dtype,
+                "scale": self.grid.scale,
+                "zero_point": self.grid.zero_point,
+                "min": self.grid.low,
+                "max": self.grid.high,
+            },
+            "labels": None if self.labels is None else list(self.labels),
+            "unit": self.unit,
+            "tables": [table.to_json() for table in self.tables],
+            "tests": [test.to_json() for test in self.tests],
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> SmoothingSpec:
+        """Read what :meth:`to_json` wrote; raise `CertifyError` naming what is wrong."""
+        if not isinstance(value, dict):
+            raise CertifyError("the smoothing spec is not a JSON object; export the file again")
+        if value.get("version") != FORMAT_VERSION:
+            raise CertifyError(
+                f"the smoothing spec has version {value.get('version')!r}, this program reads "
+                f"{FORMAT_VERSION}; use the version that wrote the file"
+            )
+        try:
+            return cls._read(value)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CertifyError(
+                f"the smoothing spec is damaged ({type(error).__name__}: {error}); "
+                "export the file again"
+            ) from None
+
+    @classmethod
+    def _read(cls, value: dict[str, Any]) -> SmoothingSpec:
+        fields = value["grid"]
+        scale, zero_point = fields["scale"], fields["zero_point"]
+        if type(scale) not in (int, float) or type(zero_point) is not int:
+            raise CertifyError("the smoothing spec's grid is damaged; export the file again")
+        grid = InputGrid(str(fields["dtype"]), float(scale), zero_point)
+        if (fields["min"], fields["max"]) != (grid.low, grid.high):
+            raise CertifyError(
+                f"the smoothing spec's grid says [{fields['min']}, {fields['max']}], its zero "
+                f"point [{grid.low}, {grid.high}]; export the file again"
+            )
+        labels = value["labels"]
+        if labels is not None and not (
+            isinstance(labels, list) and all(isinstance(name, str) for name in labels)
+        ):
+            raise CertifyError("the smoothing spec's labels must be a list of names")
+        unit = value.get("unit")  # files of older versions have none
+        if unit is not None and not isinstance(unit, str):
+            raise CertifyError("the smoothing spec's unit must be text")
+        # Files of older versions have these two for a smoothing that was withdrawn.
+        if value.get("keep") is not None or value.get("null") is not None:
+            raise CertifyError("the smoothing spec describes ablation, which is withdrawn")
+        return cls(
+            sigma=rational(value["sigma"], "sigma of the smoothing spec"),
+            grid=grid,
+            noise=str(value["noise"]),
+            labels=None if labels is None else tuple(labels),
+            tables=tuple(RadiusTable.from_json(table) for table in value["tables"]),
+            tests=tuple(SequentialTable.from_json(test) for test in value["tests"]),
+            streams=value["streams"],
+            tie=str(value["tie"]),
+            unit=unit,
+        )
+
+
+def read_spec(model: Model) -> SmoothingSpec | None:
+    """Return the file's smoothing spec, or None where it carries none.
+
+    Raises:
+        CertifyError: not a ``.tflite`` file, or a damaged file or spec.
+    """
+    data = read_metadata(read_model(model), METADATA_NAME)
+    if data is None:
+        return None
+    try:
+        value = json.loads(data)
+    except ValueError:  # JSON and UTF-8 errors
+        raise CertifyError("the smoothing spec is not JSON; export the file again") from None
+    except RecursionError:
+        raise CertifyError("the smoothing spec is nested too deeply") from None
+    return SmoothingSpec.from_json(value)
+
+
+def attach_spec(model: Model, spec: SmoothingSpec) -> bytes:
+    """Return the file with the spec in it; an older spec is replaced, all else is kept.
+
+    Raises:
+        CertifyError: the spec's grid, labels or pixels are not the file's.
+    """
+    file = load_model(model)
+    check_spec(spec, file)
+    data = json.dumps(spec.to_json(), allow_nan=False, separators=(",", ":")).encode()
+    return write_metadata(file.content, METADATA_NAME, data)
+
+
+def check_spec(spec: SmoothingSpec, file: ModelFile) -> None:
+    """Raise `CertifyError` unless the spec describes this file."""
+    if spec.grid != file.grid:
+        raise CertifyError(f"the smoothing spec is for {spec.grid}, the file has {file.grid}")
+    if spec.labels is not None and len(spec.labels) != file.classes:
+        raise CertifyError(
+            f"the smoothing spec names {len(spec.labels)} labels, the file has "
+            f"{file.classes} classes"
+        )

@@ -1,0 +1,65 @@
+"""From settings to the method that carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import lru_cache
+
+from qrobust.certify.arithmetic.exact_numbers import rational
+from qrobust.certify.arithmetic.radius import RADIUS_BITS, charged_level, check_samples
+from qrobust.certify.methods.anytime import Anytime, ladder
+from qrobust.certify.methods.clopper_pearson import ClopperPearson, TwoClass
+from qrobust.certify.methods.outcome import Method
+from qrobust.certify.methods.sequential import Sequential, sequential_test
+from qrobust.certify.methods.settings import (
+    ANYTIME,
+    CLOPPER_PEARSON,
+    RANDOMIZED,
+    SEQUENTIAL,
+    TWO_CLASS,
+    Settings,
+)
+from qrobust.certify.smoothings.smoothing import Smoothing
+
+
+def make_method(settings: Settings, smoothing: Smoothing, classes: int) -> Method:
+    """Return the method of some settings; `CertifyError` where it could never certify."""
+    return _make(settings, smoothing, classes)
+
+
+@lru_cache(maxsize=16)
+def _make(settings: Settings, smoothing: Smoothing, classes: int) -> Method:
+    alpha = rational(settings.alpha, "alpha")
+    n0, n = settings.n0, settings.n
+
+    def level(samples: int) -> Fraction:
+        return charged_level(alpha, samples, smoothing.variation)
+
+    def fixed(randomized: bool) -> Method:
+        check_samples(n, level(n))
+        return ClopperPearson(smoothing, n0, n, level(n), randomized)
+
+    def two_class() -> Method:
+        check_samples(n, level(n) / 2)
+        return TwoClass(smoothing, n0, n, level(n), classes)
+
+    def sequential() -> Method:
+        radius = rational(settings.radius or "", "the radius")
+        test = sequential_test(smoothing.probability(radius), level(n), n)
+        return Sequential(test, n0, int(radius * (1 << RADIUS_BITS)))
+
+    def anytime() -> Method:
+        check_samples(n, level(n))
+        sizes = ladder(min(n0, n), n)
+        gain = rational(settings.gain or "", "the gain")
+        return Anytime(smoothing, n0, sizes, tuple(level(size) for size in sizes), gain)
+
+    makers: dict[str, Callable[[], Method]] = {
+        CLOPPER_PEARSON: lambda: fixed(False),
+        RANDOMIZED: lambda: fixed(True),
+        TWO_CLASS: two_class,
+        SEQUENTIAL: sequential,
+        ANYTIME: anytime,
+    }
+    return makers[settings.method]()

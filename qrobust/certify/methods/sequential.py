@@ -1,0 +1,237 @@
+"""A sequential test at one radius: is the class's probability above ``Phi(r / sigma)``?
+
+Two test martingales watch the votes. Each is a finite mixture of likelihood ratios of ``q``
+against a probability: with every ``q`` above ``p0 = Phi(r / sigma)`` it is a supermartingale for
+each true probability up to ``p0``. By Ville's inequality it reaches ``1 / level`` with
+probability at most ``level`` unless the radius holds; then the test accepts.
+
+The second, with every ``q`` below ``p1``, speaks against probabilities from ``p1`` on; then the
+test gives up. ``p1`` is the share of votes that the last checkpoint accepts at: a class below it
+would more likely than not end undecided, so giving up on it costs nothing, and one from ``p1`` on
+is given up with probability at most `GIVE_UP_LEVEL`. Nothing is ever claimed by giving up.
+
+Looking at checkpoints only, both are integer thresholds: accept at so many votes, give up at so
+few. A device compares integers.
+
+References:
+    Ville 1939; Robbins 1970. Voracek, Treatment of statistical estimation problems in randomized
+    smoothing for adversarial robustness, NeurIPS 2024, for sequential tests here. Where he mixes
+    over all ``q`` (Krichevsky-Trofimov), this mixes over one side, which took a tenth to a sixth
+    fewer samples in simulations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from qrobust.certify.arithmetic.binomial import PROBABILITY_BITS
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.intervals import Scaled, power
+from qrobust.certify.arithmetic.last_true import last_true
+from qrobust.certify.arithmetic.radius import ABSTAIN
+from qrobust.certify.arithmetic.streams import Purpose
+from qrobust.certify.methods.outcome import CERTIFIED, GAVE_UP, UNDECIDED, Draws, Outcome
+
+_ONE = 1 << PROBABILITY_BITS
+_BITS = 128
+
+#: Chance of giving up on a class of probability `p1` or more (or the level, if that is larger).
+GIVE_UP_LEVEL = Fraction(1, 50)
+
+#: Checkpoints are multiples of this (a batch), and this much apart at first ...
+CHECKPOINT_STEP = 64
+#: ... and later a twentieth of the samples so far.
+_GROWTH = 20
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """After ``n`` samples: accept at ``accept`` votes or more, give up at ``give_up`` or fewer.
+
+    ``accept = n + 1`` and ``give_up = -1`` never happen.
+    """
+
+    n: int
+    accept: int
+    give_up: int
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.give_up < self.accept <= self.n + 1:
+            raise CertifyError(
+                f"a checkpoint at n={self.n} cannot accept at {self.accept} votes and give up "
+                f"at {self.give_up}"
+            )
+
+
+@dataclass(frozen=True)
+class SequentialTest:
+    """The thresholds of one test.
+
+    Attributes:
+        p0: probability to exceed, in units of ``2**-48``, rounded up.
+        level: error probability of accepting at ``p0`` or below.
+        checkpoints: with rising ``n``; the last one ends the test undecided.
+    """
+
+    p0: int
+    level: Fraction
+    checkpoints: tuple[Checkpoint, ...]
+
+    def __post_init__(self) -> None:
+        if not self.checkpoints:
+            raise CertifyError("a sequential test needs a checkpoint")
+        sizes = [c.n for c in self.checkpoints]
+        if sizes[0] < 1 or any(a >= b for a, b in zip(sizes, sizes[1:], strict=False)):
+            raise CertifyError("the checkpoints of a sequential test must rise")
+
+    @property
+    def p1(self) -> int:
+        """Share of votes that the last checkpoint accepts at, in units of ``2**-48``."""
+        return _final_share(self.checkpoints[-1].n, self.checkpoints[-1].accept)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the checkpoints as rows ``[n, accept, give_up]``."""
+        return {
+            "p0_q48": self.p0,
+            "level": f"{self.level.numerator}/{self.level.denominator}",
+            "checkpoints": [[c.n, c.accept, c.give_up] for c in self.checkpoints],
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> SequentialTest:
+        """Read what :meth:`to_json` wrote; raise `CertifyError` where it is damaged."""
+        try:
+            rows = [[int(item) for item in row] for row in value["checkpoints"]]
+            checkpoints = tuple(Checkpoint(*row) for row in rows)
+            return cls(int(value["p0_q48"]), Fraction(value["level"]), checkpoints)
+        except CertifyError:
+            raise
+        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise CertifyError(f"a damaged sequential test: {error}") from None
+
+
+def checkpoint_sizes(n: int) -> list[int]:
+    """Return the sample counts at which a test of up to ``n`` samples looks."""
+    sizes = []
+    size = CHECKPOINT_STEP
+    while size < n:
+        sizes.append(size)
+        size += CHECKPOINT_STEP * max(1, size // (_GROWTH * CHECKPOINT_STEP))
+    return [*sizes, n]
+
+
+@lru_cache(maxsize=32)
+def sequential_test(p0: int, level: Fraction, n: int) -> SequentialTest:
+    """Compute the thresholds: a second or so for ``n = 100,000``, once.
+
+    Args:
+        p0: probability to exceed, in units of ``2**-48``, at least 1/2.
+        level: error probability of accepting wrongly.
+        n: most samples.
+
+    Raises:
+        CertifyError: even ``n`` unanimous votes would not be accepted.
+    """
+    above = [p0 + ((_ONE - p0) >> i) for i in range(1, 9)]
+    above += [_ONE - ((_ONE - p0) >> i) for i in range(2, 8)]
+    sizes = checkpoint_sizes(n)
+    accepts = _thresholds(above, p0, sizes, level, rising=True)
+    if accepts[-1] > n:
+        raise CertifyError(
+            f"n={n} samples can never accept p > {p0 / _ONE:.6g} at level {float(level):.3g}; "
+            f"use n >= {_least_accepting(above, p0, level)}"
+        )
+    p1 = _final_share(n, accepts[-1])
+    below = [p1 - (p1 >> i) for i in range(1, 10)]
+    below += [p1 - ((p1 - p0) >> i) for i in range(3)]
+    give_ups = _thresholds(below, p1, sizes, max(level, GIVE_UP_LEVEL), rising=False)
+    return SequentialTest(p0, level, tuple(map(Checkpoint, sizes, accepts, give_ups)))
+
+
+def _thresholds(
+    alternatives: list[int], p: int, sizes: list[int], level: Fraction, *, rising: bool
+) -> list[int]:
+    """Fewest votes at which the mixture against ``p`` speaks, or most of them if it falls."""
+    thresholds: list[int] = []
+    share = Fraction(rising)
+    for size in sizes:
+        mixture = _Mixture(alternatives, p, size, level)
+        guess = int(share * size)  # the last answer's share of votes
+        if rising:
+            found = last_true(mixture.falls_short, -1, size + 1, guess) + 1
+        else:
+            found = last_true(mixture.reaches, -1, size + 1, guess)
+        thresholds.append(found)
+        share = Fraction(found, size)
+    return thresholds
+
+
+def _final_share(n: int, accept: int) -> int:
+    return (accept << PROBABILITY_BITS) // n
+
+
+def _least_accepting(above: list[int], p0: int, level: Fraction) -> int:
+    """Fewest unanimous votes that are accepted."""
+    high = 1
+    while not _Mixture(above, p0, high, level).reaches(high):
+        high *= 2
+    return last_true(lambda n: not _Mixture(above, p0, n, level).reaches(n), 0, high, high) + 1
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """Accept or give up on one radius as soon as the votes allow; see `SequentialTest`.
+
+    Attributes:
+        test: the thresholds.
+        n0: pilot samples.
+        radius_q16: the radius, rounded down.
+    """
+
+    test: SequentialTest
+    n0: int
+    radius_q16: int
+
+    def run(self, draws: Draws) -> Outcome:
+        """Certify one image."""
+        pilot = draws.votes(Purpose.PILOT, 0, self.n0)
+        candidate = int(np.argmax(pilot))
+        votes = np.zeros_like(pilot)
+        drawn = 0
+        for checkpoint in self.test.checkpoints:
+            votes = votes + draws.votes(Purpose.BOUND, drawn, checkpoint.n - drawn)
+            drawn = checkpoint.n
+            if votes[candidate] >= checkpoint.accept:
+                return Outcome(candidate, self.radius_q16, votes, self.n0, CERTIFIED)
+            if votes[candidate] <= checkpoint.give_up:
+                return Outcome(candidate, ABSTAIN, votes, self.n0, GAVE_UP)
+        return Outcome(candidate, ABSTAIN, votes, self.n0, UNDECIDED)
+
+
+class _Mixture:
+    """Decides ``mean over q of (q/p0)^k ((1-q)/(1-p0))^(n-k) >= 1/level``, rounding against it."""
+
+    def __init__(self, alternatives: list[int], p0: int, n: int, level: Fraction) -> None:
+        self._alternatives, self._p0, self._n, self._level = alternatives, p0, n, level
+
+    def falls_short(self, k: int) -> bool:
+        return not self.reaches(k)
+
+    def reaches(self, k: int) -> bool:
+        ratios = [_bernoulli(q, self._n, k) for q in self._alternatives]
+        null = _bernoulli(self._p0, self._n, k)
+        # Sum the lower ends exactly: sum * level >= count * null, all in units of 2**floor.
+        floor = min(null.exponent, *(r.exponent for r in ratios))
+        total = sum(r.low << (r.exponent - floor) for r in ratios)
+        needed = (null.high << (null.exponent - floor)) * len(ratios)
+        return total * self._level.numerator >= needed * self._level.denominator
+
+
+def _bernoulli(p: int, n: int, k: int) -> Scaled:
+    """Enclose ``p**k (2**48 - p)**(n - k)``."""
+    return power(p, k, _BITS).times(power(_ONE - p, n - k, _BITS), _BITS)

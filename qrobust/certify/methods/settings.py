@@ -1,0 +1,72 @@
+"""How much to sample and which bound to use: the settings that every certificate records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.exact_numbers import rational, text
+
+CLOPPER_PEARSON = "clopper_pearson"
+RANDOMIZED = "randomized_clopper_pearson"
+TWO_CLASS = "two_class"
+SEQUENTIAL = "sequential"
+ANYTIME = "anytime"
+
+METHODS = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, SEQUENTIAL, ANYTIME)
+
+#: Share of the radius that `ANYTIME` may leave on the table.
+DEFAULT_GAIN = "0.05"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of one certificate; numbers are exact decimal text.
+
+    Attributes:
+        method: one of `METHODS`.
+        n0: pilot samples that choose the class (the first of them, for `ANYTIME`).
+        n: samples of the bound; the most that `SEQUENTIAL` and `ANYTIME` may draw.
+        alpha: error probability, in (0, 0.5].
+        radius: of the `SEQUENTIAL` test, in LSB for L2 noise, in pixels for ablation.
+        gain: `ANYTIME` stops where ``n`` samples would raise the radius by less than this share.
+    """
+
+    method: str = CLOPPER_PEARSON
+    n0: int = 100
+    n: int = 10_000
+    alpha: str = "0.001"
+    radius: str | None = None
+    gain: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise CertifyError(f"unknown method {self.method!r}; known: {', '.join(METHODS)}")
+        for name in ("n0", "n"):
+            if getattr(self, name) < 1:
+                raise CertifyError(f"{name} must be at least 1, received {getattr(self, name)}")
+        self._set("alpha", text(rational(self.alpha, "alpha")))
+        if self.method == SEQUENTIAL:
+            if self.radius is None:
+                raise CertifyError("a sequential test needs a radius")
+            radius = rational(self.radius, "the radius")
+            if radius < 0:
+                raise CertifyError(f"the radius must not be negative, received {self.radius}")
+            self._set("radius", text(radius))
+        elif self.radius is not None:
+            raise CertifyError(f"only a sequential test takes a radius, not {self.method}")
+        if self.method == ANYTIME:
+            gain = rational(DEFAULT_GAIN if self.gain is None else self.gain, "the gain")
+            if not 0 < gain < 1:
+                raise CertifyError(f"the gain must lie in (0, 1), received {self.gain}")
+            self._set("gain", text(gain))
+        elif self.gain is not None:
+            raise CertifyError(f"only {ANYTIME} takes a gain, not {self.method}")
+
+    def _set(self, name: str, value: str) -> None:
+        object.__setattr__(self, name, value)  # normal forms, so that equal settings compare equal
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as a JSON object."""
+        return asdict(self)

@@ -1,0 +1,177 @@
+"""Certified accuracy against radius: a plot, a table with intervals, samples used.
+
+Matplotlib is loaded only when a plot is made; without it the tables are still written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.exact_numbers import Exact
+from qrobust.certify.report.summary import Summary
+from qrobust.certify.run.certificate import Certificate
+
+
+def write_report(
+    runs: Mapping[str, Sequence[Certificate]],
+    folder: str | os.PathLike[str],
+    *,
+    radii: Sequence[Exact] | None = None,
+) -> list[Path]:
+    """Write the report of one or more runs, side by side.
+
+    Args:
+        runs: name of a run -> its certificates.
+        folder: made if missing. Gets ``certified_accuracy.csv`` (every step of every curve),
+            ``report.md`` (table at fixed radii with 95 % intervals) and, where Matplotlib is
+            installed, ``certified_accuracy.png`` and ``samples.png``.
+        radii: of the table, in LSB or pixels; multiples of the first run's sigma by default.
+
+    Returns:
+        The files written.
+
+    Raises:
+        CertifyError: no certificates, runs in different norms, or a folder that cannot be written.
+    """
+    summaries = {name: Summary(certificates) for name, certificates in runs.items()}
+    if not summaries or not all(s.certificates for s in summaries.values()):
+        raise CertifyError("a report needs at least one certificate of every run")
+    units = {s.unit for s in summaries.values()}
+    if len(units) > 1:
+        raise CertifyError("runs in LSB and in pixels do not go into one report")
+    first = next(iter(summaries.values()))
+    target = Path(folder)
+    chosen = first.radii if radii is None else list(radii)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        written = [
+            _write(target / "certified_accuracy.csv", _csv(summaries)),
+            _write(target / "report.md", _markdown(summaries, chosen)),
+        ]
+        if can_plot():
+            written += [
+                _plot_accuracy(summaries, target / "certified_accuracy.png"),
+                _plot_samples(summaries, target / "samples.png"),
+            ]
+    except OSError as error:
+        raise CertifyError(f"cannot write the report to {target}: {error.strerror}") from None
+    return written
+
+
+def can_plot() -> bool:
+    """Whether Matplotlib, which the base install does not bring, is there."""
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def curve(summary: Summary) -> tuple[list[float], list[float]]:
+    """Return every step of certified accuracy against radius.
+
+    Returns:
+        Radii in LSB (or pixels), rising from 0, and the share certified up to and at each.
+    """
+    radii = sorted(
+        c.radius for c in summary.certificates if not c.abstained and c.correct is not False
+    )
+    total = len(summary.certificates)
+    steps = [(0.0, len(radii) / total)]
+    steps += [(radius, (len(radii) - i) / total) for i, radius in enumerate(radii)]
+    return [radius for radius, _ in steps], [share for _, share in steps]
+
+
+def _write(path: Path, content: str) -> Path:
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def _csv(summaries: Mapping[str, Summary]) -> str:
+    lines = ["run,radius,certified_accuracy"]
+    for name, summary in summaries.items():
+        quoted = '"' + name.replace('"', '""') + '"'
+        for radius, share in zip(*curve(summary), strict=True):
+            lines.append(f"{quoted},{radius!r},{share!r}")
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
+    first = next(iter(summaries.values()))
+    shares = [summary.shares(radii) for summary in summaries.values()]
+    lines = ["# Certified accuracy", ""]
+    lines.append(f"| radius ({first.unit}) | {' | '.join(summaries)} |")
+    lines.append("|---|" + "---|" * len(summaries))
+    for row in zip(*shares, strict=True):
+        cells = []
+        for share in row:
+            low, high = share.interval
+            cells.append(f"{share.value:.1%} ({low:.1%} to {high:.1%})")
+        lines.append(f"| {float(row[0].radius):g} | {' | '.join(cells)} |")
+    lines += ["", "In brackets: exact 95 % interval over images (Clopper-Pearson).", ""]
+    lines += [
+        "| run | images | abstained | mean samples | method | alpha |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, summary in summaries.items():
+        certificates = summary.certificates
+        abstained = sum(c.abstained for c in certificates)
+        mean = sum(c.samples for c in certificates) / len(certificates)
+        settings = certificates[0].settings
+        lines.append(
+            f"| {name} | {len(certificates)} | {abstained} | {mean:.0f} | {settings['method']} | "
+            f"{settings['alpha']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _axes() -> tuple[Any, Any]:
+    # The object API draws without a display and leaves pyplot's global state alone.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
+    figure, axes = _axes()
+    for name, summary in summaries.items():
+        radii, shares = curve(summary)
+        # The share holds up to the radius of each certificate and drops after it.
+        axes.step([*radii, radii[-1]], [*shares, 0.0], where="pre", label=name)
+    first = next(iter(summaries.values()))
+    norm = "L2" if first.unit == "LSB" else "L0"
+    axes.set_xlabel(f"certified {norm} radius ({first.unit})")
+    axes.set_ylabel("certified accuracy" if first.labelled else "certified share")
+    axes.set_ylim(0, 1)
+    axes.set_xlim(left=0)
+    if first.unit == "LSB":
+        span = first.certificates[0].span
+        top = axes.secondary_xaxis("top", functions=(lambda r: r / span, lambda u: u * span))
+        top.set_xlabel("on the [0, 1] scale")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=150)
+    return path
+
+
+def _plot_samples(summaries: Mapping[str, Summary], path: Path) -> Path:
+    figure, axes = _axes()
+    counts = {name: [c.samples for c in s.certificates] for name, s in summaries.items()}
+    low = min(map(min, counts.values()))
+    high = max(map(max, counts.values()))
+    bins = [low * (high / low + 1e-9) ** (i / 30) for i in range(31)] if high > low else 30
+    axes.hist(list(counts.values()), bins=bins, label=list(counts))
+    if high > 10 * low:
+        axes.set_xscale("log")
+    axes.set_xlabel("samples used per image")
+    axes.set_ylabel("images")
+    axes.legend()
+    figure.savefig(path, dpi=150)
+    return path

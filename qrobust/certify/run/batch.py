@@ -1,0 +1,221 @@
+"""Certify many images: journal, all cores, any executor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from numpy.typing import NDArray
+
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.streams import LAYOUT_VERSION
+from qrobust.certify.methods.settings import CLOPPER_PEARSON, Settings
+from qrobust.certify.run.certificate import Certificate
+from qrobust.certify.run.certifier import Certifier
+from qrobust.certify.run.data import Data
+from qrobust.certify.run.journal import Journal
+from qrobust.certify.run.parallel import ordered_map
+from qrobust.certify.run.votes import DEFAULT_BATCH
+
+#: Clean inputs looked at to see whether a model ever changes its answer.
+_LOOKED_AT = 256
+_TOO_FEW = 16
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that determines the certificates of a data set; small enough to send to workers.
+
+    Attributes:
+        model: bytes of the ``.tflite`` file.
+        sigma: scale of the noise in LSB, exact text, or None to take the file's.
+        noise: kind of noise, or None to take the file's.
+        seed: of the random streams.
+        n0: pilot samples.
+        n: samples of the bound.
+        alpha: error probability, exact text.
+        method: one of `METHODS`.
+        radius: of a sequential test, exact text.
+        gain: of an anytime certificate, exact text.
+        kernels: kernel family.
+        threads: of one process; None for all cores.
+        batch_size: inputs per ``invoke``.
+    """
+
+    model: bytes
+    sigma: str | None = None
+    noise: str | None = None
+    seed: int = 0
+    n0: int = 100
+    n: int = 10_000
+    alpha: str = "0.001"
+    method: str = CLOPPER_PEARSON
+    radius: str | None = None
+    gain: str | None = None
+    kernels: str = "xnnpack"
+    threads: int | None = None
+    batch_size: int = DEFAULT_BATCH
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of every certificate; `CertifyError` where they make no sense."""
+        return Settings(
+            method=self.method,
+            n0=self.n0,
+            n=self.n,
+            alpha=self.alpha,
+            radius=self.radius,
+            gain=self.gain,
+        )
+
+    def certifier(self) -> Certifier:
+        """Return a certifier for this job; the caller closes it."""
+        return Certifier(
+            self.model,
+            sigma=self.sigma,
+            noise=self.noise,
+            seed=self.seed,
+            threads=self.threads,
+            batch_size=self.batch_size,
+            kernels=self.kernels,
+        )
+
+    def certify(self, image: Image) -> Certificate:
+        """Certify one image in this process; executors call this."""
+        return _certifier(self).run(self.settings, image.x, index=image.index, y=image.y)
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image on its way to a worker."""
+
+    x: NDArray[Any]
+    index: int
+    y: int | None
+
+
+@lru_cache(maxsize=1)
+def _certifier(job: Job) -> Certifier:
+    """The certifier of a worker process, made once."""
+    return job.certifier()
+
+
+def header(certifier: Certifier, settings: Settings, data: Data) -> dict[str, Any]:
+    """Return the journal header of some data certified with some settings."""
+    return {
+        "model_sha256": certifier.file.sha256,
+        "data_sha256": data.sha256,
+        **certifier.smoothing.description,
+        "streams": LAYOUT_VERSION,
+        "seed": certifier.seed,
+        **settings.to_json(),
+        "kernels": certifier.kernels,
+    }
+
+
+def check_work(
+    certifier: Certifier,
+    settings: Settings,
+    data: Data,
+    indices: list[int],
+    *,
+    allow_constant: bool = False,
+) -> None:
+    """Raise `CertifyError` at bad settings or the first bad image, before hours are spent."""
+    for index in indices:
+        if not 0 <= index < len(data):
+            raise CertifyError(f"image {index} of {len(data)}: there is no such image")
+    certifier.method(settings)
+    for index in indices:
+        certifier.prepare(data.x[index], index=index)
+        certifier.check_label(data.label(index), index)
+    if not allow_constant:
+        _check_variety(certifier, data, indices[:_LOOKED_AT])
+
+
+def _check_variety(certifier: Certifier, data: Data, indices: list[int]) -> None:
+    """A model that never changes its answer gets certified everywhere, and means nothing."""
+    if len(indices) < _TOO_FEW or (data.y is not None and len(set(data.y[indices])) == 1):
+        return
+    labels = {certifier.classify(data.x[index], index=index) for index in indices}
+    if len(labels) == 1:
+        raise CertifyError(
+            f"the model answers class {labels.pop()} for all {len(indices)} inputs looked at, so "
+            "its certificates would mean nothing: check the model and the scale of the data, or "
+            "allow a constant model explicitly"
+        )
+
+
+def certify_dataset(
+    job: Job,
+    data: Data,
+    *,
+    out: str | os.PathLike[str],
+    indices: Iterable[int] | None = None,
+    executor: Executor | None = None,
+    window: int | None = None,
+    allow_constant: bool = False,
+) -> Iterator[Certificate]:
+    """Certify images, write each certificate to a journal, and yield it.
+
+    A journal that already holds some of them is resumed: those are neither repeated nor yielded.
+    Certificates come in the order of ``indices`` whatever the executor.
+
+    Args:
+        job: model and settings.
+        data: the images; an image's index in it also addresses its random streams.
+        out: the journal.
+        indices: which images; all by default.
+        executor: runs ``job.certify``; the threads of this process by default. Any
+            ``concurrent.futures`` one will do (processes, Dask's ``client.get_executor()``).
+        window: images that are under way at a time; twice the threads by default.
+        allow_constant: certify a model that gives one class for every input.
+
+    Raises:
+        CertifyError: bad data, journal or settings, or a worker that died; what the journal holds
+            is kept.
+    """
+    chosen = list(range(len(data)) if indices is None else indices)
+    settings = job.settings
+    with job.certifier() as certifier:
+        check_work(certifier, settings, data, chosen, allow_constant=allow_constant)
+        with Journal(out, header(certifier, settings, data)) as journal:
+            images = (Image(data.x[i], i, data.label(i)) for i in chosen if i not in journal.done)
+            threads = certifier.counter.threads
+            window = 2 * threads if window is None else window
+            if executor is None:
+                results = run_here(certifier, settings, images, window=window)
+            else:
+                results = ordered_map(executor, job.certify, images, window=window)
+            try:
+                for certificate in results:
+                    journal.append(certificate.to_json())
+                    yield certificate
+            except BrokenExecutor:
+                raise CertifyError(
+                    f"a worker process died; the {len(journal.done)} certificates in the journal "
+                    "are kept: run the same command again to go on"
+                ) from None
+
+
+def run_here(
+    certifier: Certifier, settings: Settings, images: Iterable[Image], *, window: int
+) -> Iterator[Certificate]:
+    """Certify images with this process's threads, several images at a time.
+
+    A method that stops by itself leaves cores idle between its steps; other images use them.
+    """
+
+    def certify(image: Image) -> Certificate:
+        return certifier.run(settings, image.x, index=image.index, y=image.y)
+
+    with ThreadPoolExecutor(certifier.counter.threads) as pool:
+        try:
+            yield from ordered_map(pool, certify, images, window=window)
+        except BaseException:
+            certifier.close()  # do not wait for images under way
+            raise

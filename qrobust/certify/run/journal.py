@@ -1,0 +1,233 @@
+"""Append-only JSON lines that survive a kill at any byte and show every edit.
+
+The first line is a header that says what the certificates are about; each later line is one
+certificate. Every line ends in ``"chain"``: SHA-256 over the previous line's chain and this
+line's own content, so a line cannot be changed, dropped or moved without breaking the next ones.
+Times are outside the chain: a resumed journal equals an uninterrupted one but for ``seconds``.
+
+The chain shows accidents and careless edits. Someone who rewrites every chain is caught by
+:mod:`qrobust.certify.run.audit`, which runs the certificates again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from qrobust.certify.arithmetic.errors import CertifyError
+
+FORMAT = "qrobust.certificates"
+FORMAT_VERSION = 1
+
+# Every header starts with these bytes: an unfinished one is told from a foreign file.
+_MAGIC = f'{{"format":"{FORMAT}"'.encode()
+_UNCHAINED = ("chain", "seconds")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One checked line of a journal.
+
+    Attributes:
+        number: of the line, from 1.
+        value: its JSON object.
+        end: file offset past it.
+    """
+
+    number: int
+    value: dict[str, Any]
+    end: int
+
+
+def chain(previous: str, value: dict[str, Any]) -> str:
+    """Return the chain value of a line that follows ``previous``."""
+    content = {name: item for name, item in value.items() if name not in _UNCHAINED}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256((previous + canonical).encode()).hexdigest()
+
+
+def read_lines(path: str | os.PathLike[str], *, chained: bool = True) -> Iterator[Line]:
+    """Yield the finished lines of a journal, header first; an unfinished last line is left out.
+
+    Args:
+        path: the journal.
+        chained: refuse a line whose chain does not follow; without it the caller looks himself.
+
+    Raises:
+        CertifyError: no journal, or one damaged or edited; the message names the line.
+    """
+    name = os.fspath(path)
+    previous, end = "", 0
+    try:
+        with open(path, "rb") as file:
+            for number, raw in enumerate(file, 1):
+                if not raw.endswith(b"\n"):
+                    return
+                end += len(raw)
+                value = _parse(raw, name, number)
+                if number == 1:
+                    _check_format(value, name)
+                if chained and value.get("chain") != chain(previous, value):
+                    raise CertifyError(
+                        f"{name}, line {number}: edited or damaged (its chain does not follow "
+                        "from the lines before); restore the file or start another journal"
+                    )
+                previous = str(value.get("chain"))
+                yield Line(number, value, end)
+    except OSError as error:
+        raise CertifyError(f"cannot read the journal {name}: {error.strerror}") from None
+
+
+def _parse(raw: bytes, name: str, number: int) -> dict[str, Any]:
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        what = "this is no journal of certificates" if number == 1 else "the journal is damaged"
+        raise CertifyError(f"{name}, line {number}: not a JSON object; {what}")
+    return value
+
+
+def _check_format(header: dict[str, Any], name: str) -> None:
+    if header.get("format") != FORMAT:
+        raise CertifyError(f"{name} is no journal of certificates; choose another file")
+    if header.get("version") != FORMAT_VERSION:
+        raise CertifyError(
+            f"{name} has journal version {header.get('version')!r}, this program reads "
+            f"{FORMAT_VERSION}; use the version that wrote it"
+        )
+
+
+class Journal:
+    """A journal open for appending; only one process may have it open.
+
+    Args:
+        path: the file; made if missing, resumed if it has the same header.
+        header: what the certificates are about (model, data, parameters).
+
+    Attributes:
+        done: indices of the images already certified.
+
+    Raises:
+        CertifyError: an unwritable place, a file in use, a foreign or damaged journal, or one
+            with another header.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], header: dict[str, Any]) -> None:
+        self.path = Path(path)
+        self.done: set[int] = set()
+        self._chain = ""
+        self._end = 0
+        header = {"format": FORMAT, "version": FORMAT_VERSION, **header}
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise CertifyError(
+                f"cannot write the journal {self.path}: {error.strerror}; choose another --out"
+            ) from None
+        try:
+            self._lock()
+            self._resume(header)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _lock(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # not on this system: two writers would be the caller's mistake
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CertifyError(
+                f"the journal {self.path} is being written by another process"
+            ) from None
+
+    def _resume(self, header: dict[str, Any]) -> None:
+        size = os.fstat(self._file).st_size
+        head = os.pread(self._file, len(_MAGIC), 0)
+        if not _MAGIC.startswith(head):
+            raise CertifyError(f"{self.path} is no journal of certificates; choose another --out")
+        for line in read_lines(self.path):
+            if line.number == 1:
+                _same_header(line.value, header, self.path)
+            else:
+                index = line.value.get("index")
+                if type(index) is not int or index in self.done:
+                    raise CertifyError(f"{self.path}, line {line.number}: image {index!r} again")
+                self.done.add(index)
+            self._chain, self._end = line.value["chain"], line.end
+        if size > self._end:
+            os.ftruncate(self._file, self._end)  # a line cut off by a kill: done again
+        if not self._end:
+            self._write(header)
+            self._sync_folder()
+
+    def append(self, value: dict[str, Any]) -> None:
+        """Write one certificate and wait until the disk has it.
+
+        Raises:
+            CertifyError: the disk is full or fails; the journal keeps every earlier line.
+        """
+        self._write(value)
+        self.done.add(value["index"])
+
+    def _write(self, value: dict[str, Any]) -> None:
+        link = chain(self._chain, value)
+        line = json.dumps({**value, "chain": link}, separators=(",", ":"), allow_nan=False) + "\n"
+        rest = memoryview(line.encode())
+        try:
+            offset = self._end
+            while rest:
+                written = os.pwrite(self._file, rest, offset)
+                rest, offset = rest[written:], offset + written
+            os.fsync(self._file)
+        except OSError as error:
+            with suppress(OSError):  # else the next run cuts the unfinished line
+                os.ftruncate(self._file, self._end)
+            raise CertifyError(
+                f"cannot write to the journal {self.path}: {error.strerror}; the certificates "
+                "before are kept: make room and run the same command again"
+            ) from None
+        self._chain, self._end = link, self._end + len(line.encode())
+
+    def _sync_folder(self) -> None:
+        """Make a new file's name itself durable."""
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def close(self) -> None:
+        """Close the file and give up the lock."""
+        os.close(self._file)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _same_header(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
+    for name in sorted((found.keys() | wanted.keys()) - {"chain"}):
+        if found.get(name) != wanted.get(name):
+            raise CertifyError(
+                f"{path} is a journal with {name}={found.get(name)!r}, this run has "
+                f"{wanted.get(name)!r}; run with the same settings or choose another --out"
+            )

@@ -1,0 +1,179 @@
+"""Counting votes: noisy copies through the interpreter, on every core, in int64."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Event
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.file.model_file import ModelFile, make_interpreter, refusals
+from qrobust.certify.smoothings.smoothing import Smoothing
+
+DEFAULT_BATCH = 64
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Worker:
+    """One interpreter with its sampler and buffers; used by one thread at a time."""
+
+    def __init__(
+        self, file: ModelFile, smoothing: Smoothing, *, seed: int, batch: int, kernels: str
+    ) -> None:
+        self._interpreter = make_interpreter(file.content, batch=batch, kernels=kernels)
+        source = self._interpreter.get_input_details()[0]
+        result = self._interpreter.get_output_details()[0]
+        if tuple(result["shape"]) != (batch, file.classes):
+            raise CertifyError(
+                f"the file gives shape {tuple(result['shape'])} for {batch} inputs at once"
+            )
+        self._source, self._result = source["index"], result["index"]
+        self._file = file
+        self._sampler = smoothing.sampler(seed)
+        self._inputs = np.zeros((batch, *file.shape), file.grid.dtype)
+        self._rows = self._inputs.reshape(batch, file.coordinates)
+
+    def count(
+        self, tensor: NDArray[np.int16], image: int, purpose: int, start: int, count: int
+    ) -> NDArray[np.int64]:
+        """Votes of samples ``start`` to ``start + count - 1``; rows past them are not counted."""
+        self._sampler.fill(tensor, self._rows[:count], image=image, purpose=purpose, start=start)
+        return np.bincount(self.run()[:count], minlength=self._file.classes).astype(np.int64)
+
+    def run(self) -> NDArray[np.intp]:
+        with refusals():
+            self._interpreter.set_tensor(self._source, self._inputs)
+            self._interpreter.invoke()
+            outputs = self._interpreter.get_tensor(self._result)
+        labels: NDArray[np.intp] = np.argmax(outputs, axis=1)  # ties go to the lowest index
+        return labels
+
+    def classify(self, tensor: NDArray[np.int16]) -> int:
+        """Label of the input without noise."""
+        self._rows[:] = tensor
+        return int(self.run()[0])
+
+
+class VoteCounter:
+    """Counts the votes of noisy copies of an input.
+
+    Every thread has its own interpreter, so one makes noise while another infers (``invoke``
+    releases the interpreter lock). The votes do not depend on threads or batch.
+
+    Args:
+        file: a checked model.
+        smoothing: how inputs are randomized.
+        seed: of the random streams.
+        threads: interpreters at work; all cores by default.
+        batch_size: inputs per ``invoke``. A file whose graph fixes the batch runs one by one.
+        kernels: kernel family of the interpreter.
+    """
+
+    def __init__(
+        self,
+        file: ModelFile,
+        smoothing: Smoothing,
+        *,
+        seed: int = 0,
+        threads: int | None = None,
+        batch_size: int = DEFAULT_BATCH,
+        kernels: str = "xnnpack",
+    ) -> None:
+        threads = available_cores() if threads is None else threads
+        if threads < 1:
+            raise CertifyError(f"threads must be at least 1, received {threads}")
+        if batch_size < 1:
+            raise CertifyError(f"batch_size must be at least 1, received {batch_size}")
+        self.file = file
+        self.threads = threads
+        self.batch_size = batch_size
+        try:
+            first = _Worker(file, smoothing, batch=batch_size, seed=seed, kernels=kernels)
+        except CertifyError:
+            if batch_size == 1:
+                raise
+            # Most likely a RESHAPE with a fixed batch; if not, this raises the same error.
+            self.batch_size = 1
+            first = _Worker(file, smoothing, batch=1, seed=seed, kernels=kernels)
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._idle.put(first)
+        for _ in range(threads - 1):
+            self._idle.put(
+                _Worker(file, smoothing, batch=self.batch_size, seed=seed, kernels=kernels)
+            )
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="votes")
+        self._closed = False
+
+    def count(
+        self, tensor: NDArray[np.int16], *, image: int, purpose: int, start: int = 0, count: int
+    ) -> NDArray[np.int64]:
+        """Return the votes of samples ``start`` to ``start + count - 1``.
+
+        Args:
+            tensor: int16[coordinates], the clean input in tensor values.
+            image: image index.
+            purpose: which stream.
+            start: index of the first sample.
+            count: how many samples.
+
+        Returns:
+            int64[classes], summing to ``count``.
+        """
+        end = start + count
+        # The threads share one iterator, so memory stays the same whatever the count.
+        chunks = iter(range(start, end, self.batch_size))
+        stop = Event()
+
+        def drain() -> NDArray[np.int64]:
+            votes = np.zeros(self.file.classes, np.int64)
+            worker = self._idle.get()
+            try:
+                for first in chunks:
+                    if self._closed or stop.is_set():
+                        raise CancelledError
+                    size = min(self.batch_size, end - first)
+                    votes += worker.count(tensor, image, purpose, first, size)
+            finally:
+                self._idle.put(worker)
+            return votes
+
+        running = [self._pool.submit(drain) for _ in range(self.threads)]
+        try:
+            votes: NDArray[np.int64] = np.sum([future.result() for future in running], axis=0)
+            return votes
+        except BaseException:
+            stop.set()
+            raise
+
+    def classify(self, tensor: NDArray[np.int16]) -> int:
+        """Return the label of the input without noise."""
+        worker = self._idle.get()
+        try:
+            return worker.classify(tensor)
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        """End the threads; a count under way in another thread raises `CancelledError`."""
+        self._closed = True
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> VoteCounter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

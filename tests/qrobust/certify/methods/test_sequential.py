@@ -1,0 +1,105 @@
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.gaussian import cdf_floor
+from qrobust.certify.methods.sequential import checkpoint_sizes, sequential_test
+
+ONE = 1 << 48
+LEVEL = Fraction(1, 20)
+
+
+def p0_of(ratio):
+    return cdf_floor(Fraction(ratio), 48) + 1
+
+
+def mixture(alternatives, p0, n, k):
+    """The martingale in exact rationals."""
+    if p0 == ONE:  # a sure thing: one vote against it is infinite evidence
+        return mpmath.inf if k < n else sum(Fraction(q, ONE) ** n for q in alternatives)
+    a, b = Fraction(p0, ONE), 1 - Fraction(p0, ONE)
+    ratios = [(Fraction(q, ONE) / a) ** k * ((1 - Fraction(q, ONE)) / b) ** (n - k)
+              for q in alternatives]  # fmt: skip
+    return sum(ratios) / len(ratios)
+
+
+@pytest.mark.parametrize("ratio", ["0", "0.5", "1", "2"])
+def test_thresholds_are_those_of_the_exact_martingales(ratio):
+    p0 = p0_of(ratio)
+    above = [p0 + ((ONE - p0) >> i) for i in range(1, 9)]
+    above += [ONE - ((ONE - p0) >> i) for i in range(2, 8)]
+    test = sequential_test(p0, LEVEL, 300)
+    p1 = test.p1
+    below = [p1 - (p1 >> i) for i in range(1, 10)]
+    below += [p1 - ((p1 - p0) >> i) for i in range(3)]
+    for checkpoint in test.checkpoints:
+        n = checkpoint.n
+        for k in (checkpoint.accept - 1, checkpoint.accept):
+            if k <= n:
+                reaches = mixture(above, p0, n, k) >= 1 / LEVEL
+                assert reaches == (k == checkpoint.accept)
+        for k in (checkpoint.give_up, checkpoint.give_up + 1):
+            if k >= 0:
+                reaches = mixture(below, p1, n, k) >= 1 / LEVEL
+                assert reaches == (k == checkpoint.give_up)
+
+
+def simulate(test, p, runs, seed):
+    """Shares of accepted and given up tests of a coin of probability p."""
+    rng = np.random.default_rng(seed)
+    votes, last = np.zeros(runs, np.int64), 0
+    accepted, gave_up = np.zeros(runs, bool), np.zeros(runs, bool)
+    for checkpoint in test.checkpoints:
+        votes += rng.binomial(checkpoint.n - last, p, runs)
+        last = checkpoint.n
+        open_ = ~(accepted | gave_up)
+        accepted |= open_ & (votes >= checkpoint.accept)
+        gave_up |= open_ & (votes <= checkpoint.give_up)
+    return accepted.mean(), gave_up.mean()
+
+
+@pytest.mark.parametrize("ratio", ["0.25", "1", "2"])
+def test_coverage(ratio):
+    # 20,000 runs at the very edge of either error; three standard deviations of allowance.
+    p0 = p0_of(ratio)
+    test = sequential_test(p0, LEVEL, 5000)
+    allowed = 0.05 + 3 * (0.05 * 0.95 / 20_000) ** 0.5
+    assert simulate(test, p0 / ONE, 20_000, seed=1)[0] <= allowed
+    assert simulate(test, test.p1 / ONE, 20_000, seed=1)[1] <= allowed
+
+
+def test_power():
+    test = sequential_test(p0_of(1), Fraction(1, 1000), 5000)
+    assert simulate(test, 0.9, 2000, seed=2)[0] > 0.99
+    assert simulate(test, 0.75, 2000, seed=2)[1] > 0.99
+
+
+def test_unanimity_or_nothing():
+    # At the fewest samples that can accept, one vote for another class ends the matter.
+    test = sequential_test(p0_of(1), LEVEL, 40)
+    last = test.checkpoints[-1]
+    assert last.accept <= 40
+    assert simulate(test, 1.0, 10, seed=3) == (1, 0)
+
+
+def test_sizes():
+    sizes = checkpoint_sizes(100_000)
+    assert sizes[:3] == [64, 128, 192]
+    assert sizes[-1] == 100_000
+    assert len(sizes) < 150
+    assert checkpoint_sizes(10) == [10]
+
+
+def test_too_few_samples_ever_to_accept():
+    p0 = p0_of(3)
+    with pytest.raises(
+        CertifyError, match="n=1000 samples can never accept .* use n >= "
+    ) as caught:
+        sequential_test(p0, Fraction(1, 1000), 1000)
+    least = int(str(caught.value).rsplit(" ", 1)[1])
+    sequential_test(p0, Fraction(1, 1000), least)
+    with pytest.raises(CertifyError):
+        sequential_test(p0, Fraction(1, 1000), least - 1)
