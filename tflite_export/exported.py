@@ -50,12 +50,14 @@ class Exported:
         tflite: the file's bytes.
         lowered: the model as an integer graph, before any pass: the specification.
         graph: what the file holds, after the passes.
+        notes: what is not exact, in words, of lowering and of the passes.
         parity: the comparison on the inputs that were given to ``export``, if any were.
     """
 
     tflite: bytes
     lowered: Lowered
     graph: IntegerGraph
+    notes: tuple[str, ...] = ()
     parity: Parity | None = None
 
     @cached_property
@@ -63,7 +65,7 @@ class Exported:
         """A table per layer; print it."""
         return Report.of(
             self.graph,
-            notes=self.lowered.notes,
+            notes=self.notes,
             file_bytes=len(self.tflite),
             parity=None if self.parity is None else str(self.parity),
         )

@@ -6,19 +6,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from tflite_export.errors import ExportError
+from tflite_export import passes
 from tflite_export.exported import Exported, as_arrays
 from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.flatbuffer.explicit_clips import explicit_clips
-from tflite_export.graph import IntegerGraph, Linear
 from tflite_export.grid import Grid
 from tflite_export.lower import lower
 from tflite_export.metadata import export_metadata
 from tflite_export.parity import check_parity
-from tflite_export.passes.global_average import global_average
-from tflite_export.passes.merge_reshapes import merge_reshapes
-from tflite_export.passes.storage import store
-from tflite_export.passes.tie_free import can_be_tie_free, tie_free
 from tflite_export.ranges import observe_ranges
 
 _ROUNDINGS = ("tie-free", "naive")
@@ -74,34 +69,15 @@ def export(
         exact=exact,
         ranges=observe_ranges(model, arrays) if arrays is not None and not exact else None,
     )
-    lowered = replace(lowered, graph=merge_reshapes(lowered.graph))
-    lowered = replace(lowered, notes=(*lowered.notes, *_ties(lowered.graph, exact=exact)))
-    graph = merge_reshapes(global_average(lowered.graph))
-    graph = explicit_clips(graph)
-    if rounding == "tie-free":
-        graph = tie_free(graph)
-    graph, notes = store(graph, storage, exact=exact)
-    lowered = replace(lowered, notes=(*lowered.notes, *notes))
-    tflite = to_flatbuffer(graph, io=io, metadata=export_metadata(lowered, labels))
-    exported = Exported(tflite, lowered, graph)
+    graph, notes = passes.run(
+        lowered.graph, storage=storage, scale=rounding == "tie-free", exact=exact
+    )
+    graph, notes = explicit_clips(graph), (*lowered.notes, *notes)
+    tflite = to_flatbuffer(graph, io=io, metadata=export_metadata(lowered, notes, labels))
+    exported = Exported(tflite, lowered, graph, notes)
     if arrays is None:
         return exported
     return replace(exported, parity=check_parity(model, exported, arrays))
-
-
-def _ties(graph: IntegerGraph, *, exact: bool) -> list[str]:
-    """The layers whose weights leave no room for tie-free rounding."""
-    notes = []
-    for operator in graph.operators:
-        if isinstance(operator, Linear) and not can_be_tie_free(operator):
-            problem = (
-                f"Layer '{operator.output.name}': {operator.weight_bits}-bit weights leave no room "
-                f"for tie-free rounding (up to 6 bits do), so kernels differ by 1 on ties"
-            )
-            if exact:
-                raise ExportError(f"{problem}. Use 6 bits, or export with exact=False.")
-            notes.append(problem)
-    return notes
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

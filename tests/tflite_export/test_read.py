@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from random_graphs import random_graph, random_inputs
 
 from tflite_export import ExportError, reference
 from tflite_export.c99.__main__ import main
@@ -10,8 +11,6 @@ from tflite_export.graph import Linear
 from tflite_export.passes.storage import store
 from tflite_export.passes.tie_free import can_be_tie_free, tie_free
 from tflite_export.read import read_graph
-
-from .graphs import random_graph, random_inputs
 
 
 def file_of(graph):
