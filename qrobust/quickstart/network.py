@@ -6,8 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from qrobust import layers, quantize
+from qrobust import layers
 from qrobust.datasets import Split
+from qrobust.quantization.quantize import quantize
 
 
 @dataclass(frozen=True)

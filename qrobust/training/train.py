@@ -10,10 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from qrobust import architectures, datasets, quantize
+from qrobust import architectures, datasets
 from qrobust.callbacks import BitWidthSchedule
 from qrobust.layers import JacobianRegularized
 from qrobust.layers.input_noise import input_noise
+from qrobust.quantization.quantize import quantize
 from qrobust.quantization.set_bits import current_bits, set_bits
 from qrobust.training.defend import defend
 from qrobust.training.initialize import copy_weights, initialize

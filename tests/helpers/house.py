@@ -6,6 +6,7 @@ other, because whoever reads the module has to know what it points to.
 
 import ast
 import io
+import sys
 import tokenize
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -142,4 +143,24 @@ def repeats(paths: Iterable[Path], length: int) -> list[tuple[Line, Line]]:
             if other is not lines[start] and start >= quiet_until:
                 found.append((other, lines[start]))
                 quiet_until = start + length
+    return found
+
+
+def outside(packages: Iterable[str] = PACKAGES, root: Path = ROOT) -> Arrows:
+    """Module -> the top-level names it imports that are neither of these packages nor Python's.
+
+    ``need("scipy.io", ...)`` of the data sets counts: it imports, or says what to install.
+    """
+    own = {*packages, *sys.stdlib_module_names}
+    found: Arrows = {}
+    for path in python_files(*packages, root=root):
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "need":
+                names.update(ast.literal_eval(argument) for argument in node.args)
+        found[module_name(path, root)] = {name.partition(".")[0] for name in names} - own
     return found
