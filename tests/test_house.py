@@ -23,6 +23,8 @@ DISTRIBUTIONS = {
 # What each room may import from outside; a room without an entry takes its package's.
 OUTSIDE = {
     "tflite_export": {"ai_edge_litert", "flatbuffers", "numpy", "tabulate"},
+    "tflite_export.inputs": {"keras", "numpy"},
+    "tflite_export.logits": {"keras"},
     "tflite_export.lower": {"keras", "numpy"},
     "tflite_export.parity": {"keras", "numpy"},
     "tflite_export.ranges": {"keras", "numpy"},
@@ -134,6 +136,25 @@ def requirements() -> dict[str, set[str]]:
     return {
         extra: set(re.findall(r"^([A-Za-z0-9-]+)", value, re.M)) for extra, value in named.items()
     }
+
+
+# Attributes of Keras's that its documentation does not name.
+PRIVATE = re.compile(
+    r"\._(functional|nodes_by_depth|keras_history|inbound_nodes|inputs_struct|flatten_layers|"
+    r"build_shapes_dict|tracker|obj_type)\b|\"_(functional|nodes_by_depth|inputs_struct)\"|keras\.src"
+)
+# To be moved behind tflite_export.keras_private by whoever works on the file; then out of here.
+PENDING = {"qrobust/quantization/quantize.py"}
+
+
+def test_keras_private_parts_are_read_in_one_module():
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in python_files(*PACKAGES)
+        if PRIVATE.search(path.read_text())
+    }
+    assert readers - PENDING == {"tflite_export/keras_private.py"}
+    assert readers >= PENDING, "clean now: take it off the list"
 
 
 USERS = ("base", "train", "report", "attacks")

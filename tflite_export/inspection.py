@@ -195,7 +195,16 @@ def _grid(tensor: FileTensor) -> str:
 
 def _described(tensor: FileTensor) -> str:
     shape = "x".join(map(str, tensor.shape))
-    return f"{tensor.name} {tensor.kind} {shape} ({_grid(tensor)})"
+    return f"{tensor.name} {tensor.kind} {shape} ({_grid(tensor)}{_held(tensor)})"
+
+
+def _held(tensor: FileTensor) -> str:
+    """What an 8-bit input or output holds, in real units: ": 0 to 255"."""
+    lowest = {"INT8": -128, "UINT8": 0}.get(tensor.kind)
+    if lowest is None or not tensor.scales:
+        return ""
+    low, high = ((q - tensor.zero_point) * tensor.scale for q in (lowest, lowest + 255))
+    return f": {low:g} to {high:g}"
 
 
 def _text(value: Any) -> str:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 
 from tflite_export.errors import ExportError
+from tflite_export.grid import Grid
 from tflite_export.lower import Lowered
 
 ENTRY = "tflite_export"
@@ -30,9 +30,13 @@ def export_metadata(
     content = {
         "version": version("qrobust"),
         "name": lowered.graph.name,
-        "inputs": [asdict(grid) for grid in lowered.input_grids],
-        "outputs": [asdict(grid) for grid in lowered.output_grids],
+        "inputs": [_entry(grid) for grid in lowered.input_grids],
+        "outputs": [_entry(grid) for grid in lowered.output_grids],
         "labels": list(labels),
         "inexact": list(notes),
     }
     return {ENTRY: json.dumps(content, sort_keys=True).encode()}
+
+
+def _entry(grid: Grid) -> dict[str, int]:
+    return {name: getattr(grid, name) for name in ("exponent", "zero_point", "minimum", "maximum")}

@@ -14,6 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT.tflite")
     parser.add_argument("--storage", choices=("int8", "int4", "int2"), default="int8")
     parser.add_argument("--io", choices=("int8", "uint8"), default="int8")
+    parser.add_argument(
+        "--input-grid",
+        choices=("pixels", "unit", "signed", "data"),
+        help="what the model reads: 0 to 255, 0 to 1, -1 to 1, or as --data has it",
+    )
     parser.add_argument("--sigma", metavar="LSB", help="write a smoothing spec into the file")
     parser.add_argument(
         "--unit", help='with --sigma: what one LSB is, in words ("pixel step"), for certificates'
@@ -56,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         model,
         storage=args.storage,
         io=args.io,
+        input_grid=args.input_grid,
         exact=not args.inexact,
         inputs=None if args.data is None else load_data(args.data).x,
     )

@@ -6,6 +6,8 @@ from tflite_export.passes.merge_reshapes import merge_reshapes
 from tflite_export.passes.storage import store
 from tflite_export.passes.tie_free import possible_ties, tie_free
 
+_NAIVE = "rounding='naive': kernels round ties differently"
+
 
 def run(
     graph: IntegerGraph, *, storage: str = "int8", scale: bool = True, exact: bool = True
@@ -29,5 +31,7 @@ def run(
     graph = merge_reshapes(global_average(graph))
     if scale:
         graph = tie_free(graph)
+    else:
+        ties += (_NAIVE,)
     graph, packed = store(graph, storage, exact=exact)
     return graph, (*ties, *packed)
