@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.streams import Key
 from qrobust.certify.file.model_file import ModelFile, make_interpreter, refusals
+from qrobust.certify.file.row_alarm import check_rows
 from qrobust.certify.smoothings.smoothing import Smoothing
 
 DEFAULT_BATCH = 64
@@ -49,12 +51,20 @@ class _Worker:
         return np.bincount(self.run()[:count], minlength=self._file.classes).astype(np.int64)
 
     def run(self) -> NDArray[np.intp]:
-        with refusals():
-            self._interpreter.set_tensor(self._source, self._inputs)
-            self._interpreter.invoke()
-            outputs = self._interpreter.get_tensor(self._result)
+        outputs = self.outputs(self._inputs)
         labels: NDArray[np.intp] = np.argmax(outputs, axis=1)  # ties go to the lowest index
         return labels
+
+    def outputs(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        with refusals():
+            self._interpreter.set_tensor(self._source, inputs)
+            self._interpreter.invoke()
+            outputs: NDArray[Any] = self._interpreter.get_tensor(self._result)
+        return outputs
+
+    def check_rows(self) -> None:
+        """Raise `CertifyError` if rows of a batch change each other's outputs."""
+        check_rows(self.outputs, self._inputs.shape, self._file.grid.dtype)
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
         """Label of the input without noise."""
@@ -93,14 +103,10 @@ class VoteCounter:
         self.file = file
         self.threads = threads
         self.batch_size = batch_size
-        try:
-            first = _Worker(file, smoothing, batch=batch_size, kernels=kernels)
-        except CertifyError:
-            if batch_size == 1:
-                raise
-            # Most likely a RESHAPE with a fixed batch; if not, this raises the same error.
+        if file.one_row:
             self.batch_size = 1
-            first = _Worker(file, smoothing, batch=1, kernels=kernels)
+        first = _Worker(file, smoothing, batch=self.batch_size, kernels=kernels)
+        first.check_rows()
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._idle.put(first)
         for _ in range(threads - 1):
