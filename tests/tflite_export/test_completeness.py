@@ -8,6 +8,7 @@ from c_compiler import Models
 from random_graphs import random_graph
 
 from tflite_export import read_graph, reference, runtimes
+from tflite_export.contract import contract_problem
 from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.flatbuffer.codes import CODES, KINDS, is_linear
 from tflite_export.flatbuffer.explicit_clips import explicit_clips
@@ -33,6 +34,7 @@ from tflite_export.grid import Grid
 from tflite_export.inspection import inspect
 from tflite_export.passes import run as run_passes
 from tflite_export.report import Report
+from tflite_export.row_wise import check_row_wise
 
 GRID = Grid.signed(4, 0)
 X = Tensor("x", (4, 5, 2), GRID)
@@ -149,6 +151,13 @@ def test_the_file_is_read_back(kind):
     assert kind in {type(operator) for operator in graph.operators}
     received = reference.run(graph, pictures())[0]
     np.testing.assert_array_equal(received, expected(kind))
+
+
+@each_kind
+def test_the_file_meets_the_contract(kind):
+    file = to_flatbuffer(prepared(kind))
+    assert contract_problem(file) == ""
+    assert check_row_wise(file) is None
 
 
 @each_kind

@@ -65,8 +65,17 @@ def test_other_files_are_refused():
     with pytest.raises(ExportError, match="step 0.3, which is no power of two"):
         read_graph(_packed(model))
     model.subgraphs[0].tensors[0].type = schema.TensorType.UINT8
-    with pytest.raises(ExportError, match="is not int8; export with io='int8'"):
+    with pytest.raises(ExportError, match="is uint8 and no QUANTIZE makes int8 of it"):
         read_graph(_packed(model))
+
+
+def test_a_uint8_border_is_read_but_not_written_as_c(tmp_path, capsys):
+    graph = next(random_graph(s) for s in range(50) if file_of(random_graph(s)) is not None)
+    file = to_flatbuffer(explicit_clips(graph), io="uint8")
+    assert [t.shape for t in read_graph(file).inputs] == [t.shape for t in graph.inputs]
+    (tmp_path / "m.tflite").write_bytes(file)
+    assert main([str(tmp_path / "m.tflite"), str(tmp_path / "c")]) == 2
+    assert "is uint8; export with io='int8' to write C" in capsys.readouterr().err
 
 
 def _packed(model):
