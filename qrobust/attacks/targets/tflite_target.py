@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.ground.pixel_grid import PixelGrid
-from qrobust.attacks.ground.target import Floats
+from qrobust.attacks.ground.target import Floats, described
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.model_file import Model, load_model, make_interpreter, refusals
 from qrobust.certify.run.votes import available_cores
@@ -57,6 +57,9 @@ class TFLiteTarget:
         for _ in range(threads - 1):
             self._idle.put(self._interpreter())
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="queries")
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def _interpreter(self) -> Any:
         interpreter = make_interpreter(self.file.content, batch=self.batch)
