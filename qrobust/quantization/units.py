@@ -35,7 +35,8 @@ class Unit:
         for key in ("bias_initializer", "bias_regularizer", "bias_constraint", "use_bias"):
             config.pop(key, None)
         config.update(momentum=self.norm.momentum, epsilon=self.norm.epsilon)
-        return FOLDED[type(self.linear)].from_config(config)
+        folded: Any = FOLDED[type(self.linear)]
+        return folded.from_config(config)
 
     def copy_weights(self, layer: Any) -> None:
         """Give a built ``float_layer`` the weights of the unit."""

@@ -14,7 +14,7 @@ def radius_table(summary: Mapping[str, Any], *, style: str) -> str:
         for radius in defended
     ]
     header = ["radius (pixel steps)", "radius / 255", "defended", "undefended"]
-    return tabulate(rows, header, tablefmt=style, disable_numparse=True)
+    return str(tabulate(rows, header, tablefmt=style, disable_numparse=True))
 
 
 def markdown(summary: Mapping[str, Any], layers: str) -> str:
