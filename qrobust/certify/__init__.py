@@ -13,6 +13,7 @@ from qrobust.certify.methods.tables import (
     radius_table,
     sequential_table,
 )
+from qrobust.certify.report.read import read_certificates, read_header
 from qrobust.certify.report.write_report import write_report
 from qrobust.certify.run.audit import Finding, audit
 from qrobust.certify.run.batch import Job, certify_dataset
@@ -40,6 +41,8 @@ __all__ = [
     "load_data",
     "make_data",
     "radius_table",
+    "read_certificates",
+    "read_header",
     "read_lines",
     "read_spec",
     "sequential_table",

@@ -19,7 +19,8 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.model_file import KERNELS, read_model
 from qrobust.certify.file.probe import probe
 from qrobust.certify.methods.settings import ANYTIME, CLOPPER_PEARSON, METHODS, SEQUENTIAL
-from qrobust.certify.report.summary import Share, Summary
+from qrobust.certify.report.read import read_certificates
+from qrobust.certify.report.summary import Share, Summary, counts
 from qrobust.certify.report.tsv import write_tsv
 from qrobust.certify.report.write_report import write_report
 from qrobust.certify.run.audit import audit
@@ -239,7 +240,7 @@ def _certify_progress(
         images = certified = 0
         for certificate in bar:
             images += 1
-            certified += not certificate.abstained and certificate.correct is not False
+            certified += counts(certificate)
             share = Share(Fraction(0), certified, images)
             bar.set_postfix_str(
                 f"certified {share.value:.1%}, at least {share.interval[0]:.1%}; "
@@ -256,13 +257,6 @@ def _report(args: argparse.Namespace) -> int:
     for path in write_report(runs, args.out, radii=args.radii):
         print(path)
     return 0
-
-
-def read_certificates(path: str) -> Iterator[Certificate]:
-    """Yield the certificates of a journal; `CertifyError` where it is damaged."""
-    for line in read_lines(path):
-        if line.number > 1:
-            yield Certificate.from_json(line.value)
 
 
 def main(arguments: list[str] | None = None) -> int:

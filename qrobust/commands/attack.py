@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
     parser.add_argument(
-        "--images", type=int, metavar="N", help="the first N (default: 200, with --full 1000)"
+        "--images",
+        type=int,
+        metavar="N",
+        help="the first N (default: 200, with --full 1000; of --certificates: all)",
     )
     parser.add_argument("--full", action="store_true", help="the long suite: hours, not minutes")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
@@ -173,20 +176,18 @@ def _check_surrogate(args: argparse.Namespace, target: Any, surrogate: Any) -> N
 def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> tuple[Any, Any]:
     """The header and the certificates to attack; before the hours that attacks take."""
     from qrobust.attacks.evaluation.attack_certificates import attackable
-    from qrobust.certify import Certificate, read_lines
+    from qrobust.certify import read_certificates, read_header
 
-    lines = list(read_lines(args.certificates))
-    if not lines:
-        raise ValueError(f"'{args.certificates}' holds no finished line.")
-    header, *rest = (line.value for line in lines)
+    header = read_header(args.certificates)
     for key, digest, path in (
         ("model_sha256", hashlib.sha256(content).hexdigest(), args.model),
         ("data_sha256", data.sha256, args.data),
     ):
         if header[key] != digest:
             raise ValueError(f"'{args.certificates}' is about another file than '{path}'.")
-    certificates = [Certificate.from_json(value) for value in rest]
-    return header, attackable([c for c in certificates if c.index < (args.images or len(data))])
+    wanted = args.images or len(data)
+    certificates = [c for c in read_certificates(args.certificates) if c.index < wanted]
+    return header, attackable(certificates)
 
 
 def _certificates(

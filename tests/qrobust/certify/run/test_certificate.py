@@ -10,7 +10,7 @@ from qrobust.certify.run.certificate import Certificate
 CERTIFICATE = Certificate(
     index=4, label=2, candidate=2, radius_q16=3 * 65536 + 1, norm="l2", decision="certified",
     votes=(1, 2, 97), n0=10, n=100, settings={"alpha": "0.001", "method": "clopper_pearson"},
-    sampler_error="1E-20", noise="rounded_gaussian", sigma="64", keep=None, null=None, span=255,
+    sampler_error="1E-20", noise="rounded_gaussian", sigma="64", span=255,
     coordinates=20, seed=0, streams=1, quantized_input=False, input_sha256="ab",
     model_sha256="cd", runtime="litert", kernels="xnnpack", y=2, seconds=0.5,
 )  # fmt: skip
@@ -30,7 +30,7 @@ def test_derived_radii_never_exceed_geometry():
 
 
 def test_pixels_have_no_unit_and_nothing_derived():
-    pixels = replace(CERTIFICATE, norm="l0", radius_q16=7 << 16, sigma=None, keep=5, null=0)
+    pixels = replace(CERTIFICATE, norm="l0", radius_q16=7 << 16)
     assert pixels.radius == 7
     assert pixels.radius_unit is pixels.radius_linf is pixels.radius_l1 is None
     assert "derived" not in pixels.to_json()
