@@ -78,6 +78,8 @@ def run_recipe(
     trained: bool = False,
     allow_missing: Collection[str] = (),
     baseline: ModelSummary | None = None,
+    command: str | None = None,
+    started: float | None = None,
 ) -> Published:
     """Train what a recipe says and publish it.
 
@@ -90,11 +92,13 @@ def run_recipe(
         trained: do not train: publish ``OUT/model.keras`` again.
         allow_missing: runtimes that need not be there, beside those that the recipe allows.
         baseline: the same network without the defence, for the card.
+        command: for the card; that of ``qrobust train`` by default.
+        started: when the work began, as ``time.perf_counter`` said; now by default.
 
     Raises:
         ValueError: what `train` or `publish` refuse.
     """
-    started = time.perf_counter()
+    started = time.perf_counter() if started is None else started
     recipe = read_recipe(path)
     out, log = folders(path, out, log)
     if trained:
@@ -106,7 +110,7 @@ def run_recipe(
         made,
         out=out,
         log=log,
-        command=f"qrobust train {path.name}{' --trained' if trained else ''}",
+        command=command or f"qrobust train {path.name}{' --trained' if trained else ''}",
         allow_missing=allow_missing,
         baseline=baseline,
         started=started,
