@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 
 import keras
+from qrobust.training.card import certified_accuracy
 from tabulate import tabulate
 from tqdm import tqdm
 
 from qrobust.callbacks import CertifiedAccuracy
 from qrobust.certify import Certifier
-from qrobust.training.card import certified_accuracy
 from qrobust.training.recipe import read_recipe
 from qrobust.training.train import load_data
 

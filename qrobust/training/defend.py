@@ -58,6 +58,8 @@ def defend(
     units = {id(unit.linear): unit for unit in found if unit.wrapper is None}
     absorbed = {id(layer) for unit in units.values() for layer in (unit.norm, unit.relu)}
 
+    copies: dict[int, Any] = {}
+
     def visit(layer: Any, tensors: Any) -> Any:
         unit = units.get(id(layer))
         if unit is not None:
@@ -68,7 +70,9 @@ def defend(
         if id(layer) in absorbed:
             return tensors[0]
         if type(layer) is keras.layers.BatchNormalization:
-            layer = _faster(layer)
+            if id(layer) not in copies:  # branches that share a norm share its copy
+                copies[id(layer)] = _faster(layer)
+            layer = copies[id(layer)]
         return layer(tensors[0] if len(tensors) == 1 else list(tensors))
 
     (output,) = walk(model, [noise(inputs)], visit)

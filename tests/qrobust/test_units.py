@@ -151,7 +151,7 @@ def test_what_branches_share_and_follow_differently_is_never_folded(case):
 
 def test_a_layer_and_its_norm_that_branches_share_alike_are_folded():
     dense, norm = L.Dense(4, name="dense"), L.BatchNormalization(name="norm")
-    model = siamese([dense, norm], [L.ReLU(), dense, norm])
+    model = siamese([dense, norm, L.ReLU()], [L.ReLU(), dense, norm, L.ReLU()])
     (unit,) = (u for u in find_units(model, shared=True) if u.linear is dense)
     assert (unit.norm, unit.runs) == (norm, 2)
     assert dense not in [u.linear for u in find_units(model)]
