@@ -4,7 +4,8 @@
 
 A block begins with ``<!-- results: NAME -->`` and ends with ``<!-- end -->``. NAME is a file of
 ``docs/results``, ``NAME/counts`` or ``NAME/speeds`` one of its two tables, ``NAME/text`` what was
-printed; ``models`` is the table of `models/README.md`. ``--check`` writes nothing, and its exit
+printed; ``models`` is the table of `models/README.md`, ``commands`` every option of every command.
+``--check`` writes nothing, and its exit
 status is 1 where a document would change, or where results were measured on a model that is not the
 shipped one any more.
 """
@@ -20,9 +21,15 @@ import results
 from results import PROJECT, STALE, Results
 from tabulate import tabulate
 
-from qrobust.training.publish.summary import FILE, Proportion, read_summary
+from qrobust.training.publish.summary import FILE, CertifiedShare, Proportion, read_summary
 
-DOCUMENTS = ("README.md", "docs/measurements.md", "docs/microcontroller.md", "models/README.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/commands.md",
+    "docs/measurements.md",
+    "docs/microcontroller.md",
+    "models/README.md",
+)
 
 _BLOCK = re.compile(r"(<!-- results: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -70,8 +77,9 @@ def rendered(text: str, folder: Path = results.FOLDER) -> str:
 
 def block(name: str, folder: Path = results.FOLDER) -> str:
     """What stands in the block of a name."""
-    if name == "models":
-        return models_table()
+    special = {"models": models_table, "commands": options_tables}
+    if name in special:
+        return special[name]()
     base, _, part = name.partition("/")
     found = results.read(base, folder)
     if part == "text":
@@ -126,23 +134,68 @@ def models_table(root: Path = PROJECT) -> str:
         summary = read_summary(path)
         network, bits = summary.network, summary.network.weight_bits
         what = "float" if summary.file is None else f"{bits}, activations {network.activation_bits}"
-        certified = ""
+        certified = ["", ""]
         if summary.certified is not None:
-            shares = summary.certified.shares
-            middle = shares[len(shares) // 2]
-            certified = f"{middle.proportion} at {middle.radius:g} LSB, {middle.of} examples"
+            sigma = summary.certified.sigma
+            certified = [_nearest(summary.certified.shares, k * sigma) for k in (1, 2)]
         folder = path.parent.relative_to(root / "models").as_posix()
         rows.append(
             [
                 f"[`{folder}`]({folder}/card.md)",
                 f"{network.name}, {what}",
                 str(summary.clean),
-                certified,
+                *certified,
                 "" if summary.file is None else f"{summary.file.bytes:,}",
             ]
         )
-    header = ["folder", "network, weight bits", "clean", "certified", "bytes"]
+    header = ["folder", "network, weight bits", "clean", "certified near sigma", "near 2 sigma"]
+    header.append("bytes")
     return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+
+
+def _nearest(shares: Sequence[CertifiedShare], radius: float) -> str:
+    share = min(shares, key=lambda share: abs(share.radius - radius))
+    return f"{share.proportion} at {share.radius:g} LSB"
+
+
+def options_tables() -> str:
+    """A table for each command, as its ``--help`` has it."""
+    parts = []
+    for name, parser in subcommands().items():
+        rows = [
+            [f"`{option_name(action)}`", (action.help or "").replace("%%", "%")]
+            for action in parser._actions
+            if not isinstance(action, argparse._HelpAction)
+        ]
+        text = tabulate(rows, ["", ""], tablefmt="github", disable_numparse=True)
+        parts.append(f"### qrobust {name}\n\n{parser.description or ''}\n\n{text}")
+    return "\n\n".join(parts)
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    """Every subcommand of ``qrobust`` and its parser."""
+    from qrobust import cli
+
+    (choices,) = (
+        action.choices
+        for action in cli._parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    return dict(choices)
+
+
+def option_name(action: argparse.Action) -> str:
+    """An argument as one would type it."""
+    value = action.metavar
+    if isinstance(value, tuple):
+        value = " ".join(value)
+    if value is None and action.choices is not None:
+        value = "{" + ",".join(map(str, action.choices)) + "}"
+    if value is None and action.nargs != 0:
+        value = action.dest.upper()
+    if not action.option_strings:
+        return str(value)
+    return " ".join(filter(None, [", ".join(action.option_strings), value and str(value)]))
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def record(
     data: Mapping[str, Any] | None = None,
     seed: int | None = None,
     text: str = "",
-    folder: Path = FOLDER,
+    folder: Path | None = None,
 ) -> Path | None:
     """Write ``NAME.json`` with rows and provenance; nothing where no name was given.
 
@@ -126,7 +126,7 @@ def record(
         data: what it was measured on -> arrays or bytes, of which the digest is kept.
         seed: of everything random.
         text: what was printed, where that is shown.
-        folder: for the file.
+        folder: for the file; docs/results by default.
     """
     if name is None:
         return None
@@ -145,7 +145,7 @@ def record(
         speeds=speeds,
         text=text,
     )
-    return write(results, folder)
+    return write(results, folder or FOLDER)
 
 
 def write(results: Results, folder: Path = FOLDER) -> Path:

@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LSB",
         help="in input steps (default: 8; with --norm l2 128)",
     )
-    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
+    parser.add_argument(
+        "--norm", choices=("linf", "l2"), default="linf", help="of the ball (default: linf)"
+    )
     parser.add_argument(
         "--images",
         type=int,
