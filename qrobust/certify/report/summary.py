@@ -97,6 +97,13 @@ class Summary:
         return "pixels" if self.certificates and self.certificates[0].norm == "l0" else "LSB"
 
     @property
+    def has_unit_scale(self) -> bool:
+        """Whether radii divided by the span mean something: inputs are pixels, not features."""
+        return self.unit == "LSB" and all(
+            c.unit is None or c.unit.startswith("pixel") for c in self.certificates
+        )
+
+    @property
     def abstained(self) -> int:
         """How many images got no certificate."""
         return sum(c.abstained for c in self.certificates)
@@ -160,12 +167,12 @@ class Summary:
         if images and self.certificates[0].unit:
             lines.append(f"one LSB: {self.certificates[0].unit}")
         if images:
-            lines.append(
-                f"{'radius (' + self.unit + ')':>16}  {'on [0, 1]':>9}  {self.name} (95 %)"
-            )
+            scale = "on [0, 1]" if self.has_unit_scale else ""
+            lines.append(f"{'radius (' + self.unit + ')':>16}  {scale:>9}  {self.name} (95 %)")
         for share in self.shares(radii):
             radius = float(share.radius)
-            unit = f"{radius / self.certificates[0].span:9.4f}" if self.unit == "LSB" else " " * 9
+            scaled = self.certificates and self.has_unit_scale
+            unit = f"{radius / self.certificates[0].span:9.4f}" if scaled else " " * 9
             low, high = share.interval
             lines.append(f"{radius:16g}  {unit}  {share.value:6.1%}  ({low:.1%} to {high:.1%})")
         return "\n".join(lines)

@@ -140,7 +140,7 @@ def plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
     axes.set_ylabel(first.name)
     axes.set_ylim(0, 1)
     axes.set_xlim(left=0)
-    if first.unit == "LSB":
+    if first.has_unit_scale:
         span = first.certificates[0].span
         top = axes.secondary_xaxis("top", functions=(lambda r: r / span, lambda u: u * span))
         top.set_xlabel("on the [0, 1] scale")

@@ -47,6 +47,12 @@ def test_pixels():
     assert "radius (pixels)" in summary.text()
 
 
+def test_features_have_no_unit_scale():
+    for unit, shown in ((None, True), ("pixel step", True), ("feature step (MFCC)", False)):
+        summary = Summary([replace(CERTIFICATE, unit=unit)])
+        assert ("on [0, 1]" in summary.text()) is summary.has_unit_scale is shown
+
+
 def test_without_labels_and_without_certificates():
     assert "certified_share" in Summary([replace(CERTIFICATE, y=None)]).to_json()
     assert Summary([]).to_json()["images"] == 0
