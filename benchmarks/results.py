@@ -111,6 +111,7 @@ def record(
     counts: Sequence[Mapping[str, Any]] = (),
     speeds: Sequence[Mapping[str, Any]] = (),
     models: Sequence[Path] = (),
+    hashes: Mapping[str, str] | None = None,
     data: Mapping[str, Any] | None = None,
     seed: int | None = None,
     text: str = "",
@@ -123,6 +124,7 @@ def record(
         counts: rows that do not depend on the machine.
         speeds: rows that do.
         models: files that were measured; those of the project are watched for changes.
+        hashes: path in the project -> SHA-256 of a file that was made anew and should be that one.
         data: what it was measured on -> arrays or bytes, of which the digest is kept.
         seed: of everything random.
         text: what was printed, where that is shown.
@@ -139,7 +141,7 @@ def record(
         cpu=_cpu(),
         load=[round(value, 1) for value in os.getloadavg()],
         seed=seed,
-        models={_inside(path): file_sha256(path) for path in models},
+        models={_inside(path): file_sha256(path) for path in models} | dict(hashes or {}),
         data={name: _digest(value) for name, value in (data or {}).items()},
         counts=counts,
         speeds=speeds,

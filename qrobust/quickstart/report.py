@@ -54,10 +54,13 @@ def in_words(summary: ModelSummary, out: Path) -> str:
             certified_table(summary, style="simple"),
             "",
         ]
-    votes = "" if summary.votes_per_second is None else f"{summary.votes_per_second:,} votes per "
-    lines.append(
-        f"{votes and votes + 'second; '}{summary.seconds or 0:.0f} seconds in all; report in "
-        f"{out / 'report.md'}"
-    )
+    lines += [speed(summary), f"report: {out / 'report.md'}"]
     lines.append(f"check it: qrobust audit {out / JOURNAL} {out / TFLITE} {out / DATA}")
     return "\n".join(lines)
+
+
+def speed(summary: ModelSummary) -> str:
+    """What this run took on its machine."""
+    seconds = f"{summary.seconds or 0:.0f} seconds in all"
+    votes = summary.votes_per_second
+    return seconds if votes is None else f"{votes:,} votes per second; {seconds}"
