@@ -98,7 +98,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         cells = [
             [*line, STALE if row.get(STALE) else ""] for line, row in zip(cells, rows, strict=True)
         ]
-    return tabulate(cells, columns, tablefmt="github", disable_numparse=True)
+    text: str = tabulate(cells, columns, tablefmt="github", disable_numparse=True)
+    return text
 
 
 def cell(value: Any) -> str:
@@ -150,7 +151,8 @@ def models_table(root: Path = PROJECT) -> str:
         )
     header = ["folder", "network, weight bits", "clean", "certified near sigma", "near 2 sigma"]
     header.append("bytes")
-    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+    text: str = tabulate(rows, header, tablefmt="github", disable_numparse=True)
+    return text
 
 
 def _nearest(shares: Sequence[CertifiedShare], radius: float) -> str:

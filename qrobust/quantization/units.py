@@ -36,11 +36,13 @@ class Unit:
         if self.relu is not None:
             config["activation"] = "relu"
         if self.norm is None:
-            return type(self.linear).from_config(config)
+            kind: Any = type(self.linear)
+            return kind.from_config(config)
         for key in ("bias_initializer", "bias_regularizer", "bias_constraint", "use_bias"):
             config.pop(key, None)
         config.update(momentum=self.norm.momentum, epsilon=self.norm.epsilon)
-        return FOLDED[type(self.linear)].from_config(config)
+        folded: Any = FOLDED[type(self.linear)]
+        return folded.from_config(config)
 
     def copy_weights(self, layer: Any) -> None:
         """Give a built ``float_layer`` the weights of the unit."""

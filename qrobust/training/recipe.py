@@ -222,7 +222,7 @@ def read_recipe(path: str | Path) -> Recipe:
     recipe: Recipe = _build(Recipe, content, str(path))
     _check_counts(recipe, path)
     network = recipe.network
-    found = {
+    found: dict[str, Any] = {
         key: str(path.parent / value)
         for key, value in (("weights", network.weights), ("start", network.start))
         if value

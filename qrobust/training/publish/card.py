@@ -49,7 +49,8 @@ def certified_table(summary: ModelSummary, *, style: str = "github") -> str:
         if beside is not None:
             row.append(str(beside.shares[i].proportion))
         rows.append(row)
-    return tabulate(rows, header, tablefmt=style, disable_numparse=True)
+    text: str = tabulate(rows, header, tablefmt=style, disable_numparse=True)
+    return text
 
 
 def compared_in_words(compared: Compared) -> str:
@@ -139,7 +140,8 @@ def _cell(cell: Any) -> str:
 
 
 def _table(rows: list[list[str]], header: list[str]) -> str:
-    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+    text: str = tabulate(rows, header, tablefmt="github", disable_numparse=True)
+    return text
 
 
 def _printed_by(summary: ModelSummary) -> str:

@@ -190,13 +190,15 @@ def _exported(
     from qrobust.certify import SmoothingSpec, attach_spec
     from tflite_export import export
 
-    test, asked, parts = trained.dataset.test, recipe.certification, {}
+    test, asked = trained.dataset.test, recipe.certification
+    parts: dict[str, Any] = {}
     exported = export(trained.model, labels=trained.dataset.class_names)
     inputs = test.x[: max(recipe.parity.inputs, asked.images)]
     parts["compared"] = evidence.compare(
         trained.model, exported, inputs, allow_missing=allow_missing
     )
-    tflite, certificates = exported.tflite, ()
+    tflite: bytes = exported.tflite
+    certificates: tuple[Any, ...] = ()
     if asked.images:
         spec = SmoothingSpec.for_model(
             tflite,
