@@ -118,7 +118,7 @@ class CertifiedAccuracy(keras.callbacks.Callback):
     def shares(self) -> list[Share]:
         """How many examples are certified to their class by the model as it is now, per radius."""
         smoothing, shape = self._smoothing()
-        sampler = smoothing.sampler(self.seed)
+        sampler = smoothing.sampler()
         certified = np.zeros(len(self.radii), np.int64)
         for image, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
             tensor = smoothing.grid.to_tensor(x, shape, where=f"image {image}")

@@ -114,7 +114,7 @@ def _draw(out: Path, defended: Published, undefended: Published) -> None:
     curves = {name: Summary(published.certificates) for name, published in runs.items()}
     plot_accuracy(curves, out / "report.png")
     recipe = read_recipe(out / RECIPE)
-    with Certifier(defended.tflite, seed=recipe.seed) as certifier:
+    with Certifier(defended.tflite) as certifier:
         votes_figure(
             digits(recipe.seed).test.x[:_PICTURED],
             defended.certificates[:_PICTURED],

@@ -8,7 +8,7 @@ from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.run.certificate import Certificate
-from qrobust.certify.run.journal import read_lines
+from qrobust.certify.run.journal import CLOSED, read_lines
 
 _HEADER = 1
 
@@ -16,13 +16,13 @@ _HEADER = 1
 def read_certificates(path: str | os.PathLike[str]) -> Iterator[Certificate]:
     """Yield the certificates of a journal in the order of its lines.
 
-    An unfinished last line, as a kill leaves it, is left out.
+    A journal may be finished or not; an unfinished last line, as a kill leaves it, is left out.
 
     Raises:
         CertifyError: no journal, or one damaged or edited; the message names the line.
     """
     for line in read_lines(path):
-        if line.number > _HEADER:
+        if line.number > _HEADER and CLOSED not in line.value:
             try:
                 certificate = Certificate.from_json(line.value)
             except CertifyError as error:

@@ -76,7 +76,7 @@ def certify(recipe: Recipe, tflite: bytes, test: Split, log: Path) -> Certificat
     from qrobust.certify import Job, certify_dataset, make_data, read_certificates
 
     asked = recipe.certification
-    job = Job(model=tflite, seed=recipe.seed, **asked.settings.to_json())
+    job = Job(tflite, asked.settings)
     x, y = test.x[: asked.images], test.y[: asked.images]
     log.mkdir(parents=True, exist_ok=True)
     np.savez(log / DATA, x=x, y=y)
