@@ -217,7 +217,7 @@ def _commit() -> str:
         )
         return done.stdout.strip()
 
-    changed = git("status", "--porcelain", "--", "qrobust", "tflite_export", "models")
+    changed = git("status", "--porcelain", "--", "qrobust", "tflite_export")
     return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
 
 

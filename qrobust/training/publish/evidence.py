@@ -16,6 +16,37 @@ JOURNAL = "certificates.jsonl"
 DATA = "data.npz"
 
 
+def check_runtimes(allow_missing: Collection[str]) -> None:
+    """Refuse what could not be published, before anything is trained.
+
+    Args:
+        allow_missing: runtimes that need not be there.
+
+    Raises:
+        ValueError: a runtime that is not installed and not allowed to be missing, or a name that is
+            no runtime's.
+    """
+    from tflite_export import runtimes
+
+    unknown = sorted(set(allow_missing) - runtimes.RUNTIMES.keys())
+    if unknown:
+        raise ValueError(
+            f"allow_missing names runtimes: {', '.join(runtimes.RUNTIMES)}. "
+            f"Received: {unknown[0]!r}"
+        )
+    for name in runtimes.RUNTIMES:
+        why = runtimes.not_installed(name)
+        if why is not None and name not in allow_missing:
+            raise ValueError(_not_compared(name, "cannot be", why))
+
+
+def _not_compared(name: str, verb: str, why: str) -> str:
+    return (
+        f"{name} {verb} compared ({why}), so nothing is published. Install it, or allow it to be "
+        f"missing: --allow-missing '{name}', or in the recipe [parity] allow_missing = [\"{name}\"]"
+    )
+
+
 def compare(model: Any, exported: Any, inputs: Any, *, allow_missing: Collection[str]) -> Compared:
     """Compare all runtimes; nothing may differ, and none may be missing unless allowed by name.
 
@@ -26,16 +57,10 @@ def compare(model: Any, exported: Any, inputs: Any, *, allow_missing: Collection
         allow_missing: runtimes that need not be there.
 
     Raises:
-        ValueError: integers differ, a runtime is missing, or a name is no runtime's.
+        ValueError: integers differ, or a runtime is missing.
     """
     import tflite_export
-    from tflite_export.runtimes import RUNTIMES
 
-    unknown = sorted(set(allow_missing) - RUNTIMES.keys())
-    if unknown:
-        raise ValueError(
-            f"allow_missing names runtimes: {', '.join(RUNTIMES)}. Received: {unknown[0]!r}"
-        )
     parity = tflite_export.check_parity(model, exported, inputs)
     if not parity.is_exact:
         raise ValueError(
@@ -43,11 +68,7 @@ def compare(model: Any, exported: Any, inputs: Any, *, allow_missing: Collection
         )
     for name, why in parity.skipped.items():
         if name not in allow_missing:
-            raise ValueError(
-                f"{name} was not compared ({why}), so nothing is published. Install it, or allow "
-                f"it to be missing: --allow-missing '{name}', or in the recipe [parity] "
-                f'allow_missing = ["{name}"]'
-            )
+            raise ValueError(_not_compared(name, "was not", why))
     return Compared(parity.inputs, parity.integers, parity.differing, parity.skipped)
 
 

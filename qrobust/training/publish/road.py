@@ -101,6 +101,9 @@ def run_recipe(
     started = time.perf_counter() if started is None else started
     recipe = read_recipe(path)
     out, log = folders(path, out, log)
+    allow_missing = {*allow_missing, *recipe.parity.allow_missing}
+    if not recipe.quantization.is_float:
+        evidence.check_runtimes(allow_missing)
     if trained:
         made = _load(recipe, out / MODEL, data)
     else:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import tflite_export
-from qrobust.training.publish.evidence import compare
-from tflite_export import Parity
+from qrobust.training.publish.evidence import check_runtimes, compare
+from tflite_export import Parity, runtimes
 
 INPUTS = np.zeros((2, 3))
 
@@ -31,10 +31,18 @@ def test_allowed_by_name_it_is_written_down(monkeypatch):
     assert (compared.inputs, compared.integers) == (2, 6)
 
 
-def test_a_name_that_is_no_runtime_is_refused(monkeypatch):
-    found(monkeypatch)
+def test_a_name_that_is_no_runtime_is_refused():
     with pytest.raises(ValueError, match="Received: 'tflm'"):
-        compare(None, None, INPUTS, allow_missing=["tflm"])
+        check_runtimes(["tflm"])
+
+
+def test_what_is_not_installed_is_refused_before_a_training(monkeypatch):
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None if "micro" in name else 1)
+    with pytest.raises(ValueError, match="TFLM cannot be compared .tflite_micro is not installed"):
+        check_runtimes(())
+    check_runtimes(["TFLM"])
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: 1)
+    check_runtimes(())
 
 
 def test_a_difference_is_never_allowed(monkeypatch):

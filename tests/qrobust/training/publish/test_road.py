@@ -79,18 +79,18 @@ def test_a_trained_model_is_published_again_without_training(folder, tmp_path):
 
 
 def test_without_a_runtime_nothing_is_published(folder, tmp_path, monkeypatch, capsys):
-    real = runtimes.missing
-    monkeypatch.setattr(
-        runtimes, "missing", lambda name, m: "gone" if name == "TFLM" else real(name, m)
-    )
-    for path in ("recipe.toml", "model.keras"):
-        (tmp_path / path).write_bytes((folder / path).read_bytes())
-    arguments = ["train", str(tmp_path / "recipe.toml"), "--trained"]
+    find = runtimes.find_spec
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None if "micro" in name else find(name))
+    (tmp_path / "recipe.toml").write_bytes((folder / "recipe.toml").read_bytes())
+    arguments = ["train", str(tmp_path / "recipe.toml")]
     assert cli.main(arguments) == 2
-    assert "TFLM was not compared (gone), so nothing is published" in capsys.readouterr().err
-    assert {p.name for p in tmp_path.iterdir()} == {"recipe.toml", "model.keras"}
-    assert cli.main([*arguments, "--allow-missing", "TFLM"]) == 0
+    assert "TFLM cannot be compared (tflite_micro is not installed)" in capsys.readouterr().err
+    # Refused before the training, not after it.
+    assert {p.name for p in tmp_path.iterdir()} == {"recipe.toml"}
+    (tmp_path / "model.keras").write_bytes((folder / "model.keras").read_bytes())
+    assert cli.main([*arguments, "--trained", "--allow-missing", "TFLM"]) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["parity_skipped"] == {"TFLM": "gone"} and "TFLM" not in summary["parity"]
+    assert summary["parity_skipped"] == {"TFLM": "tflite_micro is not installed"}
+    assert "TFLM" not in summary["parity"]
     with np.load(tmp_path / "log" / "data.npz") as data:
         assert len(data["x"]) == 4
