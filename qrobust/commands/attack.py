@@ -33,9 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LSB",
         help="in input steps (default: 8; with --norm l2 128)",
     )
-    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
     parser.add_argument(
-        "--images", type=int, metavar="N", help="the first N (default: 200, with --full 1000)"
+        "--norm", choices=("linf", "l2"), default="linf", help="of the ball (default: linf)"
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        metavar="N",
+        help="the first N (default: 200, with --full 1000; of --certificates: all)",
     )
     parser.add_argument("--full", action="store_true", help="the long suite: hours, not minutes")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
