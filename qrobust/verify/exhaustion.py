@@ -6,23 +6,26 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.verify.domain import Integers, Picture
 from qrobust.verify.families.family import Family
+from qrobust.verify.methods import check_budget, register
 from qrobust.verify.outcome import PROVEN, REFUTED, UNKNOWN, Counterexample, Outcome
 from qrobust.verify.predict import Predictor
-from qrobust.verify.regions import Box
+from qrobust.verify.problem import Problem
+from qrobust.verify.regions import Box, FamilyOf, Region
 
 METHOD = "enumeration"
 _CHUNK = 256
 DEFAULT_BUDGET = 100_000
 
 
-def check_budget(budget: int) -> int:
-    """Return the budget; `CertifyError` below 1."""
-    if budget < 1:
-        raise CertifyError(f"a budget is at least 1, received {budget}")
-    return budget
+@register(METHOD)
+def enumeration(problem: Problem, x: Picture, region: Region, budget: int) -> Outcome:
+    """Run the file on every member of a family, or on every integer input of a small box."""
+    if isinstance(region, FamilyOf):
+        family = problem.family(region.text)
+        return exhaust_family(problem.predictor, family, x, budget=budget)
+    return exhaust_box(problem.predictor, x, region.box(x, problem.domain), budget=budget)
 
 
 def exhaust_family(

@@ -102,6 +102,31 @@ class FamilyOf:
 
     text: str
 
+    def box(self, x: Picture, domain: Domain) -> Box:
+        """Refuse: a family is no box."""
+        raise CertifyError(f"{self.text!r} is a family: enumeration proves it, bounds do not")
+
 
 #: What `verify` takes.
 Region: TypeAlias = Box | LinfBall | FamilyOf
+
+
+def make_region(text: str, mask: NDArray[np.bool_] | None = None) -> Region:
+    """Return the region that a text names: ``linf:8``, or a family such as ``light:32``.
+
+    Args:
+        text: as headers of journals hold it.
+        mask: where an L-inf ball may change the input; everywhere by default.
+
+    Raises:
+        CertifyError: a radius that is no whole number, or a mask for a family.
+    """
+    name, _, value = text.partition(":")
+    if name == "linf":
+        value = value.removesuffix(":masked")
+        if not value.isdecimal():
+            raise CertifyError(f"linf takes a whole number of LSB, received {value!r}")
+        return LinfBall(int(value), mask)
+    if mask is not None:
+        raise CertifyError(f"a mask goes with linf, not with {text!r}")
+    return FamilyOf(text)

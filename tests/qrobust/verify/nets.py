@@ -23,30 +23,25 @@ def file_of(graph):
     return to_flatbuffer(tie_free(explicit_clips(graph)))
 
 
-def connected(rng, x, units, grid, name, *, shift=None, largest=7, centre=None):
-    """A dense layer whose accumulators spread over its output grid."""
+def connected(rng, x, units, grid, name, *, shift, centre, largest=7):
+    """A dense layer whose accumulators are about 0 where its inputs are ``centre``."""
     weights = rng.integers(-largest, largest + 1, (units, x.shape[-1]))
-    shift = 4 if shift is None else shift
-    middle = (x.grid.maximum + x.grid.minimum) // 2 - x.grid.zero_point
-    bias = -weights.sum(axis=1) * (middle if centre is None else centre)
     return FullyConnected(
         inputs=(x,),
         output=Tensor(name, (units,), grid),
         weights=weights,
-        bias=bias + rng.integers(-20, 21, units),
+        bias=rng.integers(-20, 21, units) - weights.sum(axis=1) * centre,
         weight_exponents=np.full(units, grid.exponent - x.grid.exponent - shift),
     )
 
 
-def dense_net(seed, *, inputs=2, hidden=6, classes=3, levels=6, shift=3, last=4, largest=7):
-    """inputs -> hidden (relu 4 bits) -> classes; ``2**levels`` integers a number matter most."""
+def dense_net(seed, *, inputs=2, hidden=6, classes=3, shift=5, last=1):
+    """Pixels -> hidden (relu, 4 bits) -> classes; the label changes several times on the grid."""
     rng = np.random.default_rng(seed)
     x = Tensor("x", (inputs,), Grid.pixels())
-    first = connected(
-        rng, x, hidden, HIDDEN, "hidden", shift=shift + levels - 3, centre=2**levels // 2
-    )
+    first = connected(rng, x, hidden, HIDDEN, "hidden", shift=shift, centre=128)
     logits = Grid.signed(8, 0)
-    second = connected(rng, first.output, classes, logits, "logits", shift=last, largest=largest)
+    second = connected(rng, first.output, classes, logits, "logits", shift=last, centre=5)
     return IntegerGraph("dense", (x,), (second.output,), (first, second))
 
 
@@ -74,5 +69,5 @@ def picture_net(seed, *, side=4, channels=1, classes=3, last=2):
         pool=(2, 2), strides=(2, 2),
     )  # fmt: skip
     flat = Reshape(inputs=(pool.output,), output=Tensor("e", (side * side,), pool.output.grid))
-    dense = connected(rng, flat.output, classes, Grid.signed(8, 1), "logits", shift=last)
+    dense = connected(rng, flat.output, classes, Grid.signed(8, 1), "logits", shift=last, centre=7)
     return IntegerGraph("picture", (x,), (dense.output,), (conv1, conv2, add, pool, flat, dense))
