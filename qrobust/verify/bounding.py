@@ -42,7 +42,7 @@ class Shown:
 
 def shown_by_intervals(graph: IntegerGraph, box: Interval, label: int) -> NDArray[np.bool_]:
     """Return bool[boxes]: intervals alone prove the label."""
-    return beaten(graph, propagate(graph, box), label).all(axis=1)
+    return np.asarray(beaten(graph, propagate(graph, box), label).all(axis=1))
 
 
 def shown_by_lines(
@@ -77,7 +77,9 @@ def shown_by_lines(
     if last is None:
         wins = wins | (lower >= needed) | (np.arange(classes) == label)
     slopes, _, _ = bounds.to_input(tensor, every, 0)
-    return Shown(wins.all(axis=1), slopes, np.where(wins, 0, np.maximum(needed - lower, 1)))
+    return Shown(
+        np.asarray(wins.all(axis=1)), slopes, np.where(wins, 0, np.maximum(needed - lower, 1))
+    )
 
 
 def weakest_corners(shown: Shown, low: Picture, high: Picture) -> Picture:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.verify.intervals import Interval, accumulator_interval
-from tflite_export.graph import FullyConnected, IntegerGraph
+from tflite_export.graph import FullyConnected, IntegerGraph, Tensor
 from tflite_export.grid import IntArray, round_shift
 
 
@@ -20,7 +20,8 @@ def beaten_on_logits(logits: Interval, label: int) -> NDArray[np.bool_]:
     """
     classes = np.arange(logits.low.shape[1])
     own = logits.low[:, label, None]
-    return np.where(classes < label, own > logits.high, own >= logits.high) | (classes == label)
+    wins = np.where(classes < label, own > logits.high, own >= logits.high)
+    return np.asarray(wins | (classes == label))
 
 
 def last_connected(graph: IntegerGraph) -> FullyConnected | None:
@@ -69,7 +70,10 @@ def clamp_allows(last: FullyConnected, label: int, acc: Interval) -> NDArray[np.
 
 
 def beaten(
-    graph: IntegerGraph, intervals: dict, label: int, lower: IntArray | None = None
+    graph: IntegerGraph,
+    intervals: dict[Tensor, Interval],
+    label: int,
+    lower: IntArray | None = None,
 ) -> NDArray[np.bool_]:
     """Return bool[boxes, classes]: classes that certainly lose, by whichever argument shows it.
 

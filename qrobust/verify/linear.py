@@ -192,8 +192,8 @@ class LinearBounds:
             (flat > 0) | always[:, None], 0.0, flat * (high.max(axis=2) - zero)[:, None]
         )
         back = np.zeros((*flat.shape[:2], tensor.size))
-        boxes, rows = np.indices(flat.shape[:2])
-        np.add.at(back, (boxes[..., None], rows[..., None], winner[:, None]), kept)
+        boxes, rows = (np.asarray(i) for i in np.indices(flat.shape[:2]))
+        np.add.at(back, (boxes[:, :, None], rows[:, :, None], winner[:, None]), kept)
         return [back.reshape(*flat.shape[:2], *tensor.shape)], terms.sum(axis=-1)
 
 
@@ -244,7 +244,8 @@ def _through_move(operator: Operator, flat: FloatArray) -> list[FloatArray]:
     inside = places[:, 0] >= 0
     total = sum(tensor.size for tensor in operator.inputs)
     back = np.zeros((*flat.shape[:2], total))
-    np.add.at(back, (slice(None), slice(None), places[inside, 0]), flat[..., inside])
+    for out, row in zip(back.reshape(-1, total), flat.reshape(-1, flat.shape[2]), strict=True):
+        np.add.at(out, places[inside, 0], row[inside])
     parts, start = [], 0
     for tensor in operator.inputs:
         part = back[..., start : start + tensor.size]

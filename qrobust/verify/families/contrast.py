@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import text
@@ -107,9 +108,9 @@ def members(points: tuple[Integers, Integers]) -> tuple[Integers, Integers]:
 
 def contrast_tables(
     domain: Domain, numerators: Integers, denominators: Integers, pivot: int
-) -> np.ndarray:
+) -> NDArray[np.int16]:
     """Return ``sat(floor(c (v - pivot) + pivot + 1/2))`` for ``c = n / d``, int16[n, levels]."""
     v = np.arange(domain.low, domain.high + 1) - pivot
     n, d = numerators[:, None], denominators[:, None]
     rounded = (2 * n * v + d) // (2 * d) + pivot
-    return np.clip(rounded, domain.low, domain.high).astype(np.int16)
+    return np.asarray(np.clip(rounded, domain.low, domain.high), np.int16)

@@ -37,7 +37,7 @@ class Light(Family):
     def apply(self, x: Picture, members: Integers) -> Picture:
         """Add and saturate."""
         steps = self._steps[members].reshape(-1, *(1 for _ in self.domain.shape))
-        return np.clip(x[None] + steps, self.domain.low, self.domain.high)
+        return np.asarray(np.clip(x[None] + steps, self.domain.low, self.domain.high), np.int16)
 
     def name(self, member: int) -> str:
         """Return the step."""

@@ -98,10 +98,10 @@ class Rotate(IndexMaps):
                 maps.append(self.source(*here))
                 places.append(sum(points[i].bounds()) / 2 / 2**BITS)
         order = np.argsort(np.abs(places), kind="stable")
-        maps = np.stack(maps)[order]
-        _, first = np.unique(maps, axis=0, return_index=True)
+        ordered = np.stack(maps)[order]
+        _, first = np.unique(ordered, axis=0, return_index=True)
         first = np.sort(first)
-        self._maps = maps[first]
+        self._maps = ordered[first]
         self._angles = np.array([degrees(2 * atan(places[i])) for i in order[first].tolist()])
         self.text = f"rotate:{text(most)}:border={border}"
         self.claim = (
