@@ -31,8 +31,8 @@ def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
     (folder / "m.tflite").write_bytes(file_of(picture_net(6)))
     rng = np.random.default_rng(0)
-    ramps = rng.integers(0, 256, (24, 1, 1, 1)) + rng.integers(-25, 26, (24, 1, 4, 1))
-    x = np.clip(ramps + rng.integers(-9, 10, (24, 4, 4, 1)), 0, 255).astype(np.uint8)
+    ramps = rng.integers(0, 256, (16, 1, 1, 1)) + rng.integers(-25, 26, (16, 1, 4, 1))
+    x = np.clip(ramps + rng.integers(-9, 10, (16, 4, 4, 1)), 0, 255).astype(np.uint8)
     y = Problem(str(folder / "m.tflite")).predictor.labels(x.astype(np.int16))
     y[::5] = (y[::5] + 1) % 3
     np.savez(folder / "d.npz", x=x, y=y)
@@ -60,14 +60,14 @@ def test_prove_audit_and_attack(work, tmp_path, capsys, region):
     out = tmp_path / "p.jsonl"
     assert verify(work, out, *REGIONS[region], "--json") == 0
     figures = json.loads(capsys.readouterr().out)
-    assert figures["images"] == 24 == figures["proven"] + figures["refuted"] + figures["unknown"]
+    assert figures["images"] == 16 == figures["proven"] + figures["refuted"] + figures["unknown"]
     assert figures["proven"] > 0
     assert figures["certain"] < figures["proven"]  # a proof about a wrong label is a proof
     header, *lines = lines_of(out)
     assert header["kind"] == "proof"
     assert header["alpha"] == "0"
     assert header["about"] == "the file's integer function"
-    assert [line["index"] for line in lines] == list(range(24))
+    assert [line["index"] for line in lines] == list(range(16))
     for line in lines:
         assert (line["label"] == -1) == (line["status"] != "proven")
         assert ("counterexample" in line) == (line["status"] == "refuted")
@@ -83,9 +83,9 @@ def test_prove_audit_and_attack(work, tmp_path, capsys, region):
 
 def test_a_resumed_journal_equals_an_uninterrupted_one(work, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    verify(work, whole, *REGIONS["box"])
-    verify(work, cut, *REGIONS["box"], "--limit", "9")
-    verify(work, cut, *REGIONS["box"], "--workers", "2")
+    verify(work, whole, *REGIONS["intervals"])
+    verify(work, cut, *REGIONS["intervals"], "--limit", "9")
+    verify(work, cut, *REGIONS["intervals"], "--workers", "2")
     assert [line | {"seconds": 0} for line in lines_of(cut)] == [
         line | {"seconds": 0} for line in lines_of(whole)
     ]
@@ -93,8 +93,8 @@ def test_a_resumed_journal_equals_an_uninterrupted_one(work, tmp_path):
 
 def forged(work, tmp_path, region, change):
     """A journal whose chain is right and one of whose lines is not; False if it cannot apply."""
-    good, bad = tmp_path / "good", tmp_path / "bad"
-    verify(work, good, *REGIONS[region])
+    good, bad = work / f"{region}.jsonl", tmp_path / "bad"
+    verify(work, good, *REGIONS[region])  # resumed: done once
     header, *lines = lines_of(good)
     changed = False
     with Journal(bad, {k: v for k, v in header.items() if k != "chain"}) as journal:
@@ -136,7 +136,7 @@ def no_label(line):
 
 
 def no_tree(line):
-    if line["status"] != "proven" or len(line["tree"]) < 4:
+    if line["status"] != "proven":
         return False
     line["tree"] = line["tree"][:-1]
     return True
@@ -171,7 +171,7 @@ def test_a_hole_in_a_proof_fails_the_attack(work):
             for i, c in enumerate(labels)
         ]  # fmt: skip
         found = cross_examine(problem, region, data, claimed)
-        assert found.attacked == 24
+        assert found.attacked == 16
         assert len(found.defects) > 3
 
 
