@@ -40,6 +40,8 @@ from tflite_export.row_wise import DAMAGED, check_row_wise, read_model
 _Code = schema.BuiltinOperator
 _Fused = schema.ActivationFunctionType
 _Type = schema.TensorType
+#: Ends the name of a tensor that stands for the same integers on a grid that starts lower.
+WIDENED = "/widened"
 _PACKED_BITS = {_Type.INT8: 8, _Type.INT4: 4, _Type.INT2: 2}
 _PLAIN: dict[int, np.dtype[Any]] = {_Type.INT32: np.dtype("<i4"), _Type.INT64: np.dtype("<i8")}
 
@@ -187,7 +189,9 @@ class Reader:
         """The same integers on a grid that starts lower; a file does not say where one starts."""
         if tensor.grid.minimum == minimum:
             return tensor
-        wide = Tensor(f"{tensor.name}_wide", tensor.shape, replace(tensor.grid, minimum=minimum))
+        wide = Tensor(
+            f"{tensor.name}{WIDENED}", tensor.shape, replace(tensor.grid, minimum=minimum)
+        )
         self.operators.append(Maximum(inputs=(tensor,), output=wide, bound=minimum))
         return wide
 

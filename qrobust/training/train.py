@@ -1,8 +1,5 @@
-"""Trains what a recipe says; files take their names in its folder when all are finished."""
+"""Trains what a recipe says."""
 
-import shutil
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,12 +32,17 @@ class Trained:
     Attributes:
         model: the quantized model, ready to export; or the float one where the recipe says so.
         dataset: what it was trained and is tested on.
-        accuracy: on the test set, without noise.
+        right: test examples that it classifies right, without noise.
     """
 
     model: Any
     dataset: datasets.Dataset
-    accuracy: float
+    right: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test set that is classified right, without noise."""
+        return self.right / len(self.dataset.test.x)
 
 
 def train(
@@ -70,7 +72,7 @@ def train(
         model = fit(
             _start(recipe, dataset), recipe, dataset, phase=QUANTIZED, log=log, resume=resume
         )
-        return Trained(model, dataset, accuracy(model, dataset.test))
+        return Trained(model, dataset, right_answers(model, dataset.test))
     if resume and twin is not None and twin.exists():
         model = keras.models.load_model(twin)
     else:
@@ -90,7 +92,7 @@ def train(
             if twin is not None:
                 save(model, twin)
     if recipe.quantization.is_float:
-        return Trained(model, dataset, accuracy(model, dataset.test))
+        return Trained(model, dataset, right_answers(model, dataset.test))
     calibration = None
     if recipe.training.float_epochs or recipe.network.weights:
         # Ranges of what the quantized twin will see: images of all classes, with noise.
@@ -106,7 +108,7 @@ def train(
         seed=recipe.seed + _STOCHASTIC,
     )
     model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
-    return Trained(model, dataset, accuracy(model, dataset.test))
+    return Trained(model, dataset, right_answers(model, dataset.test))
 
 
 def _start(recipe: Recipe, dataset: datasets.Dataset) -> Any:
@@ -202,16 +204,7 @@ def _load_weights(model: Any, path: str) -> None:
         raise ValueError(f"[network] weights: '{path}' does not fit: {error}") from None
 
 
-def accuracy(model: Any, split: datasets.Split) -> float:
-    """Share of a split that is classified right, without noise."""
+def right_answers(model: Any, split: datasets.Split) -> int:
+    """How many examples of a split are classified right, without noise."""
     predicted = model.predict(split.x.astype("float32"), verbose=0).argmax(-1)
-    return float(np.mean(predicted == split.y))
-
-
-def publish(files: Sequence[Path], out: Path) -> None:
-    """Put finished files into a folder: each is whole there before the first takes its name."""
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out) as folder:
-        staged = [Path(shutil.copy(path, folder)) for path in files]
-        for path in staged:
-            path.replace(out / path.name)
+    return int(np.sum(predicted == split.y))
