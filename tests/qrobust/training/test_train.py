@@ -47,7 +47,6 @@ def whole(tmp_path_factory):
     return train(recipe(training=TWO_PHASES), log=folder).model.get_weights(), folder
 
 
-@pytest.mark.xdist_group("whole")
 def test_the_same_recipe_gives_the_same_model(whole):
     again = train(recipe(training=TWO_PHASES)).model
     for a, b in zip(whole[0], again.get_weights(), strict=True):
@@ -68,7 +67,6 @@ def test_a_float_phase_comes_first_where_asked(tmp_path):
     keras.models.load_model(tmp_path / "float.keras")
 
 
-@pytest.mark.xdist_group("whole")
 @pytest.mark.parametrize("logged", [False, True], ids=["before the curve", "after it"])
 @pytest.mark.parametrize("phase", ["float", "quantized"])
 def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
