@@ -106,7 +106,7 @@ class CertifiedAccuracy(keras.callbacks.Callback):
     def certify(self) -> NDArray[np.float64]:
         """The model's certified accuracy as it is now, at every radius."""
         smoothing, shape = self._smoothing()
-        sampler = smoothing.sampler(self.seed)
+        sampler = smoothing.sampler()
         certified = np.zeros(len(self.radii))
         for image, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
             tensor = smoothing.grid.to_tensor(x, shape, where=f"image {image}")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.noise_table import AMBIGUOUS, NoiseTable
-from qrobust.certify.arithmetic.streams import WORDS_PER_BLOCK, WindowLayout, Words, raw_words
+from qrobust.certify.arithmetic.streams import WORDS_PER_BLOCK, Key, WindowLayout, Words, raw_words
 
 #: Samples looked up at a time.
 _SLICE = 8
@@ -20,27 +20,25 @@ class NoiseSampler:
     Args:
         table: the noise.
         coordinates: numbers in one input.
-        seed: first word of every key.
         low: least tensor value; an int8 tensor's by default.
         high: greatest tensor value.
     """
 
     def __init__(
-        self, table: NoiseTable, coordinates: int, *, seed: int, low: int = -128, high: int = 127
+        self, table: NoiseTable, coordinates: int, *, low: int = -128, high: int = 127
     ) -> None:
         self.table = table
         self.layout = WindowLayout(coordinates)
-        self._seed = seed
-        self._words = Words(seed)
+        self._words = Words()
         self.low, self.high = low, high
         self._noise = np.empty((0, coordinates), np.int16)
         self._indices = np.empty((_SLICE, coordinates), np.intp)
 
-    def noise(self, image: int, purpose: int, start: int, count: int) -> NDArray[np.int16]:
+    def noise(self, key: Key, purpose: int, start: int, count: int) -> NDArray[np.int16]:
         """Return the noise of samples ``start`` to ``start + count - 1``.
 
         Args:
-            image: image index, second word of the key.
+            key: of the image's random streams.
             purpose: which stream.
             start: index of the first sample.
             count: how many.
@@ -49,7 +47,7 @@ class NoiseSampler:
             int16[count, coordinates], in input LSB.
         """
         out = np.empty((count, self.layout.coordinates), np.int16)
-        self._draw(out, image, purpose, start)
+        self._draw(out, key, purpose, start)
         return out
 
     def fill(
@@ -57,7 +55,7 @@ class NoiseSampler:
         tensor: NDArray[np.int16],
         out: NDArray[np.int8] | NDArray[np.uint8],
         *,
-        image: int,
+        key: Key,
         purpose: int,
         start: int,
     ) -> None:
@@ -66,23 +64,23 @@ class NoiseSampler:
         Args:
             tensor: int16[coordinates], the clean input in tensor values.
             out: int8 or uint8[count, coordinates], one row a sample.
-            image: image index, second word of the key.
+            key: of the image's random streams.
             purpose: which stream.
             start: index of the first sample.
         """
         if len(self._noise) < len(out):
             self._noise = np.empty((len(out), self.layout.coordinates), np.int16)
         noisy = self._noise[: len(out)]
-        self._draw(noisy, image, purpose, start)
+        self._draw(noisy, key, purpose, start)
         np.add(noisy, tensor, out=noisy)
         np.clip(noisy, self.low, self.high, out=noisy)
         np.copyto(out, noisy, casting="unsafe")  # in range after the clip
 
-    def _draw(self, out: NDArray[np.int16], image: int, purpose: int, start: int) -> None:
+    def _draw(self, out: NDArray[np.int16], key: Key, purpose: int, start: int) -> None:
         """Fill ``out``, C-contiguous int16[count, coordinates], with samples from ``start`` on."""
         layout = self.layout
         block = start * (layout.window // WORDS_PER_BLOCK)
-        raw = self._words.take(image, purpose, block, len(out) * layout.window)
+        raw = self._words.take(key, purpose, block, len(out) * layout.window)
         windows = raw.astype("<u8", copy=False).reshape(len(out), layout.window)
         draws = windows[:, : layout.main].view("<u2")[:, : layout.coordinates]
         for first in range(0, len(out), _SLICE):
@@ -102,5 +100,5 @@ class NoiseSampler:
         rests = windows[rows, layout.main + np.minimum(rank, layout.reserve - 1)]
         for late in np.flatnonzero(rank >= layout.reserve):
             word = (start + int(rows[late])) * layout.coordinates + int(rank[late])
-            rests[late] = raw_words(self._seed, image, purpose, word, 1, overflow=True)[0]
+            rests[late] = raw_words(key, purpose, word, 1, overflow=True)[0]
         out[rows, columns] = self.table.refine(draws[rows, columns].astype(np.int64), rests)

@@ -62,7 +62,6 @@ class Certifier:
         self.counter = VoteCounter(
             self.file,
             self.smoothing,
-            seed=seed,
             threads=threads,
             batch_size=batch_size,
             kernels=kernels,
@@ -126,9 +125,8 @@ class Certifier:
         """
         grid = self.file.grid
         out = np.empty((count, self.file.coordinates), grid.dtype)
-        self.smoothing.sampler(self.seed).fill(
-            self.prepare(x, index=index).tensor, out, image=index, purpose=purpose, start=start
-        )
+        tensor, key = self.prepare(x, index=index).tensor, (self.seed, index)
+        self.smoothing.sampler().fill(tensor, out, key=key, purpose=purpose, start=start)
         return (out.astype(np.int16) - np.int16(grid.zero_point)).reshape(count, *self.file.shape)
 
     def prepare(self, x: NDArray[Any], *, index: int = 0) -> Input:

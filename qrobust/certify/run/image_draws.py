@@ -50,7 +50,7 @@ class ImageDraws:
         """Return the votes of samples ``start`` to ``start + count - 1`` of a stream."""
         return self.counter.count(
             self.source.tensor,
-            image=self.source.index,
+            key=(self.seed, self.source.index),
             purpose=purpose,
             start=start,
             count=count,
@@ -58,4 +58,4 @@ class ImageDraws:
 
     def word(self) -> int:
         """Return the 64-bit word that a randomized bound uses."""
-        return int(raw_words(self.seed, self.source.index, Purpose.UNIFORM, 0, 1)[0])
+        return int(raw_words((self.seed, self.source.index), Purpose.UNIFORM, 0, 1)[0])

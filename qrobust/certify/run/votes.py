@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.streams import Key
 from qrobust.certify.file.model_file import ModelFile, make_interpreter, refusals
 from qrobust.certify.smoothings.smoothing import Smoothing
 
@@ -26,9 +27,7 @@ def available_cores() -> int:
 class _Worker:
     """One interpreter with its sampler and buffers; used by one thread at a time."""
 
-    def __init__(
-        self, file: ModelFile, smoothing: Smoothing, *, seed: int, batch: int, kernels: str
-    ) -> None:
+    def __init__(self, file: ModelFile, smoothing: Smoothing, *, batch: int, kernels: str) -> None:
         self._interpreter = make_interpreter(file.content, batch=batch, kernels=kernels)
         source = self._interpreter.get_input_details()[0]
         result = self._interpreter.get_output_details()[0]
@@ -38,15 +37,15 @@ class _Worker:
             )
         self._source, self._result = source["index"], result["index"]
         self._file = file
-        self._sampler = smoothing.sampler(seed)
+        self._sampler = smoothing.sampler()
         self._inputs = np.zeros((batch, *file.shape), file.grid.dtype)
         self._rows = self._inputs.reshape(batch, file.coordinates)
 
     def count(
-        self, tensor: NDArray[np.int16], image: int, purpose: int, start: int, count: int
+        self, tensor: NDArray[np.int16], key: Key, purpose: int, start: int, count: int
     ) -> NDArray[np.int64]:
         """Votes of samples ``start`` to ``start + count - 1``; rows past them are not counted."""
-        self._sampler.fill(tensor, self._rows[:count], image=image, purpose=purpose, start=start)
+        self._sampler.fill(tensor, self._rows[:count], key=key, purpose=purpose, start=start)
         return np.bincount(self.run()[:count], minlength=self._file.classes).astype(np.int64)
 
     def run(self) -> NDArray[np.intp]:
@@ -72,7 +71,6 @@ class VoteCounter:
     Args:
         file: a checked model.
         smoothing: how inputs are randomized.
-        seed: of the random streams.
         threads: interpreters at work; all cores by default.
         batch_size: inputs per ``invoke``. A file whose graph fixes the batch runs one by one.
         kernels: kernel family of the interpreter.
@@ -83,7 +81,6 @@ class VoteCounter:
         file: ModelFile,
         smoothing: Smoothing,
         *,
-        seed: int = 0,
         threads: int | None = None,
         batch_size: int = DEFAULT_BATCH,
         kernels: str = "xnnpack",
@@ -97,30 +94,28 @@ class VoteCounter:
         self.threads = threads
         self.batch_size = batch_size
         try:
-            first = _Worker(file, smoothing, batch=batch_size, seed=seed, kernels=kernels)
+            first = _Worker(file, smoothing, batch=batch_size, kernels=kernels)
         except CertifyError:
             if batch_size == 1:
                 raise
             # Most likely a RESHAPE with a fixed batch; if not, this raises the same error.
             self.batch_size = 1
-            first = _Worker(file, smoothing, batch=1, seed=seed, kernels=kernels)
+            first = _Worker(file, smoothing, batch=1, kernels=kernels)
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._idle.put(first)
         for _ in range(threads - 1):
-            self._idle.put(
-                _Worker(file, smoothing, batch=self.batch_size, seed=seed, kernels=kernels)
-            )
+            self._idle.put(_Worker(file, smoothing, batch=self.batch_size, kernels=kernels))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="votes")
         self._closed = False
 
     def count(
-        self, tensor: NDArray[np.int16], *, image: int, purpose: int, start: int = 0, count: int
+        self, tensor: NDArray[np.int16], *, key: Key, purpose: int, start: int = 0, count: int
     ) -> NDArray[np.int64]:
         """Return the votes of samples ``start`` to ``start + count - 1``.
 
         Args:
             tensor: int16[coordinates], the clean input in tensor values.
-            image: image index.
+            key: of the image's random streams.
             purpose: which stream.
             start: index of the first sample.
             count: how many samples.
@@ -141,7 +136,7 @@ class VoteCounter:
                     if self._closed or stop.is_set():
                         raise CancelledError
                     size = min(self.batch_size, end - first)
-                    votes += worker.count(tensor, image, purpose, first, size)
+                    votes += worker.count(tensor, key, purpose, first, size)
             finally:
                 self._idle.put(worker)
             return votes
