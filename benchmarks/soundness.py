@@ -191,8 +191,8 @@ def from_law(place: Place, rng: np.random.Generator, runs: int) -> Iterator[Draw
 def from_streams(
     place: Place, seed: int, runs: int, kind: type[StreamDraws] = StreamDraws
 ) -> Iterator[Draws]:
-    sampler = NoiseSampler(smoothing(place).noise, len(place.x), seed=seed)
-    return (kind(place, sampler, seed, index) for index in range(runs))
+    sampler = NoiseSampler(smoothing(place).noise, len(place.x))
+    return (kind(place, sampler, (seed, index)) for index in range(runs))
 
 
 @lru_cache

@@ -8,7 +8,7 @@ import numpy as np
 from linear_laws import CLASSES, HIGH, LOW, Place
 
 from qrobust.certify.arithmetic.noise_sampler import NoiseSampler
-from qrobust.certify.arithmetic.streams import Purpose, raw_words
+from qrobust.certify.arithmetic.streams import Key, Purpose, raw_words
 
 
 @dataclass
@@ -33,8 +33,7 @@ class StreamDraws:
 
     place: Place
     sampler: NoiseSampler
-    seed: int
-    index: int
+    key: Key
 
     def votes(self, purpose: Purpose, start: int, count: int) -> np.ndarray:
         """Noisy copies through the classifier."""
@@ -44,7 +43,7 @@ class StreamDraws:
     def copies(self, x: np.ndarray, purpose: Purpose, start: int, count: int) -> np.ndarray:
         """int8[count, coordinates]."""
         copies = np.empty((count, len(x)), np.int8)
-        self.sampler.fill(x, copies, image=self.index, purpose=purpose, start=start)
+        self.sampler.fill(x, copies, key=self.key, purpose=purpose, start=start)
         return copies
 
     def count(self, copies: np.ndarray) -> np.ndarray:
@@ -53,7 +52,7 @@ class StreamDraws:
 
     def word(self) -> int:
         """The word of the image's own stream."""
-        return int(raw_words(self.seed, self.index, Purpose.UNIFORM, 0, 1)[0])
+        return int(raw_words(self.key, Purpose.UNIFORM, 0, 1)[0])
 
 
 class PilotReused(StreamDraws):
@@ -87,6 +86,6 @@ class Overlapping(StreamDraws):
     def copies(self, x: np.ndarray, purpose: Purpose, start: int, count: int) -> np.ndarray:
         """Rows ``i`` and ``i + 1`` of half samples make copy ``i``."""
         half = len(x) // 2
-        sampler = NoiseSampler(self.sampler.table, half, seed=self.seed)
-        noise = sampler.noise(self.index, purpose, start, count + 1)
+        sampler = NoiseSampler(self.sampler.table, half)
+        noise = sampler.noise(self.key, purpose, start, count + 1)
         return np.clip(np.hstack([noise[:-1], noise[1:]]) + x, LOW, HIGH).astype(np.int8)
