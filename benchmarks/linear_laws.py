@@ -206,8 +206,10 @@ class Crowd:
         """This input, with the shortest even shift that turns it; None where it is not class 0."""
         if self.label(0) != 0:
             return None
-        low, high = 0, self.count * (self.value - LOW)
-        while high - low > 1:  # class 0 only loses by going down
+        low, high = 0, 1
+        while self.label(high) == 0:  # class 0 only loses by going down
+            low, high = high, 2 * high
+        while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self.label(middle) == 0 else (low, middle)
         turn = sum((self.value - moved) ** 2 for moved in self.x(high))

@@ -32,7 +32,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import lru_cache
-from itertools import product
+from itertools import count, product
 from math import comb, isqrt
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,8 @@ def pairs(two_class: bool, rng: np.random.Generator) -> Iterator[Place]:
 
 
 def crowds(size: int, two_class: bool) -> Iterator[Place]:
-    """Inputs of many coordinates, a little less than one, two or three whole steps from turning."""
-    for sigma, share, step, few in product(SIGMAS, range(16, 25), (1, 2, 3), range(4)):
+    """Inputs of many coordinates, one, two or three whole steps from turning, or a little less."""
+    for sigma, share, step, few in product(SIGMAS, range(16, 25), (1, 2, 3), range(2)):
         scale = Fraction(sigma * share, 20)
         half = int(two_class * scale * isqrt(size) / 4)
         middle = few + 1 - size * step
@@ -96,15 +96,20 @@ def crowds(size: int, two_class: bool) -> Iterator[Place]:
 
 
 @lru_cache
+def places(size: int, two_class: bool, seed: int) -> list[Place]:
+    """Inputs that are neither hopeless nor certain."""
+    rng = np.random.default_rng(seed)
+    low, high = (0.36, 0.8) if two_class else (0.6, 0.97)
+    found = pairs(two_class, rng) if size == 2 else crowds(size, two_class)
+    return [place for place in found if low < place.p[0] < high]
+
+
+@lru_cache
 def pool(size: int, two_class: bool, seed: int, alpha: Fraction) -> list[Place]:
     """Places at which a certificate is easily wrong: where the theorem, or the bound, is tight."""
-    rng = np.random.default_rng(seed)
-    places = pairs(two_class, rng) if size == 2 else crowds(size, two_class)
-    low, high = (0.36, 0.8) if two_class else (0.6, 0.97)
-    places = [place for place in places if low < place.p[0] < high]
     if two_class:
-        return sorted(places, key=lambda place: place.slack)[:POOL]
-    return sorted(places, key=lambda place: chance(place, alpha))[-POOL:]
+        return sorted(places(size, True, seed), key=lambda place: place.slack)[:POOL]
+    return sorted(places(size, False, seed), key=lambda place: chance(place, alpha))[-POOL:]
 
 
 def chance(place: Place, alpha: Fraction) -> float:
@@ -124,16 +129,15 @@ def lower_bound_of(votes: int, level: Fraction) -> int:
     return lower_bound(N, votes, level)
 
 
+@lru_cache
 def coin(size: int) -> Place:
     """An input between two classes, where a step is little of the noise."""
-    if size > 2:
-        place = Crowd(Network((1,) * size, 0, 0), Fraction(SIGMAS[-1])).place()
-    else:
-        places = pair_places(Network((7, 11), 0, 0), Fraction(SIGMAS[-1]), np.random.default_rng(0))
-        place = min(places, key=lambda place: place.p[0])
-    if place is None:
-        raise ValueError("no input between two classes")
-    return place
+    sigma = Fraction(SIGMAS[-1])
+    if size == 2:
+        places = pair_places(Network((7, 11), 0, 0), sigma, np.random.default_rng(0))
+        return min(places, key=lambda place: place.p[0])
+    crowds = (Crowd(Network((1,) * size, t, t), sigma) for t in count(0, -1))
+    return next(place for crowd in crowds if (place := crowd.place()) is not None)
 
 
 def method_at(name: str, place: Place, *, alpha: Fraction = ALPHA, n0: int = N0) -> Method:
