@@ -25,9 +25,9 @@ def card(summary: ModelSummary) -> str:
     if summary.file is None:
         parts.append("A float twin: there is no file; it is classified in float32 by Keras.")
     parts.append(_table(_about(summary), ["", ""]))
+    parts.append("In brackets: exact 95 % intervals over examples (Clopper-Pearson).")
     if summary.certified is not None:
         parts.append(certified_table(summary))
-        parts.append("In brackets: exact 95 % intervals over images (Clopper-Pearson).")
         parts += summary.certified.statements
     elif summary.file is None:
         parts.append("No certificates.")
