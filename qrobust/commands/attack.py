@@ -65,12 +65,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--certificates",
         type=Path,
         metavar="CERTS.jsonl",
-        help="with a .tflite and --surrogate: attack within the certified radii",
+        help="with a .tflite and --surrogate: attack within the certified radii; a journal of "
+        "proofs is attacked in its own region, without a surrogate",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Attack and report; the exit status is 1 when a certificate is broken."""
+    from qrobust.commands import verify
+
+    if args.certificates is not None and verify.is_proof_journal(args.certificates):
+        return verify.run_cross_examination(args)
     from qrobust.attacks.evaluation.report import check_path
     from qrobust.attacks.ground.budget import Budget
     from qrobust.certify import load_data

@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="int8",
         help="of inputs and outputs (default: int8); the C certifier takes int8 only",
     )
+    parser.add_argument(
+        "--input-grid",
+        choices=("pixels", "unit", "signed", "data"),
+        help="what the model reads: 0 to 255, 0 to 1, -1 to 1, or as --data has it",
+    )
     parser.add_argument("--sigma", metavar="LSB", help="write a smoothing spec into the file")
     parser.add_argument(
         "--unit", help='with --sigma: what one LSB is, in words ("pixel step"), for certificates'
@@ -71,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         model,
         storage=args.storage,
         io=args.io,
+        input_grid=args.input_grid,
         exact=not args.inexact,
         inputs=None if args.data is None else load_data(args.data).x,
     )

@@ -39,22 +39,26 @@ def run(args: argparse.Namespace) -> int:
     model = load_keras(args.model)
     from tflite_export import check_parity
 
-    parity = check_parity(model, tflite, _inputs(model, args))
+    inputs, labels = _inputs(model, tflite, args)
+    parity = check_parity(model, tflite, inputs, y=labels)
     print(json.dumps(asdict(parity)) if args.json else parity)
     return 0 if parity.is_exact else _DIFFERS
 
 
-def _inputs(model: Any, args: argparse.Namespace) -> Any:
+def _inputs(model: Any, tflite: bytes, args: argparse.Namespace) -> tuple[Any, Any]:
+    """Inputs to compare on, and their labels where there are any."""
     from qrobust.certify import load_data
-    from tflite_export.lower import lower
+    from tflite_export.parity import lower_for_file
 
     if args.data is not None:
-        return load_data(args.data).x
+        data = load_data(args.data)
+        return data.x, data.y
     generator = np.random.default_rng(args.seed)
-    lowered = lower(model, exact=False)
-    return [
+    lowered = lower_for_file(model, tflite)
+    random = [
         grid.dequantize(
             generator.integers(grid.minimum, grid.maximum + 1, (args.inputs, *tensor.shape))
         )
         for grid, tensor in zip(lowered.input_grids, lowered.graph.inputs, strict=True)
     ]
+    return random, None

@@ -6,6 +6,7 @@ import keras
 
 from qrobust.layers import BatchNormalization, GridNoise, JacobianRegularized
 from qrobust.quantization.units import find_units
+from tflite_export.keras_private import built_shape
 from tflite_export.lower.walk import walk
 
 
@@ -81,6 +82,6 @@ def defend(
 
 def _faster(norm: Any) -> Any:
     copy = BatchNormalization.from_config(norm.get_config())
-    copy.build(norm._build_shapes_dict["input_shape"])
+    copy.build(built_shape(norm))
     copy.set_weights(norm.get_weights())
     return copy

@@ -7,16 +7,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from qrobust import architectures, datasets, quantize
+from qrobust import architectures, datasets
 from qrobust.callbacks import BitWidthSchedule
 from qrobust.layers import JacobianRegularized
 from qrobust.layers.input_noise import input_noise
+from qrobust.quantization.quantize import quantize
 from qrobust.quantization.set_bits import current_bits, set_bits
 from qrobust.training.defend import defend
 from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
+from tflite_export.keras_private import layers_inside
 
 # Stochastic weights draw from other streams than the noise, which has the recipe's seed.
 _STOCHASTIC = 1000
@@ -131,7 +133,7 @@ def _start(recipe: Recipe, dataset: datasets.Dataset) -> Any:
             f"[network] start: '{path}' is no {recipe.network.name} from {shapes[0][0]} to "
             f"{shapes[0][1]} with weight_bits = {bits.weight_bits}."
         )
-    penalized = any(isinstance(x, JacobianRegularized) for x in model._flatten_layers())
+    penalized = any(isinstance(x, JacobianRegularized) for x in layers_inside(model))
     if bool(recipe.defence.jacobian) != penalized:
         raise ValueError(
             f"[network] start: '{path}' was trained {'with' if penalized else 'without'} a "
