@@ -11,6 +11,7 @@ from tflite_export.exported import Exported, Parity, as_arrays
 from tflite_export.grid import IntArray
 from tflite_export.lower import Lowered, lower
 from tflite_export.lower.walk import functional
+from tflite_export.read import read_graph
 
 KERAS = "Keras predict"
 _BATCH = 64
@@ -22,6 +23,7 @@ def check_parity(
     inputs: npt.ArrayLike | Sequence[npt.ArrayLike],
     *,
     on: Sequence[str] | None = None,
+    trusted: bool = False,
 ) -> Parity:
     """Compare Keras and every installed runtime with the NumPy reference.
 
@@ -31,11 +33,19 @@ def check_parity(
         inputs: what ``model.predict`` would take, a list of arrays for several inputs; quantized
             onto the model's input grid first.
         on: names of runtimes (see ``runtimes.RUNTIMES``); all of them by default.
+        trusted: run bytes of a known origin in this process, as what ``export`` just returned is;
+            any others run in a child with limits.
+
+    Raises:
+        ExportError: a file that does not survive, that is refused, or that is to be trusted and
+            that the contract's reader does not accept.
     """
     if isinstance(exported, bytes):
+        if trusted:
+            read_graph(exported)
         lowered, tflite = lower(model, exact=False), exported
     else:
-        lowered, tflite = exported.lowered, exported.tflite
+        lowered, tflite, trusted = exported.lowered, exported.tflite, True
     stored = [g.quantize(a) for g, a in zip(lowered.input_grids, as_arrays(inputs), strict=True)]
     expected = _reference(lowered, stored)
     differing = {KERAS: _differing(expected, keras_integers(model, lowered, stored))}
@@ -46,7 +56,7 @@ def check_parity(
         if why is not None:
             skipped[name] = why
             continue
-        differing[name] = _differing(expected, runtimes.run(name, tflite, int8))
+        differing[name] = _differing(expected, runtimes.run(name, tflite, int8, trusted=trusted))
     return Parity(
         inputs=len(stored[0]),
         integers=sum(array.size for array in expected),

@@ -33,6 +33,7 @@ from tflite_export.graph import (
 )
 from tflite_export.grid import INT8_MIN, Grid, IntArray
 from tflite_export.passes.tie_free import unscaled
+from tflite_export.printable import printable
 
 _IDENTIFIER = b"TFL3"
 _Code = schema.BuiltinOperator
@@ -51,10 +52,18 @@ def read_graph(tflite: bytes) -> IntegerGraph:
     """
     if tflite[4:8] != _IDENTIFIER:
         raise ExportError("Not a .tflite file.")
-    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
-    if len(model.subgraphs) != 1:
-        raise ExportError(f"The file holds {len(model.subgraphs)} subgraphs; the C has one.")
-    return _Reader(model).graph()
+    try:
+        model = schema.ModelT.InitFromPackedBuf(tflite, 0)
+        if len(model.subgraphs) != 1:
+            raise ExportError(f"The file holds {len(model.subgraphs)} subgraphs; the C has one.")
+        return _Reader(model).graph()
+    except ExportError:
+        raise
+    except Exception as error:  # damaged offsets surface as whatever they happen to break
+        raise ExportError(
+            f"A damaged .tflite file ({printable(str(error) or type(error).__name__)}). Export or "
+            "copy it again."
+        ) from None
 
 
 class _Reader:

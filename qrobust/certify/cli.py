@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.model_file import KERNELS, read_model
-from qrobust.certify.file.probe import probe
 from qrobust.certify.methods.settings import ANYTIME, CLOPPER_PEARSON, METHODS, SEQUENTIAL
 from qrobust.certify.report.summary import Share, Summary
 from qrobust.certify.report.tsv import write_tsv
@@ -27,7 +26,6 @@ from qrobust.certify.run.batch import Job, certify_dataset
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.data import Data, load_data
 from qrobust.certify.run.journal import read_lines
-from qrobust.certify.run.parallel import processes
 from qrobust.certify.run.votes import DEFAULT_BATCH, available_cores
 
 T = TypeVar("T")
@@ -81,6 +79,11 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="how many images (default: all)")
     parser.add_argument("--batch", type=int, default=DEFAULT_BATCH, help="inputs per invoke")
     parser.add_argument("--tsv", metavar="FILE", help="also write Cohen et al.'s table")
+    parser.add_argument(
+        "--trusted",
+        action="store_true",
+        help="run the model in this process; only files of tflite_export (default: in its own)",
+    )
     parser.add_argument(
         "--allow-constant", action="store_true", help="certify a model that never changes its mind"
     )
@@ -144,7 +147,6 @@ def _certify(args: argparse.Namespace) -> int:
     indices = _chosen(data, args.start, args.limit)
     if args.workers < 1:
         raise CertifyError(f"--workers must be at least 1, received {args.workers}")
-    probe(content)
     method = SEQUENTIAL if args.radius else ANYTIME if args.gain else CLOPPER_PEARSON
     job = Job(
         model=content,
@@ -160,21 +162,16 @@ def _certify(args: argparse.Namespace) -> int:
         kernels=args.kernels or "xnnpack",
         threads=args.threads or max(1, available_cores() // args.workers),
         batch_size=args.batch,
+        workers=args.workers,
+        trusted=args.trusted,
     )
     started = time.perf_counter()
     fresh = 0
-    with processes(args.workers) as executor:
-        results = certify_dataset(
-            job,
-            data,
-            out=args.out,
-            indices=indices,
-            executor=executor,
-            window=None if executor is None else 2 * args.workers,
-            allow_constant=args.allow_constant,
-        )
-        for certificate in _certify_progress(results, len(indices), args.quiet):
-            fresh += certificate.samples
+    results = certify_dataset(
+        job, data, out=args.out, indices=indices, allow_constant=args.allow_constant
+    )
+    for certificate in _certify_progress(results, len(indices), args.quiet):
+        fresh += certificate.samples
     seconds = time.perf_counter() - started
     wanted = set(indices)
     certificates = [c for c in read_certificates(args.out) if c.index in wanted]
@@ -195,7 +192,6 @@ def _audit(args: argparse.Namespace) -> int:
     content = read_model(args.model)
     data = load_data(args.data)
     total = max(sum(1 for _ in read_lines(args.journal, chained=False)) - 1, 0)
-    probe(content)
     findings = audit(
         args.journal,
         content,

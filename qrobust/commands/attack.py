@@ -62,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CERTS.jsonl",
         help="with a .tflite and --surrogate: attack within the certified radii",
     )
+    parser.add_argument(
+        "--trusted",
+        action="store_true",
+        help="run a .tflite in this process; only files of tflite_export (default: in its own)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -105,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
             masking = suite.masking_suite(surrogate, x, y, budget, **options)
             extra |= {"checks": masking.checks, "checked": surrogate.name}
     if given is not None:
-        attacked, broken = _certificates(given, content, surrogate, data, args.seed)
+        attacked, broken = _certificates(given, content, surrogate, data, args.seed, args.trusted)
         extra |= {"attacked_certificates": attacked, "broken": broken}
     evaluation = report.Evaluation(
         model=target.name,
@@ -146,7 +151,6 @@ def _read(args: argparse.Namespace) -> bytes:
 
 def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
     from qrobust.attacks import KerasTarget, SmoothedTarget, TFLiteTarget
-    from qrobust.certify.file.probe import probe
 
     if args.model.suffix != _TFLITE:
         keras_target = KerasTarget(load_keras(args.model), name=args.model.name)
@@ -154,8 +158,7 @@ def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
             return keras_target, None
         smoothed = SmoothedTarget(keras_target, sigma=args.smooth, draws=args.draws, seed=args.seed)
         return smoothed, None
-    probe(args.model.read_bytes())  # a damaged file may crash an interpreter: elsewhere first
-    target = TFLiteTarget(args.model, name=args.model.name)
+    target = TFLiteTarget(args.model, name=args.model.name, trusted=args.trusted)
     if args.surrogate is None:
         return target, None
     model = load_keras(args.surrogate)
@@ -190,14 +193,18 @@ def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> t
 
 
 def _certificates(
-    given: tuple[Any, Any], content: bytes, surrogate: Any, data: Any, seed: int
+    given: tuple[Any, Any], content: bytes, surrogate: Any, data: Any, seed: int, trusted: bool
 ) -> Any:
     from qrobust.attacks.evaluation.attack_certificates import attack_certificates
     from qrobust.certify import Certifier
 
     header, certificates = given
     with Certifier(
-        content, sigma=header["sigma"], noise=header["noise"], seed=int(header["seed"]) + 1
+        content,
+        sigma=header["sigma"],
+        noise=header["noise"],
+        seed=int(header["seed"]) + 1,
+        trusted=trusted,
     ) as certifier:
         return attack_certificates(certifier, surrogate, data.x, certificates, seed=seed)
 

@@ -44,6 +44,8 @@ class Job:
         kernels: kernel family.
         threads: of one process; None for all cores.
         batch_size: inputs per ``invoke``.
+        workers: child processes that share the work.
+        trusted: run the file in this process; see `Certifier`.
     """
 
     model: bytes
@@ -59,6 +61,8 @@ class Job:
     kernels: str = "xnnpack"
     threads: int | None = None
     batch_size: int = DEFAULT_BATCH
+    workers: int = 1
+    trusted: bool = False
 
     @property
     def settings(self) -> Settings:
@@ -82,6 +86,8 @@ class Job:
             threads=self.threads,
             batch_size=self.batch_size,
             kernels=self.kernels,
+            workers=self.workers,
+            trusted=self.trusted,
         )
 
     def certify(self, image: Image) -> Certificate:

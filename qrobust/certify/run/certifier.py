@@ -38,6 +38,9 @@ class Certifier:
         threads: interpreters at work; all cores by default.
         batch_size: inputs per ``invoke``; changes the speed only.
         kernels: LiteRT kernel family: ``"xnnpack"``, ``"builtin"`` or ``"reference"``.
+        workers: child processes that share the work, each with ``threads`` interpreters.
+        trusted: run the file in this process, not in a child with limits; only for files of known
+            origin that the integer contract's reader accepts.
 
     Raises:
         CertifyError: no integer classifier, no sigma, or one that contradicts the file's spec.
@@ -53,8 +56,10 @@ class Certifier:
         threads: int | None = None,
         batch_size: int = DEFAULT_BATCH,
         kernels: str = "xnnpack",
+        workers: int = 1,
+        trusted: bool = False,
     ) -> None:
-        self.file = load_model(model)
+        self.file = load_model(model, trusted=trusted)
         self.spec = self._agree(read_spec(self.file.content), sigma, noise)
         self.smoothing: Smoothing = self.spec.smoothing(self.file.shape)
         self.seed = check_key("seed", seed)
@@ -65,6 +70,7 @@ class Certifier:
             threads=threads,
             batch_size=batch_size,
             kernels=kernels,
+            processes=workers,
         )
 
     def _agree(
