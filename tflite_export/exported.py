@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tflite_export.atomic import write_bytes
 from tflite_export.graph import IntegerGraph
 from tflite_export.lower import Lowered
 from tflite_export.report import Report
@@ -69,10 +70,8 @@ class Exported:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the ``.tflite``."""
-        path = Path(path)
-        path.write_bytes(self.tflite)
-        return path
+        """Write the ``.tflite``, whole or not at all."""
+        return write_bytes(path, self.tflite)
 
 
 def as_arrays(inputs: npt.ArrayLike | Sequence[npt.ArrayLike]) -> list[npt.NDArray[Any]]:

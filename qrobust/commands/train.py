@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qrobust.quiet import quiet_imports
+from tflite_export.atomic import replacing, write_bytes, write_text
 
 HELP = "train what a recipe says, export and certify it, and write its card"
 _INTERRUPTED = 130
@@ -83,7 +84,8 @@ def _write(recipe: Any, trained: Any, folder: Path, log: Path, name: str) -> str
         raise ValueError(
             f"the exported file differs from the model; nothing is published: {parity}"
         )
-    trained.model.save(folder / "model.keras")
+    with replacing(folder / "model.keras") as beside:
+        trained.model.save(beside)
     tflite, certificates = exported.tflite, []
     if settings.images:
         labels = tuple(trained.dataset.class_names)
@@ -92,7 +94,7 @@ def _write(recipe: Any, trained: Any, folder: Path, log: Path, name: str) -> str
         )
         tflite = attach_spec(tflite, spec)
         certificates = _certified(recipe, tflite, test, log)
-    (folder / "model.tflite").write_bytes(tflite)
+    write_bytes(folder / "model.tflite", tflite)
     facts = {
         "recipe": name,
         "accuracy": trained.accuracy,
@@ -104,7 +106,7 @@ def _write(recipe: Any, trained: Any, folder: Path, log: Path, name: str) -> str
         "attacked": attacked(trained.model, tflite, test, recipe.attack),
     }
     text = card(recipe, exported, parity, certificates, facts)
-    (folder / "card.md").write_text(text)
+    write_text(folder / "card.md", text)
     return text
 
 
@@ -131,7 +133,8 @@ def _write_float(recipe: Any, trained: Any, folder: Path, log: Path, name: str) 
     from qrobust.callbacks import CertifiedAccuracy
     from qrobust.training.card import float_card
 
-    trained.model.save(folder / "model.keras")
+    with replacing(folder / "model.keras") as beside:
+        trained.model.save(beside)
     test, settings = trained.dataset.test, recipe.certification
     certified: Any = []
     if settings.images:
@@ -149,5 +152,5 @@ def _write_float(recipe: Any, trained: Any, folder: Path, log: Path, name: str) 
         certified = callback.certify()
     facts = {"recipe": name, "accuracy": trained.accuracy, "test_images": len(test.x)}
     text = float_card(recipe, certified, facts)
-    (folder / "card.md").write_text(text)
+    write_text(folder / "card.md", text)
     return text

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from qrobust.certify import Certificate, Certifier
+from tflite_export.atomic import replacing
 
 matplotlib.use("Agg")
 
@@ -33,7 +34,8 @@ def certified_accuracy_figure(
     )
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120)
 
 
 def votes_figure(
@@ -59,4 +61,5 @@ def votes_figure(
         axes[2, column].tick_params(labelsize=6)
     axes[2, 0].set_ylabel("share of votes", fontsize=8)
     figure.suptitle("Held-out digits, one noisy copy of each, and how all noisy copies voted")
-    figure.savefig(path, dpi=120)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120)

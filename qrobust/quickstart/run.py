@@ -25,6 +25,7 @@ from qrobust.quickstart.figures import certified_accuracy_figure, votes_figure
 from qrobust.quickstart.network import Defence, train
 from qrobust.quickstart.report import markdown, radius_table
 from tflite_export import Exported, check_parity, export
+from tflite_export.atomic import replacing, write_bytes, write_text
 
 
 @dataclass(frozen=True)
@@ -74,24 +75,26 @@ def quickstart(out: Path, settings: Settings) -> dict[str, Any]:
     started = time.perf_counter()
     _make_folder(out)
     data = digits(settings.seed)
-    np.savez(out / "data.npz", x=data.test.x[: settings.images], y=data.test.y[: settings.images])
+    with replacing(out / "data.npz") as beside:
+        np.savez(beside, x=data.test.x[: settings.images], y=data.test.y[: settings.images])
 
     defended = _train("defended", Defence(settings.sigma, settings.jacobian), data, settings)
     baseline = _train("undefended", Defence(0, 0), data, settings)
-    defended.save(out / "model.keras")
+    with replacing(out / "model.keras") as beside:
+        defended.save(beside)
     exported = export(defended, labels=data.class_names)
     parity = check_parity(defended, exported, data.test.x)
     print(parity)
 
     model = _smoothed(exported, settings, data)
-    (out / "model.tflite").write_bytes(model)
+    write_bytes(out / "model.tflite", model)
     baseline_model = _smoothed(export(baseline), settings, data)
-    (out / "baseline.tflite").write_bytes(baseline_model)
+    write_bytes(out / "baseline.tflite", baseline_model)
 
     clock = time.perf_counter()
     certificates = _certify("defended", model, data.test, out / "certificates.jsonl", settings)
     seconds = time.perf_counter() - clock
-    beside = _certify(
+    undefended = _certify(
         "undefended", baseline_model, data.test, out / "baseline_certificates.jsonl", settings
     )
     summary = {
@@ -101,7 +104,7 @@ def quickstart(out: Path, settings: Settings) -> dict[str, Any]:
         "test_images": len(data.test.x),
         "certified_images": len(certificates),
         "certified_accuracy": _certified_accuracy(certificates),
-        "baseline_certified_accuracy": _certified_accuracy(beside),
+        "baseline_certified_accuracy": _certified_accuracy(undefended),
         "parity": parity.differing,
         "parity_skipped": parity.skipped,
         "inputs_compared": parity.inputs,
@@ -111,7 +114,7 @@ def quickstart(out: Path, settings: Settings) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - started, 1),
     }
     certified_accuracy_figure(
-        {"defended": certificates, "undefended": beside},
+        {"defended": certificates, "undefended": undefended},
         out / "report.png",
         sigma=settings.sigma,
         n=settings.n,
@@ -124,8 +127,8 @@ def quickstart(out: Path, settings: Settings) -> dict[str, Any]:
             out / "votes.png",
             certifier=certifier,
         )
-    (out / "report.md").write_text(markdown(summary, str(exported.report)))
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    write_text(out / "report.md", markdown(summary, str(exported.report)))
+    write_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     _print_result(summary, out)
     return summary
 

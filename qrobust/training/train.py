@@ -1,8 +1,8 @@
 """Trains what a recipe says; files take their names in its folder when all are finished."""
 
 import shutil
-import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
+from tflite_export.atomic import replacing
 
 # Stochastic weights draw from other streams than the noise, which has the recipe's seed.
 _STOCHASTIC = 1000
@@ -209,7 +210,6 @@ def accuracy(model: Any, split: datasets.Split) -> float:
 def publish(files: Sequence[Path], out: Path) -> None:
     """Put finished files into a folder: each is whole there before the first takes its name."""
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out) as folder:
-        staged = [Path(shutil.copy(path, folder)) for path in files]
-        for path in staged:
-            path.replace(out / path.name)
+    with ExitStack() as staged:
+        for path in reversed(files):  # a stack ends in the other order
+            shutil.copyfile(path, staged.enter_context(replacing(out / path.name)))

@@ -15,6 +15,7 @@ from qrobust.attacks.evaluation.suite import worst_case
 from qrobust.attacks.evaluation.transfer import mean_sizes
 from qrobust.attacks.ground.budget import Budget
 from qrobust.attacks.ground.search import Attacked
+from tflite_export.atomic import write_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +175,6 @@ def write(evaluation: Evaluation, path: Path) -> list[Path]:
     check_path(path)
     from qrobust.certify.report.write_report import can_plot
 
-    path.write_text(json.dumps(evaluation.to_json(), indent=1, allow_nan=False) + "\n")
     markdown = path.with_suffix(".md")
     text = evaluation.markdown()
     written = [path, markdown]
@@ -189,7 +189,9 @@ def write(evaluation: Evaluation, path: Path) -> list[Path]:
             figures.pictures(evaluation.attacks, pictures)
             written.append(pictures)
             text += f"\n![clean, adversarial, difference]({pictures.name})\n"
-    markdown.write_text(text)
+    write_text(markdown, text)
+    # Last: whoever finds the report finds its companions.
+    write_text(path, json.dumps(evaluation.to_json(), indent=1, allow_nan=False) + "\n")
     return written
 
 

@@ -143,8 +143,12 @@ def load_model(model: Model, *, trusted: bool = False) -> ModelFile:
         raise CertifyError(f"the input tensor {source.name} has no scale and zero point")
     grid = InputGrid(source.dtype, source.scales[0], source.zero_points[0])
     classes = result.shape[1]
-    if not 2 <= classes <= MOST_CLASSES:
-        raise CertifyError(f"a classifier has 2 to {MOST_CLASSES} classes, this file has {classes}")
+    if classes < 2:
+        raise CertifyError(f"a classifier has 2 classes or more, this file has {classes}")
+    if classes > MOST_CLASSES:
+        raise CertifyError(
+            f"a classifier has at most {MOST_CLASSES} classes, this file has {classes}"
+        )
     return ModelFile(
         content,
         hashlib.sha256(content).hexdigest(),

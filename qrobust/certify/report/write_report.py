@@ -14,6 +14,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact
 from qrobust.certify.report.summary import Summary
 from qrobust.certify.run.certificate import Certificate
+from tflite_export.atomic import replacing, write_text
 
 
 def write_report(
@@ -87,8 +88,7 @@ def curve(summary: Summary) -> tuple[list[float], list[float]]:
 
 
 def _write(path: Path, content: str) -> Path:
-    path.write_text(content, encoding="utf-8")
-    return path
+    return write_text(path, content)
 
 
 def _csv(summaries: Mapping[str, Summary]) -> str:
@@ -157,7 +157,8 @@ def _plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
         top.set_xlabel("on the [0, 1] scale")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=150)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=150)
     return path
 
 
@@ -173,5 +174,6 @@ def _plot_samples(summaries: Mapping[str, Summary], path: Path) -> Path:
     axes.set_xlabel("samples used per image")
     axes.set_ylabel("images")
     axes.legend()
-    figure.savefig(path, dpi=150)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=150)
     return path
