@@ -8,10 +8,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflite_export.errors import ExportError
+from tflite_export.printable import printable
 
 _CODES = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 _TYPES = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
 _BITS = {"INT8": 8, "UINT8": 8, "INT4": 4, "INT2": 2, "INT16": 16, "INT32": 32, "FLOAT32": 32}
+#: Characters of a name in a table.
+_LONGEST = 60
 _WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 
@@ -92,7 +95,9 @@ class Inspection:
         macs = sum(operator.macs for operator in self.operators)
         floats = self.float_tensors
         verdict = (
-            "fully integer" if not floats else f"{len(floats)} float tensors: {floats[0]}, ..."
+            "fully integer"
+            if not floats
+            else f"{len(floats)} float tensors: {printable(floats[0])}, ..."
         )
         return (
             f"inputs   {'; '.join(_described(t) for t in self.inputs)}\n"
@@ -179,7 +184,7 @@ def _line(operator: FileOperator) -> list[Any]:
     output = operator.outputs[0]
     weights = operator.inputs[1] if operator.kind in _WEIGHTED else None
     return [
-        output.name,
+        printable(output.name, _LONGEST),
         operator.kind,
         "x".join(map(str, output.shape)),
         output.kind,
@@ -202,7 +207,7 @@ def _grid(tensor: FileTensor) -> str:
 
 def _described(tensor: FileTensor) -> str:
     shape = "x".join(map(str, tensor.shape))
-    return f"{tensor.name} {tensor.kind} {shape} ({_grid(tensor)})"
+    return f"{printable(tensor.name, _LONGEST)} {tensor.kind} {shape} ({_grid(tensor)})"
 
 
 def _text(value: Any) -> str:

@@ -1,8 +1,10 @@
 """Text from files is data: nothing in it reaches a terminal, a page or a table as a command."""
 
 import html
+import re
 
-_MARKDOWN = frozenset("\\`*_{}[]()<>#+!|~&$")
+#: What may open something in Markdown; within a word an underscore may not.
+_MARKDOWN = re.compile(r"[\\`*{}\[\]()<>#+!|~&$]|(?<![^\W_])_|_(?![^\W_])")
 #: Longer names are cut.
 LONGEST = 200
 
@@ -25,13 +27,18 @@ def printable(text: object, longest: int = LONGEST) -> str:
     return shown if len(whole) <= longest else shown + "…"
 
 
+def one_line(error: BaseException) -> str:
+    """Return an error's message as one `printable` line; its type's name where it says nothing."""
+    return printable(" ".join(str(error).split()) or type(error).__name__, 10 * LONGEST)
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def markdown(text: object, longest: int = LONGEST) -> str:
     """Return `printable` text that Markdown shows as it is, in tables too."""
-    return "".join("\\" + c if c in _MARKDOWN else c for c in printable(text, longest))
+    return _MARKDOWN.sub(r"\\\g<0>", printable(text, longest))
 
 
 def html_text(text: object, longest: int = LONGEST) -> str:

@@ -27,6 +27,7 @@ from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.data import Data, load_data
 from qrobust.certify.run.journal import read_lines
 from qrobust.certify.run.votes import DEFAULT_BATCH, available_cores
+from tflite_export.printable import one_line
 
 T = TypeVar("T")
 _Add = Callable[[argparse.ArgumentParser], None]
@@ -134,7 +135,7 @@ def _guarded(command: Callable[[], int]) -> int:
     try:
         return command()
     except CertifyError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)

@@ -12,6 +12,7 @@ from tabulate import tabulate
 from qrobust.certify import Certificate
 from qrobust.training.recipe import Recipe
 from tflite_export import Exported, Parity
+from tflite_export.printable import printable
 
 _PACKAGES = ("qrobust", "keras", "tensorflow", "qkeras-v3", "ai-edge-litert", "numpy")
 
@@ -55,7 +56,7 @@ def card(
             f"{parity.integers:,} on each of {', '.join(parity.differing)}",
         ],
         ["certificates", _how_certified(recipe, certificates)],
-        ["one LSB", facts["unit"]],
+        ["one LSB", printable(facts["unit"])],
         ["attacked accuracy", facts["attacked"]],
     ]
     radii = (
@@ -71,7 +72,7 @@ def card(
         # Features have no [0, 1] scale; their unit is the data set's.
         radii = [[r, accuracy] for r, _, accuracy in radii]
         header = ["radius (LSB)", "certified accuracy"]
-    return f"""# {recipe.name}
+    return f"""# {printable(recipe.name)}
 
 {_printed_by(facts["recipe"])}
 
@@ -124,7 +125,7 @@ def float_card(recipe: Recipe, certified: Sequence[float], facts: dict[str, Any]
             "github",
             disable_numparse=True,
         )
-    return f"""# {recipe.name}
+    return f"""# {printable(recipe.name)}
 
 {_printed_by(facts["recipe"])}
 

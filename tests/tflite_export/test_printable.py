@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tflite_export.printable import html_text, markdown, printable
+from tflite_export.printable import html_text, markdown, one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,8 @@ def test_markdown_opens_nothing():
     text = "[x](http://a) <b> `c` | ![i](u) _e_ **b** ~~s~~ # $x$"
     shown = markdown(text)
     assert all(shown[i - 1] == "\\" for i, c in enumerate(shown) if c in "[]()<>`|!_*~#$")
+
+
+def test_an_error_is_one_line():
+    assert one_line(ValueError("a\nb\x1b[2J")) == "a b\\x1b[2J"
+    assert one_line(MemoryError()) == "MemoryError"

@@ -12,6 +12,7 @@ from qrobust.certify.arithmetic.binomial import PROBABILITY_BITS, lower_bound, u
 from qrobust.certify.arithmetic.exact_numbers import Exact, rational
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
 from qrobust.certify.run.certificate import Certificate
+from tflite_export.printable import printable
 
 #: Radii in multiples of sigma at which a summary gives the share, where nobody asks for others.
 _MULTIPLES = (0, 0.5, 1, 1.5, 2, 3)
@@ -114,7 +115,7 @@ class Summary:
             f"{samples / max(images, 1):.0f} samples each on average"
         ]
         if images and self.certificates[0].unit:
-            lines.append(f"one LSB: {self.certificates[0].unit}")
+            lines.append(f"one LSB: {printable(self.certificates[0].unit)}")
         if images:
             name = "certified accuracy" if self.labelled else "certified share"
             lines.append(f"{'radius (' + self.unit + ')':>16}  {'on [0, 1]':>9}  {name} (95 %)")

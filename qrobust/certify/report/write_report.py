@@ -15,6 +15,7 @@ from qrobust.certify.arithmetic.exact_numbers import Exact
 from qrobust.certify.report.summary import Summary
 from qrobust.certify.run.certificate import Certificate
 from tflite_export.atomic import replacing, write_text
+from tflite_export.printable import markdown, printable
 
 
 def write_report(
@@ -94,7 +95,7 @@ def _write(path: Path, content: str) -> Path:
 def _csv(summaries: Mapping[str, Summary]) -> str:
     lines = ["run,radius,certified_accuracy"]
     for name, summary in summaries.items():
-        quoted = '"' + name.replace('"', '""') + '"'
+        quoted = '"' + printable(name).replace('"', '""') + '"'
         for radius, share in zip(*curve(summary), strict=True):
             lines.append(f"{quoted},{radius!r},{share!r}")
     return "\n".join(lines) + "\n"
@@ -104,7 +105,7 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
     first = next(iter(summaries.values()))
     shares = [summary.shares(radii) for summary in summaries.values()]
     lines = ["# Certified accuracy", ""]
-    lines.append(f"| radius ({first.unit}) | {' | '.join(summaries)} |")
+    lines.append(f"| radius ({first.unit}) | {' | '.join(map(markdown, summaries))} |")
     lines.append("|---|" + "---|" * len(summaries))
     for row in zip(*shares, strict=True):
         cells = []
@@ -123,8 +124,8 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
         mean = sum(c.samples for c in certificates) / len(certificates)
         settings = certificates[0].settings
         lines.append(
-            f"| {name} | {len(certificates)} | {abstained} | {mean:.0f} | {settings['method']} | "
-            f"{settings['alpha']} |"
+            f"| {markdown(name)} | {len(certificates)} | {abstained} | {mean:.0f} | "
+            f"{markdown(settings['method'])} | {markdown(settings['alpha'])} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -139,12 +140,17 @@ def _axes() -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
+def _shown(name: str) -> str:
+    """A name in a figure, where dollars would start a formula."""
+    return printable(name).replace("$", r"\$")
+
+
 def _plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
     figure, axes = _axes()
     for name, summary in summaries.items():
         radii, shares = curve(summary)
         # The share holds up to the radius of each certificate and drops after it.
-        axes.step([*radii, radii[-1]], [*shares, 0.0], where="pre", label=name)
+        axes.step([*radii, radii[-1]], [*shares, 0.0], where="pre", label=_shown(name))
     first = next(iter(summaries.values()))
     norm = "L2" if first.unit == "LSB" else "L0"
     axes.set_xlabel(f"certified {norm} radius ({first.unit})")
@@ -168,7 +174,7 @@ def _plot_samples(summaries: Mapping[str, Summary], path: Path) -> Path:
     low = min(map(min, counts.values()))
     high = max(map(max, counts.values()))
     bins = [low * (high / low + 1e-9) ** (i / 30) for i in range(31)] if high > low else 30
-    axes.hist(list(counts.values()), bins=bins, label=list(counts))
+    axes.hist(list(counts.values()), bins=bins, label=[_shown(name) for name in counts])
     if high > 10 * low:
         axes.set_xscale("log")
     axes.set_xlabel("samples used per image")
