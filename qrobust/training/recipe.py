@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qrobust.certify import Settings
+from qrobust.training.recipe_checks import check_values
 
 
 @dataclass(frozen=True)
@@ -191,13 +192,14 @@ def read_recipe(path: str | Path) -> Recipe:
         content = tomllib.loads(path.read_text())
     except OSError as error:
         raise ValueError(f"the recipe '{path}' cannot be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors
         raise ValueError(f"'{path}' is not TOML: {error}") from None
     for name, section in _SECTIONS.items():
         if name in content:
             content[name] = _build(section, content[name], f"{path}, [{name}]")
     recipe: Recipe = _build(Recipe, content, str(path))
     _check_counts(recipe, path)
+    check_values(recipe, str(path))
     network = recipe.network
     found = {
         key: str(path.parent / value)

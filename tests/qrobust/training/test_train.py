@@ -8,6 +8,7 @@ import pytest
 from qrobust import architectures, cli, datasets, quantize
 from qrobust.training import defend
 from qrobust.training.batches import batches
+from qrobust.training.curve import Curve
 from qrobust.training.recipe import (
     Certification,
     Data,
@@ -63,17 +64,16 @@ def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
 ):
     wanted = recipe(training=Training(epochs=2, float_epochs=2, batch_size=64))
     whole = train(wanted, log=tmp_path / "whole")
-    save = keras.callbacks.CSVLogger.on_epoch_end
+    save = Curve.on_epoch_end
 
     def interrupted(self, epoch, logs=None):
-        if epoch == 1 and phase in str(self.filename):
+        if epoch == 1 and phase in str(self.path):
             if logged:
                 save(self, epoch, logs)
-            self.csv_file.close()
             raise KeyboardInterrupt
         save(self, epoch, logs)
 
-    monkeypatch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", interrupted)
+    monkeypatch.setattr(Curve, "on_epoch_end", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(wanted, log=tmp_path / "broken")
     monkeypatch.undo()
