@@ -8,6 +8,7 @@ from typing import Any
 
 from qrobust.certify import Settings
 from qrobust.training.recipe_checks import check_values
+from tflite_export.printable import printable
 
 
 @dataclass(frozen=True)
@@ -268,7 +269,9 @@ def _build(kind: Any, content: Any, where: str) -> Any:
         kind_of = known[name].type
         wanted = kind_of.__name__ if isinstance(kind_of, type) else str(kind_of)
         if not _fits(values[name], wanted):
-            raise ValueError(f"{where}: '{name}' is of type {wanted}. Received: {value!r}")
+            raise ValueError(
+                f"{where}: '{name}' is of type {wanted}. Received: {printable(repr(value))}"
+            )
     try:
         return kind(**values)
     except TypeError as error:

@@ -23,6 +23,8 @@ def restrict(memory: int) -> None:
     RLIMIT_DATA rather than RLIMIT_AS: address space that is only reserved (thread arenas, mapped
     libraries) costs nothing and differs from machine to machine.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    memory = memory if most == resource.RLIM_INFINITY else min(memory, most)
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
