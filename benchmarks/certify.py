@@ -38,6 +38,7 @@ from qrobust.certify import (
     Certifier,
     Data,
     Job,
+    Settings,
     SmoothingSpec,
     attach_spec,
     certify_dataset,
@@ -255,13 +256,13 @@ def trained_digits(sigma: float) -> Network:
 
 def sequential(network: Network, radius: float, tests: int, images: int) -> dict[str, Any]:
     """Samples and time of sequential tests, and how many decisions are those of n = 100,000."""
-    job = {"model": network.file, "n0": N0, "alpha": ALPHA, "n": FULL}
+    settings = {"n0": N0, "alpha": ALPHA, "n": FULL}
     with Certifier(network.file) as certifier:
         sigma, lsb = float(certifier.noise.sigma) / SPAN, radius * SPAN
-    test = Job(**job, method="sequential", radius=str(lsb))
+    test = Job(network.file, Settings(**settings, method="sequential", radius=str(lsb)))
     certify(test, network.data, 1)  # thresholds are made once
     tested, seconds = certify(test, network.data, tests)
-    fixed, _ = certify(Job(**job), network.data, images)
+    fixed, _ = certify(Job(network.file, Settings(**settings)), network.data, images)
     same = sum(t.abstained == (f.radius < lsb) for t, f in zip(tested, fixed, strict=False))
     mean = float(np.mean([t.samples for t in tested]))
     return {
@@ -285,7 +286,7 @@ def certify(
         results = certify_dataset(
             job, data, out=Path(folder) / "j", indices=range(images), executor=executor, window=4
         )
-        bar = tqdm(results, desc=job.method, total=images, unit="image", file=sys.stderr)
+        bar = tqdm(results, desc=job.settings.method, total=images, unit="image", file=sys.stderr)
         return list(bar), time.perf_counter() - started
 
 
@@ -295,7 +296,7 @@ def certify(
 def scaling(images: int) -> list[dict[str, Any]]:
     """Images per second and agreement of executors, once each is warm."""
     network = trained_digits(SIGMAS[0])
-    job = Job(network.file, n=20_000, threads=1)
+    job = Job(network.file, Settings(n=20_000), threads=1)
     rows: list[dict[str, Any]] = []
     expected = None
     for name, make in (("1 process", one), ("2 processes", two), ("Dask, 2 processes", dask)):

@@ -90,9 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_report_arguments(reporting)
     reporting.set_defaults(run=certify.run_report)
 
-    auditing = commands.add_parser("audit", help="re-run certificates from their journal")
+    auditing = commands.add_parser("audit", help="check certificates, with and without their model")
     certify.add_audit_arguments(auditing)
-    auditing.set_defaults(run=certify.run_audit)
+    auditing.set_defaults(run=certify.run_audit_command)
     return parser
 
 

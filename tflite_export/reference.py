@@ -133,7 +133,9 @@ def _convolve_depthwise(operator: DepthwiseConv2D, x: IntArray) -> IntArray:
 
 
 def _connect(operator: FullyConnected, x: IntArray) -> IntArray:
-    return _exact_matmul(x, operator.weights.T)
+    # Kernels flatten what has more axes than the output.
+    rows = x.reshape(len(x), *operator.output.shape[:-1], -1)
+    return _exact_matmul(rows, operator.weights.T)
 
 
 def _linear(operator: Linear, q: IntArray) -> IntArray:

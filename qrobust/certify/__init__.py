@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qrobust.certify.arithmetic.errors import CertifyError
     from qrobust.certify.arithmetic.radius import ABSTAIN
+    from qrobust.certify.auditing.audit import AuditSettings, audit, run_audit
+    from qrobust.certify.auditing.offline import Finding, check_offline
+    from qrobust.certify.auditing.verdict import Verdict, Witness
     from qrobust.certify.file.smoothing_spec import SmoothingSpec, attach_spec, read_spec
     from qrobust.certify.methods.settings import METHODS, Settings
     from qrobust.certify.methods.tables import (
@@ -18,59 +21,78 @@ if TYPE_CHECKING:
         radius_table,
         sequential_table,
     )
+    from qrobust.certify.report.read import read_certificates
     from qrobust.certify.report.write_report import write_report
-    from qrobust.certify.run.audit import Finding, audit
-    from qrobust.certify.run.batch import Job, certify_dataset
+    from qrobust.certify.run.batch import Job, certify_dataset, plan_of
     from qrobust.certify.run.certificate import Certificate
     from qrobust.certify.run.certifier import Certifier
     from qrobust.certify.run.data import Data, load_data, make_data
     from qrobust.certify.run.journal import read_lines
+    from qrobust.certify.run.keys import KeySource, plan_hash
 
 _HOMES = {
     "ABSTAIN": "arithmetic.radius",
     "attach_spec": "file.smoothing_spec",
-    "audit": "run.audit",
+    "audit": "auditing.audit",
+    "AuditSettings": "auditing.audit",
     "Certificate": "run.certificate",
     "Certifier": "run.certifier",
     "certify_dataset": "run.batch",
     "CertifyError": "arithmetic.errors",
+    "check_offline": "auditing.offline",
     "Data": "run.data",
-    "Finding": "run.audit",
+    "Finding": "auditing.offline",
     "Job": "run.batch",
+    "KeySource": "run.keys",
     "load_data": "run.data",
     "make_data": "run.data",
     "METHODS": "methods.settings",
+    "plan_hash": "run.keys",
+    "plan_of": "run.batch",
     "radius_table": "methods.tables",
     "RadiusTable": "methods.tables",
+    "read_certificates": "report.read",
     "read_lines": "run.journal",
     "read_spec": "file.smoothing_spec",
+    "run_audit": "auditing.audit",
     "sequential_table": "methods.tables",
     "SequentialTable": "methods.tables",
     "Settings": "methods.settings",
     "SmoothingSpec": "file.smoothing_spec",
+    "Verdict": "auditing.verdict",
+    "Witness": "auditing.verdict",
     "write_report": "report.write_report",
 }
 __all__ = [
     "ABSTAIN",
     "METHODS",
+    "AuditSettings",
     "Certificate",
     "Certifier",
     "CertifyError",
     "Data",
     "Finding",
     "Job",
+    "KeySource",
     "RadiusTable",
     "SequentialTable",
     "Settings",
     "SmoothingSpec",
+    "Verdict",
+    "Witness",
     "attach_spec",
     "audit",
     "certify_dataset",
+    "check_offline",
     "load_data",
     "make_data",
+    "plan_hash",
+    "plan_of",
     "radius_table",
+    "read_certificates",
     "read_lines",
     "read_spec",
+    "run_audit",
     "sequential_table",
     "write_report",
 ]

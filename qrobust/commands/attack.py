@@ -176,20 +176,22 @@ def _check_surrogate(args: argparse.Namespace, target: Any, surrogate: Any) -> N
 def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> tuple[Any, Any]:
     """The header and the certificates to attack; before the hours that attacks take."""
     from qrobust.attacks.evaluation.attack_certificates import attackable
-    from qrobust.certify import Certificate, read_lines
+    from qrobust.certify import check_offline
 
-    lines = list(read_lines(args.certificates))
-    if not lines:
-        raise ValueError(f"'{args.certificates}' holds no finished line.")
-    header, *rest = (line.value for line in lines)
+    checked = check_offline(args.certificates)
     for key, digest, path in (
         ("model_sha256", hashlib.sha256(content).hexdigest(), args.model),
         ("data_sha256", data.sha256, args.data),
     ):
-        if header[key] != digest:
+        if checked.head.plan[key] != digest:
             raise ValueError(f"'{args.certificates}' is about another file than '{path}'.")
-    certificates = [Certificate.from_json(value) for value in rest]
-    return header, attackable([c for c in certificates if c.index < (args.images or len(data))])
+    bad = {finding.line for finding in checked.failed}
+    if bad:
+        raise ValueError(
+            f"{len(bad)} lines of '{args.certificates}' do not stand; see qrobust audit --offline."
+        )
+    chosen = [c for c in checked.certificates.values() if c.index < (args.images or len(data))]
+    return checked.head, attackable(chosen)
 
 
 def _certificates(
@@ -198,12 +200,13 @@ def _certificates(
     from qrobust.attacks.evaluation.attack_certificates import attack_certificates
     from qrobust.certify import Certifier
 
-    header, certificates = given
+    head, certificates = given
     with Certifier(
         content,
-        sigma=header["sigma"],
-        noise=header["noise"],
-        seed=int(header["seed"]) + 1,
+        sigma=head.plan["sigma"],
+        noise=head.plan["noise"],
+        classes=head.plan.get("classes") or len(certificates[0].votes),
+        seed=(head.keys.seed or 0) + 1,
         trusted=trusted,
     ) as certifier:
         return attack_certificates(certifier, surrogate, data.x, certificates, seed=seed)

@@ -114,18 +114,17 @@ def _certified(recipe: Any, tflite: bytes, test: Any, log: Path) -> list[Any]:
     """Certificates of the first test examples; those that the log holds already are kept."""
     from tqdm import tqdm
 
-    from qrobust.certify import Certificate, Job, certify_dataset, make_data, read_lines
+    from qrobust.certify import Job, Settings, certify_dataset, make_data, read_certificates
 
     settings = recipe.certification
-    job = Job(model=tflite, seed=recipe.seed, n0=settings.n0, n=settings.n, alpha=settings.alpha)
+    job = Job(tflite, Settings(n0=settings.n0, n=settings.n, alpha=settings.alpha))
     data = make_data(test.x[: settings.images], test.y[: settings.images])
     journal = log / "certificates.jsonl"
     for _ in tqdm(
         certify_dataset(job, data, out=journal), desc="certifying", total=len(data), unit="image"
     ):
         pass
-    _, *lines = read_lines(journal)
-    return [Certificate.from_json(line.value) for line in lines]
+    return list(read_certificates(journal))
 
 
 def _write_float(recipe: Any, trained: Any, folder: Path, log: Path, name: str) -> str:

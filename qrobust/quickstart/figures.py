@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from qrobust.certify import Certificate, Certifier
+from qrobust.certify.run.keys import read_key
 from tflite_export.atomic import replacing
 
 matplotlib.use("Agg")
@@ -49,7 +50,7 @@ def votes_figure(
     figure = Figure(figsize=(1.6 * len(images), 4.6), layout="constrained")
     axes: Any = figure.subplots(3, len(images), squeeze=False)
     for column, (image, certificate) in enumerate(zip(images, certificates, strict=True)):
-        noisy = certifier.copies(image, 1, index=certificate.index).reshape(image.shape)
+        noisy = certifier.copies(image, 1, key=read_key(certificate.key)).reshape(image.shape)
         for row, picture in enumerate((image, noisy)):
             axes[row, column].imshow(picture[..., 0], cmap="gray_r", vmin=0, vmax=255)
             axes[row, column].set_axis_off()

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 from tqdm.keras import TqdmCallback
 
+from qrobust import certify
 from qrobust.certify import (
     Certificate,
     Certifier,
@@ -120,7 +121,7 @@ def quickstart(out: Path, settings: Settings) -> dict[str, Any]:
         n=settings.n,
         alpha=settings.alpha,
     )
-    with Certifier(model, seed=settings.seed) as certifier:
+    with Certifier(model) as certifier:
         votes_figure(
             data.test.x[:_PICTURED],
             certificates[:_PICTURED],
@@ -164,7 +165,7 @@ def _smoothed(exported: Exported, settings: Settings, data: Any) -> bytes:
 def _certify(
     name: str, model: bytes, data: Any, journal: Path, settings: Settings
 ) -> list[Certificate]:
-    job = Job(model=model, seed=settings.seed, n0=settings.n0, n=settings.n, alpha=settings.alpha)
+    job = Job(model, certify.Settings(n0=settings.n0, n=settings.n, alpha=settings.alpha))
     images = make_data(data.x[: settings.images], data.y[: settings.images])
     results = certify_dataset(job, images, out=journal)
     return list(tqdm(results, desc=f"certifying, {name}", total=settings.images, unit="digit"))

@@ -180,8 +180,8 @@ int main(void)
         if (job[JOB_PILOT] > 0u) {
             qrc_request request;
 
-            request.seed = ((uint64_t)job[JOB_SEED_HIGH] << 32) | job[JOB_SEED_LOW];
-            request.image = index;
+            request.key[0] = ((uint64_t)job[JOB_SEED_HIGH] << 32) | job[JOB_SEED_LOW];
+            request.key[1] = index;
             request.pilot = job[JOB_PILOT];
             meter_paint_stack();
             if (!certify_image(&request, job[JOB_SEQUENTIAL] != 0u)) {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qrobust.attacks.ground.pixel_grid import PixelGrid
 from qrobust.attacks.ground.target import Floats
 from qrobust.certify.file.model_file import Model, load_model
-from qrobust.certify.file.runner import Run, Runners, at_batch
+from qrobust.certify.file.runner import Run, Runners
 from qrobust.certify.run.votes import available_cores
 
 _BATCH = 64
@@ -48,9 +48,8 @@ class TFLiteTarget:
         self.classes = file.classes
         self.queries = 0
         threads = available_cores() if threads is None else threads
-        self._runners, self.batch = at_batch(
-            lambda size: Runners(file, count=threads, batch=size), batch
-        )
+        self.batch = 1 if file.one_row else batch
+        self._runners = Runners(file, count=threads, batch=self.batch)
         self._idle: SimpleQueue[Run] = SimpleQueue()
         for run in self._runners.runs:
             self._idle.put(run)

@@ -21,7 +21,7 @@ method                     accepts where
 clopper_pearson, anytime   ``P(X >= k) < level``, ``X ~ Bin(n, p0)``; ``anytime`` chose ``n`` by
                            looking at the pilot alone
 randomized_clopper_pearson ``P(X > k) + u P(X = k) < level`` with ``u`` a uniform word of the key
-two_class                  for some ``w``: half of the level shows ``p_A > Phi(w / sigma)``, the rest,
+two_class                  for some ``w``: half of the level shows ``p_A > Phi(w / sigma)``, half,
                            shared by all others, ``p < Phi((w - 2 R) / sigma)`` (or ``R <= w``)
 sequential                 the mean over ``q`` of ``(q / p0)^k ((1 - q) / (1 - p0))^(n - k)``
                            reaches ``1 / level``. All ``q > p0`` were fixed beforehand, so it is a
@@ -150,31 +150,25 @@ def winner(counts: Sequence[int]) -> int:
 def count_votes(
     classifier: Callable[[list[int]], Sequence[int]],
     tensor: Sequence[int],
-    *,
-    classes: int,
+    claim: Claim,
     samples: int,
-    key: tuple[int, int],
+    key: noise.Pair,
     purpose: int,
-    sigma: Fraction,
-    low: int,
-    high: int,
+    grid: noise.Pair,
 ) -> list[int]:
     """Draw copies 0 to ``samples - 1`` of an input again; return their votes, one count a class.
 
-    ``classifier`` gives the outputs of one copy, an integer a class; ``tensor`` holds values from
-    ``low`` to ``high``, what the tensor's type can hold; ``purpose`` is ``noise.PILOT`` or
-    ``noise.BOUND``.
+    ``classifier`` gives the outputs of one copy, an integer a class; ``grid`` is the least and the
+    greatest value of the input's tensor; ``purpose`` is ``noise.PILOT`` or ``noise.BOUND``.
     """
-    votes = [0] * classes
+    votes = [0] * len(claim.votes)
     for index in range(samples):
-        copy = noise.sample(
-            tensor, key=key, purpose=purpose, index=index, sigma=sigma, low=low, high=high
-        )
+        copy = noise.sample(tensor, key, purpose, index, claim.sigma, grid)
         votes[winner(classifier(copy))] += 1
     return votes
 
 
-def key_of(source: dict[str, Any], plan: dict[str, Any], index: int) -> tuple[int, int]:
+def key_of(source: dict[str, Any], plan: dict[str, Any], index: int) -> noise.Pair:
     """Return the key that a journal's header gives to an image; see docs/certificates.md.
 
     ``chosen``: the seed and the index. ``derived`` and ``witnessed``: the first 128 bits of SHA-256
@@ -219,7 +213,7 @@ def read_claim(plan: dict[str, Any], line: dict[str, Any], *, witness: int | Non
         candidate=_integer(line, "candidate", 0, classes - 1),
         label=_integer(line, "label", ABSTAIN, classes - 1),
         radius_q16=_integer(line, "radius_q16", 0, 1 << 40),
-        pilot=_counts(line, "pilot_votes", classes) if line.get("pilot_votes") else None,
+        pilot=_counts(line, "pilot_votes", classes) if "pilot_votes" in line else None,
         votes=_counts(line, "votes", classes),
         n=_integer(plan, "n", 1, 1 << 40),
         alpha=alpha,

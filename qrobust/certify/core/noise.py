@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from qrobust.certify.core.rounded import normal_cdf
 
+Pair = tuple[int, int]
+
 _WORD = (1 << 64) - 1
 _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
 _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
@@ -16,7 +18,7 @@ PILOT, BOUND, PREDICT, UNIFORM = range(4)
 
 
 @lru_cache(maxsize=4096)
-def philox(key: tuple[int, int], counter: tuple[int, int]) -> tuple[int, int, int, int]:
+def philox(key: Pair, counter: Pair) -> tuple[int, int, int, int]:
     """Return one block of Philox4x64-10 at counter ``(counter[0], counter[1], 0, 0)``.
 
     Salmon et al., Parallel random numbers: as easy as 1, 2, 3. SC 2011.
@@ -30,7 +32,7 @@ def philox(key: tuple[int, int], counter: tuple[int, int]) -> tuple[int, int, in
     return a, b, c, d
 
 
-def word(key: tuple[int, int], purpose: int, index: int, *, overflow: bool = False) -> int:
+def word(key: Pair, purpose: int, index: int, *, overflow: bool = False) -> int:
     """Return word ``index`` of a purpose's stream: word ``index % 4`` of block ``index // 4``."""
     return philox(key, (index // 4, 2 * purpose + overflow))[index % 4]
 
@@ -50,23 +52,18 @@ def thresholds(sigma: Fraction, span: int) -> list[int]:
 
 
 def sample(
-    tensor: Sequence[int],
-    *,
-    key: tuple[int, int],
-    purpose: int,
-    index: int,
-    sigma: Fraction,
-    low: int,
-    high: int,
+    tensor: Sequence[int], key: Pair, purpose: int, index: int, sigma: Fraction, grid: Pair
 ) -> list[int]:
     """Return copy ``index`` of an input: ``sat(x + N)``, ``N`` the integer nearest to a Gaussian.
 
-    ``N = -span + #{v : t_v <= U}`` of 80 uniform bits ``U``, ``span = high - low``. Coordinate
+    ``sat`` limits to ``grid``, the least and the greatest value, ``span`` apart. ``N`` is ``-span``
+    plus the number of thresholds that 80 uniform bits reach. Coordinate
     ``j`` takes its upper 16 bits from bits ``16 (j % 4)`` on of word ``j // 4`` of the copy's
     window. Only where a threshold shares them do the other 64 decide; the ``m``-th coordinate of
     which that is true takes word ``m`` of the window's reserve, then of the overflow stream.
     """
-    span, count = high - low, len(tensor)
+    (low, high), count = grid, len(tensor)
+    span = high - low
     main, reserve = 4 * -(-count // 16), 4 * (1 + count // 256)
     start, laws = index * (main + reserve), thresholds(sigma, span)
     copy, unsettled = [], 0

@@ -1,6 +1,7 @@
 """Rounded arithmetic of the checker: the normal law, and numbers that only ever err to one side."""
 
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 
 #: Probabilities are compared in units of ``2**-48``, numbers kept to 128 bits.
@@ -14,6 +15,7 @@ _INVERSE_ROOT_TAU = int(
 )
 
 
+@lru_cache(maxsize=1 << 14)
 def normal_cdf(x: Fraction, bits: int) -> tuple[int, int]:
     r"""Return integers ``low <= 2**bits Phi(x) <= high``, equal or neighbours.
 
@@ -91,6 +93,7 @@ def choose(n: int, k: int) -> Rounded:
     return result
 
 
+@lru_cache(maxsize=1 << 14)
 def tail(n: int, k: int, p: int, weight: Fraction) -> Fraction:
     r"""Return no less than ``P(X > k) + weight P(X = k)`` for ``X ~ Bin(n, p / 2**48)``.
 

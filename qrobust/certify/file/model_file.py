@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.file.contract import check_one_input, contract_problem, static_shapes
 from qrobust.certify.file.metadata import read_metadata
 from qrobust.certify.smoothings.input_grid import InputGrid
 from tflite_export.printable import printable
@@ -59,6 +60,9 @@ class ModelFile:
         grid: of the input tensor.
         shape: of one input, without the batch.
         classes: length of the output.
+        one_row: whether it fixes its batch, so that rows run one at a time.
+        not_portable: why kernels may differ on it; empty for a file of the integer contract, whose
+            integers are the same on every one.
         trusted: whether it may run in this process.
         output_scale: step of the output's grid; 0 where the file has none.
         output_zero_point: likewise.
@@ -69,6 +73,8 @@ class ModelFile:
     grid: InputGrid
     shape: tuple[int, ...]
     classes: int
+    one_row: bool
+    not_portable: str
     trusted: bool = False
     output_scale: float = 0.0
     output_zero_point: int = 0
@@ -106,17 +112,25 @@ def load_model(model: Model, *, trusted: bool = False) -> ModelFile:
 
     Raises:
         CertifyError: not a ``.tflite`` file, refused by the interpreter, several inputs or
-            outputs, float tensors, an output that is not ``(batch, classes)``, or one to be
-            trusted that the contract's reader does not accept.
+            outputs, float tensors, an output that is not ``(batch, classes)``, operators that let
+            rows work on each other or remember, or one to be trusted outside of the contract.
     """
     content = read_model(model)
     read_metadata(content, "")  # checks the identifier before the interpreter sees the file
+    one_row = check_one_input(content)
+    not_portable = contract_problem(content)
     if trusted:
-        _check_contract(content)
-        inputs, outputs = _described(json.loads(describe(content)))
+        if not_portable:
+            raise CertifyError(
+                "only files of the integer contract can be trusted, and this one is none "
+                f"({not_portable}) run it without trusting it"
+            )
+        details = json.loads(describe(content))
     else:
         with sandboxed(), closing(Child(serve_description, (content,))) as child:
-            inputs, outputs = _described(json.loads(bytes(child.call(None))))
+            details = json.loads(bytes(child.call(None)))
+    (inputs, outputs), shapes = _described(details)
+    _check_shapes(shapes, content)
     if len(inputs) != 1 or len(outputs) != 1:
         raise CertifyError(
             f"a classifier has 1 input and 1 output, this file {len(inputs)} and {len(outputs)}"
@@ -155,23 +169,22 @@ def load_model(model: Model, *, trusted: bool = False) -> ModelFile:
         grid,
         shape,
         classes,
+        one_row,
+        not_portable,
         trusted,
         result.scales[0] if result.scales else 0.0,
         result.zero_points[0] if result.zero_points else 0,
     )
 
 
-def _check_contract(content: bytes) -> None:
-    """Raise `CertifyError` unless the integer contract's own reader accepts the file."""
-    from tflite_export import ExportError, read_graph
-
-    try:
-        read_graph(content)
-    except ExportError as error:
-        raise CertifyError(
-            "only files of the integer contract can be trusted, and its reader does not accept "
-            f"this one ({printable(error)}): run it without trusting it"
-        ) from None
+def _check_shapes(found: dict[int, tuple[int, ...]], content: bytes) -> None:
+    """Shapes decided that rows do not mix: those that the file states have to be the true ones."""
+    for index, shape in static_shapes(content).items():
+        if found.get(index) != shape:
+            raise CertifyError(
+                f"tensor {index} of the file is said to be {list(shape)} and is "
+                f"{list(found.get(index, ()))}; export it again"
+            )
 
 
 @dataclass(frozen=True)
@@ -185,10 +198,10 @@ class _TensorDetails:
     zero_points: tuple[int, ...]
 
 
-def _described(details: Any) -> list[list[_TensorDetails]]:
+def _described(details: Any) -> tuple[list[list[_TensorDetails]], dict[int, tuple[int, ...]]]:
     """Check what came out of another process; `CertifyError` where it makes no sense."""
     try:
-        return [
+        sides = [
             [
                 _TensorDetails(
                     repr(printable(name)),
@@ -201,6 +214,8 @@ def _described(details: Any) -> list[list[_TensorDetails]]:
             ]
             for tensors in (details["inputs"], details["outputs"])
         ]
+        shapes = {int(index): tuple(map(int, shape)) for index, shape in details["shapes"]}
+        return sides, shapes
     except (KeyError, TypeError, ValueError, OverflowError):
         raise DamagedFileError(
             "the interpreter says nothing sensible of the .tflite file"
@@ -213,10 +228,14 @@ def serve_description(content: bytes) -> Callable[[Any], bytes]:
 
 
 def describe(content: bytes) -> str:
-    """Return the inputs and outputs of a file as JSON."""
-    interpreter = make_interpreter(content, batch=None)
+    """Return the inputs and outputs of a file, and the shapes of all tensors, as JSON."""
+    interpreter = make_interpreter(content, batch=None, kernels="builtin")
     with refusals():
         sides = (interpreter.get_input_details(), interpreter.get_output_details())
+        shapes = [
+            (int(detail["index"]), [int(size) for size in detail["shape"]])
+            for detail in interpreter.get_tensor_details()
+        ]
     texts = [
         [
             (
@@ -231,7 +250,7 @@ def describe(content: bytes) -> str:
         ]
         for side in sides
     ]
-    return json.dumps(dict(zip(("inputs", "outputs"), texts, strict=True)))
+    return json.dumps({"inputs": texts[0], "outputs": texts[1], "shapes": shapes})
 
 
 def make_interpreter(content: bytes, *, batch: int | None, kernels: str = "xnnpack") -> Interpreter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from qrobust.certify.file.model_file import (
 from tflite_export.sandbox.child import Child
 
 Stored = NDArray[np.int8] | NDArray[np.uint8]
-T = TypeVar("T")
 
 
 class Run(Protocol):
@@ -127,19 +126,3 @@ def serve_runner(file: ModelFile, batch: int, kernels: str) -> Callable[[Any], b
         return outputs.dtype.name.ljust(5).encode() + outputs.tobytes()
 
     return handle
-
-
-def at_batch(make: Callable[[int], T], batch: int) -> tuple[T, int]:
-    """Return what ``make`` gives for a batch, or else for one by one, and the batch that it took.
-
-    A graph may fix its batch, most likely in a RESHAPE. A file that kills the interpreter is not
-    tried again.
-    """
-    try:
-        return make(batch), batch
-    except DamagedFileError:
-        raise
-    except CertifyError:
-        if batch == 1:
-            raise
-        return make(1), 1  # if the batch was not it, this raises the same error

@@ -16,6 +16,7 @@ from tflite_export.printable import printable
 
 #: Radii in multiples of sigma at which a summary gives the share, where nobody asks for others.
 _MULTIPLES = (0, 0.5, 1, 1.5, 2, 3)
+_PIXELS = (0, 1, 2, 4, 8, 16)
 
 #: Intervals cover the share over all such images with this probability.
 CONFIDENCE = Fraction(95, 100)
@@ -87,6 +88,8 @@ class Summary:
         if not self.certificates:
             return []
         first = self.certificates[0]
+        if first.norm == "l0":
+            return [Fraction(pixels) for pixels in _PIXELS]
         if first.settings.get("radius") is not None:
             return [Fraction(0), Fraction(first.settings["radius"])]
         return [Fraction(multiple) * Fraction(first.sigma) for multiple in _MULTIPLES]

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.streams import Key
 from qrobust.certify.file.model_file import DamagedFileError, ModelFile, sandboxed
-from qrobust.certify.file.runner import Runner, at_batch
+from qrobust.certify.file.row_alarm import check_rows
+from qrobust.certify.file.runner import Runner
 from qrobust.certify.run.shares import Shares, available_cores
 from qrobust.certify.smoothings.smoothing import Smoothing
 from tflite_export.sandbox.child import Child
@@ -41,6 +42,8 @@ class _Lane(Protocol):
     ) -> NDArray[np.int64]: ...
 
     def classify(self, tensor: NDArray[np.int16]) -> int: ...
+
+    def check_rows(self) -> None: ...
 
 
 class _Here:
@@ -68,6 +71,10 @@ class _Here:
         """Label of the input without noise."""
         self._rows[:] = tensor
         return int(self._labels()[0])
+
+    def check_rows(self) -> None:
+        """Raise `CertifyError` if rows of a batch change each other's outputs."""
+        check_rows(self._run, self._inputs.shape, self._file.grid.dtype)
 
     def _labels(self) -> NDArray[np.intp]:
         labels: NDArray[np.intp] = np.argmax(self._run(self._inputs), axis=1)  # ties: the lowest
@@ -100,6 +107,11 @@ class _There:
             raise DamagedFileError("the .tflite file is damaged: it gives a class that it lacks")
         return label
 
+    def check_rows(self) -> None:
+        """Let it look whether rows of a batch change each other's outputs."""
+        with sandboxed():
+            self._child.call(None, lane=self._lane)
+
     def _ask(self, tensor: NDArray[np.int16], place: Any, longest: int) -> memoryview:
         # The input travels once, not with each of its requests.
         known = self._sent is not None and np.array_equal(self._sent, tensor)
@@ -114,11 +126,18 @@ class _There:
 def serve_votes(
     file: ModelFile, smoothing: Smoothing, batch: int, kernels: str
 ) -> Callable[[Any], bytes]:
-    """Handler of a child's lane: (input or None for the last one, place or None) -> votes."""
+    """Handler of a child's lane: (input or None for the last one, place or None) -> votes.
+
+    A place is the arguments of ``count`` behind the input; None asks for the input's own label.
+    None instead of all asks for `check_rows`.
+    """
     here = _Here(file, smoothing, batch=batch, kernels=kernels)
     last: list[NDArray[np.int16]] = []
 
     def handle(request: Any) -> bytes:
+        if request is None:
+            here.check_rows()
+            return b""
         tensor, place = request
         if tensor is not None:
             last[:] = [tensor]
@@ -139,7 +158,7 @@ class VoteCounter:
         file: a checked model; a trusted one runs in this process, any other in a child.
         smoothing: how inputs are randomized.
         threads: interpreters at work in each process; all cores by default.
-        batch_size: inputs per ``invoke``. A file whose graph fixes the batch runs one by one.
+        batch_size: inputs per ``invoke``. A file that fixes its batch runs one by one.
         kernels: kernel family of the interpreter.
         processes: children; with more than one, trusted files run in children too.
 
@@ -168,29 +187,30 @@ class VoteCounter:
                 raise CertifyError(f"{name} must be at least 1, received {value}")
         self.file = file
         self.threads = threads * processes
+        self.batch_size = 1 if file.one_row else batch_size
         self._children: list[Child] = []
-
-        def lanes(batch: int) -> list[_Lane]:
-            if file.trusted and processes == 1:
-                return [
-                    _Here(file, smoothing, batch=batch, kernels=kernels) for _ in range(threads)
-                ]
-            return self._there(smoothing, batch, kernels, threads, processes)
-
-        opened, self.batch_size = at_batch(lanes, batch_size)
+        lanes: list[_Lane]
+        if file.trusted and processes == 1:
+            lanes = [
+                _Here(file, smoothing, batch=self.batch_size, kernels=kernels)
+                for _ in range(threads)
+            ]
+            lanes[0].check_rows()
+        else:
+            lanes = self._there(smoothing, kernels, threads, processes)
         self._idle: SimpleQueue[_Lane] = SimpleQueue()
-        for lane in opened:
+        for lane in lanes:
             self._idle.put(lane)
         self._shares = Shares(self.threads, self.batch_size, aim_s=_REQUEST_S)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="votes")
         self._closed = False
 
     def _there(
-        self, smoothing: Smoothing, batch: int, kernels: str, threads: int, processes: int
+        self, smoothing: Smoothing, kernels: str, threads: int, processes: int
     ) -> list[_Lane]:
         """The lanes of fresh children, of which one has shown that it runs."""
         file = self.file
-        arguments = (file, smoothing, batch, kernels)
+        arguments = (file, smoothing, self.batch_size, kernels)
         children: list[Child] = []
         try:
             with sandboxed():
@@ -200,7 +220,7 @@ class VoteCounter:
             lanes: list[_Lane] = [
                 _There(child, lane, file) for lane in range(threads) for child in children
             ]
-            lanes[0].classify(np.full(file.coordinates, file.grid.zero_point, np.int16))
+            lanes[0].check_rows()
         except BaseException:
             for child in children:
                 child.close()
