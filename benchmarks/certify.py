@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -240,15 +240,17 @@ def given(args: argparse.Namespace, float_rate: float) -> Network:
 
 def trained_digits(sigma: float) -> Network:
     """The quickstart's network, trained and smoothed with noise of ``sigma`` on [0, 1]."""
-    from qrobust.datasets import digits
-    from qrobust.quickstart.network import Defence, digits_network, train
+    from qrobust.quickstart.run import HERE
+    from qrobust.training.recipe import read_recipe
+    from qrobust.training.train import build, train
     from tflite_export import export
 
-    lsb = sigma * SPAN
-    data, defence = digits(0), Defence(lsb, 1e-4)
+    lsb, recipe = sigma * SPAN, read_recipe(HERE / "defended.toml")
+    recipe = replace(recipe, defence=replace(recipe.defence, sigma=lsb))
     print(f"training on digits with noise of {lsb} LSB", file=sys.stderr)
-    file = export(train(defence, data.train, bits=4, epochs=20, seed=0, callbacks=[])).tflite
-    loop = cohens_loop(digits_network(defence, seed=0), data.test.x[0], lsb)
+    trained = train(recipe)
+    file, data = export(trained.model).tflite, trained.dataset
+    loop = cohens_loop(build(recipe, data), data.test.x[0], lsb)
     float_rate = interleaved({"": (loop, 40_000)}, 3)[""].rate
     spec = SmoothingSpec.for_model(file, sigma=lsb)
     return Network(attach_spec(file, spec), make_data(data.test.x, data.test.y), float_rate)

@@ -61,9 +61,10 @@ def _run(args: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     import argparse
+    from pathlib import Path
 
     from qrobust.certify import cli as certify
-    from qrobust.commands import attack, export, inspect, parity, quickstart, train
+    from qrobust.commands import attack, export, inspect, parity, quickstart, train, verify
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "inspect": inspect,
         "parity": parity,
         "attack": attack,
+        "verify": verify,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
@@ -92,7 +94,8 @@ def _parser() -> argparse.ArgumentParser:
 
     auditing = commands.add_parser("audit", help="check certificates, with and without their model")
     certify.add_audit_arguments(auditing)
-    auditing.set_defaults(run=certify.run_audit_command)
+    auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
+    auditing.set_defaults(run=verify.run_audit)
     return parser
 
 

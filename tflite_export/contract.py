@@ -14,7 +14,7 @@ from tflite_export.errors import ExportError
 from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.graph import Linear
 from tflite_export.passes.tie_free import is_tie_free
-from tflite_export.read import Reader, read_graph
+from tflite_export.read import WIDENED, Reader, read_graph
 from tflite_export.row_wise import read_model
 
 #: Options that say the same in another way: a shape stands in a constant as well.
@@ -33,7 +33,7 @@ def contract_problem(tflite: bytes) -> str:
             if isinstance(operator, Linear) and not is_tie_free(operator):
                 return f"'{operator.output.name}' can round ties, on which kernels differ."
         again = to_flatbuffer(graph)
-        given, expected = _meaning(tflite), _meaning(again)
+        given, expected = _meaning(tflite), _meaning(again, ours=True)
     except ExportError as error:
         return str(error)
     for ours, theirs in zip(expected, given, strict=False):
@@ -42,11 +42,18 @@ def contract_problem(tflite: bytes) -> str:
     return "" if len(given) == len(expected) else "It holds operators that the contract does not."
 
 
-def _meaning(tflite: bytes) -> list[tuple[Any, ...]]:
-    """What a file computes, without names, versions and the way it is packed."""
+def _meaning(tflite: bytes, *, ours: bool = False) -> list[tuple[Any, ...]]:
+    """What a file computes, without names, versions and the way it is packed.
+
+    Args:
+        tflite: the file.
+        ours: written from a graph that was read, so that clips which the reader put in, to widen
+            a grid and change no integer, are left out.
+    """
     reader = Reader(read_model(tflite), as_stored=True)
     written = list(reader.subgraph.operators)
     border = [reader.inside(int(i), written, before=True) for i in reader.subgraph.inputs]
+    results = [reader.inside(int(i), written, before=False) for i in reader.subgraph.outputs]
     place = {index: k for k, index in enumerate(border)}
     meaning: list[tuple[Any, ...]] = [("inputs", [_tensor(reader, i) for i in border])]
     for operator in written:
@@ -55,13 +62,21 @@ def _meaning(tflite: bytes) -> list[tuple[Any, ...]]:
             for i in map(int, operator.inputs)
         ]
         result = int(operator.outputs[0])
-        place[result] = len(place)
+        if ours and _name(reader, result).endswith(WIDENED):
+            place[result] = place[int(operator.inputs[0])]
+            continue
+        place[result] = len(meaning) + len(border) - 1
         options = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
         kept = {name: value for name, value in options.items() if name not in _REDUNDANT}
-        name = reader.subgraph.tensors[result].name
-        text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-        meaning.append((text, reader.kind(operator), kept, sources, _tensor(reader, result)))
+        name = _name(reader, result)
+        meaning.append((name, reader.kind(operator), kept, sources, _tensor(reader, result)))
+    meaning.append(("outputs", [place.get(index) for index in results]))
     return meaning
+
+
+def _name(reader: Reader, index: int) -> str:
+    name = reader.subgraph.tensors[index].name
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def _tensor(reader: Reader, index: int) -> tuple[Any, ...]:

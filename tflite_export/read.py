@@ -14,6 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflite_export.errors import ExportError
+from tflite_export.flatbuffer.codes import CODE_NAMES, KINDS
 from tflite_export.graph import (
     Add,
     Concatenate,
@@ -39,7 +40,8 @@ from tflite_export.row_wise import DAMAGED, check_row_wise, read_model
 _Code = schema.BuiltinOperator
 _Fused = schema.ActivationFunctionType
 _Type = schema.TensorType
-_NAMES = {value: name for name, value in vars(_Code).items() if name.isupper()}
+#: Ends the name of a tensor that stands for the same integers on a grid that starts lower.
+WIDENED = "/widened"
 _PACKED_BITS = {_Type.INT8: 8, _Type.INT4: 4, _Type.INT2: 2}
 _PLAIN: dict[int, np.dtype[Any]] = {_Type.INT32: np.dtype("<i4"), _Type.INT64: np.dtype("<i8")}
 
@@ -187,15 +189,18 @@ class Reader:
         """The same integers on a grid that starts lower; a file does not say where one starts."""
         if tensor.grid.minimum == minimum:
             return tensor
-        wide = Tensor(f"{tensor.name}_wide", tensor.shape, replace(tensor.grid, minimum=minimum))
+        wide = Tensor(
+            f"{tensor.name}{WIDENED}", tensor.shape, replace(tensor.grid, minimum=minimum)
+        )
         self.operators.append(Maximum(inputs=(tensor,), output=wide, bound=minimum))
         return wide
 
     def _operator(self, written: Any) -> Operator:
-        kind = self.kind(written)
-        if kind not in _READERS:
-            raise ExportError(f"{_NAMES.get(kind, kind)} is no operator of the integer contract.")
-        operator = _READERS[kind](self, written, written.builtinOptions)
+        number = self.kind(written)
+        if number not in KINDS:
+            name = CODE_NAMES.get(number, number)
+            raise ExportError(f"{name} is no operator of the integer contract.")
+        operator = _READERS[KINDS[number]](self, written, written.builtinOptions)
         if self.as_stored or not isinstance(operator, Linear):
             return operator
         return unscaled(operator)
@@ -275,17 +280,17 @@ def _resize(reader: Reader, written: Any, options: Any) -> Operator:
     return ResizeNearest(**moved, factors=(rows // height, columns // width))
 
 
-_READERS: dict[int, Callable[[Reader, Any, Any], Operator]] = {
-    _Code.ADD: _add,
-    _Code.CONCATENATION: lambda r, w, o: Concatenate(**r.moved(w), axis=int(o.axis) - 1),
-    _Code.CONV_2D: lambda r, w, o: Conv2D(**r.linear(w, o), **_sliding(o)),
-    _Code.DEPTHWISE_CONV_2D: lambda r, w, o: DepthwiseConv2D(**r.linear(w, o), **_sliding(o)),
-    _Code.FULLY_CONNECTED: lambda r, w, o: FullyConnected(**r.linear(w, o)),
-    _Code.MAX_POOL_2D: _max_pool,
-    _Code.MAXIMUM: _maximum,
-    _Code.PAD: lambda r, w, o: Pad(**r.moved(w), paddings=_pairs(r.data(int(w.inputs[1])))),
-    _Code.RESHAPE: lambda r, w, o: Reshape(**r.moved(w)),
-    _Code.RESIZE_NEAREST_NEIGHBOR: _resize,
-    _Code.STRIDED_SLICE: _crop,
-    _Code.TRANSPOSE: _transpose,
+_READERS: dict[type[Operator], Callable[[Reader, Any, Any], Operator]] = {
+    Add: _add,
+    Concatenate: lambda r, w, o: Concatenate(**r.moved(w), axis=int(o.axis) - 1),
+    Conv2D: lambda r, w, o: Conv2D(**r.linear(w, o), **_sliding(o)),
+    Crop: _crop,
+    DepthwiseConv2D: lambda r, w, o: DepthwiseConv2D(**r.linear(w, o), **_sliding(o)),
+    FullyConnected: lambda r, w, o: FullyConnected(**r.linear(w, o)),
+    MaxPool2D: _max_pool,
+    Maximum: _maximum,
+    Pad: lambda r, w, o: Pad(**r.moved(w), paddings=_pairs(r.data(int(w.inputs[1])))),
+    Reshape: lambda r, w, o: Reshape(**r.moved(w)),
+    ResizeNearest: _resize,
+    Transpose: _transpose,
 }

@@ -17,9 +17,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflite_export.errors import ExportError
+from tflite_export.flatbuffer.codes import CODE_NAMES
 
 _Code = schema.BuiltinOperator
-_NAMES = {value: name for name, value in vars(_Code).items() if name.isupper()}
 #: What the schema's reader raises at a damaged file.
 DAMAGED = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError)
 #: What a rule says of an operator that is row-wise for the file's own batch of one only.
@@ -116,7 +116,7 @@ class _Walk:
                 one_row, problem = True, ""
             if problem:
                 name = _text(self.tensors[op.outputs[0]].name) if op.outputs else "?"
-                found.append(f"{_NAMES.get(kind, kind)} '{name}' ({problem})")
+                found.append(f"{CODE_NAMES.get(kind, kind)} '{name}' ({problem})")
             self.written.update(op.outputs)
         missing = [int(i) for i in self.graph.outputs if int(i) not in self.written]
         if missing:

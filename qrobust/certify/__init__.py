@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         radius_table,
         sequential_table,
     )
-    from qrobust.certify.report.read import read_certificates
+    from qrobust.certify.report.read import read_certificates, read_header
     from qrobust.certify.report.write_report import write_report
     from qrobust.certify.run.batch import Job, certify_dataset, plan_of
     from qrobust.certify.run.certificate import Certificate
@@ -52,6 +52,7 @@ _HOMES = {
     "radius_table": "methods.tables",
     "RadiusTable": "methods.tables",
     "read_certificates": "report.read",
+    "read_header": "report.read",
     "read_lines": "run.journal",
     "read_spec": "file.smoothing_spec",
     "run_audit": "auditing.audit",
@@ -90,6 +91,7 @@ __all__ = [
     "plan_of",
     "radius_table",
     "read_certificates",
+    "read_header",
     "read_lines",
     "read_spec",
     "run_audit",

@@ -33,9 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LSB",
         help="in input steps (default: 8; with --norm l2 128)",
     )
-    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
     parser.add_argument(
-        "--images", type=int, metavar="N", help="the first N (default: 200, with --full 1000)"
+        "--norm", choices=("linf", "l2"), default="linf", help="of the ball (default: linf)"
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        metavar="N",
+        help="the first N (default: 200, with --full 1000; of --certificates: all)",
     )
     parser.add_argument("--full", action="store_true", help="the long suite: hours, not minutes")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
@@ -60,7 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--certificates",
         type=Path,
         metavar="CERTS.jsonl",
-        help="with a .tflite and --surrogate: attack within the certified radii",
+        help="with a .tflite and --surrogate: attack within the certified radii; a journal of "
+        "proofs is attacked in its own region, without a surrogate",
     )
     parser.add_argument(
         "--trusted",
@@ -71,6 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Attack and report; the exit status is 1 when a certificate is broken."""
+    from qrobust.commands import verify
+
+    if args.certificates is not None and verify.is_proof_journal(args.certificates):
+        return verify.run_cross_examination(args)
     from qrobust.attacks.evaluation.report import check_path
     from qrobust.attacks.ground.budget import Budget
     from qrobust.certify import load_data

@@ -132,7 +132,7 @@ static void print_meter(uint32_t stack_certify)
     print_number(meter_between(from, to));
 #ifdef WITH_CERTIFIER
     {
-        const qrc_request request = {1u, 2u, 1u};
+        const qrc_request request = {{1u, 2u}, 1u};
         const uint32_t stack_run = meter_stack_used();
 
         from = meter_ticks();

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
 
 _MOST_DIGITS = 40
+_LONG = re.compile(rb"[0-9]{41}")
+_SURROGATE = re.compile(rb"\\u[dD]")
 
 
 def strict_json(raw: bytes, where: str) -> Any:
@@ -21,15 +24,18 @@ def strict_json(raw: bytes, where: str) -> Any:
         CertifyError: no JSON, duplicate keys, NaN or infinity, numbers of more than 40
             characters, lone surrogates, nesting too deep.
     """
+    # Asking about every number takes longer than parsing; few texts hold anything long.
+    suspicious = _LONG.search(raw) is not None
     try:
         value = json.loads(
             raw,
             object_pairs_hook=_object,
             parse_constant=_no_number,
-            parse_int=lambda text: int(_short(text)),
+            parse_int=(lambda text: int(_short(text))) if suspicious else None,
             parse_float=lambda text: _finite(_short(text)),
         )
-        json.dumps(value, ensure_ascii=False).encode()  # fails at a lone surrogate
+        if _SURROGATE.search(raw):
+            json.dumps(value, ensure_ascii=False).encode()  # fails at a lone one
     except _Doubtful as error:
         raise CertifyError(f"{where}: {error}") from None
     except UnicodeEncodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
@@ -38,6 +39,11 @@ class Head:
     keys: KeySource
     settings: Settings
     kernels: str
+
+    @cached_property
+    def settings_json(self) -> dict[str, Any]:
+        """The settings as every line repeats them."""
+        return self.settings.to_json()
 
     @property
     def images(self) -> int | None:

@@ -160,10 +160,11 @@ def _plan_of(head: Head, certificate: Certificate) -> dict[str, Any]:
     return head.plan | about | {"classes": len(certificate.votes), "portable": None}
 
 
-def claim_of(head: Head, certificate: Certificate) -> Claim:
+def claim_of(head: Head, certificate: Certificate, value: dict[str, Any] | None = None) -> Claim:
     """Return what the checker is given; `Refused` where that is no claim."""
     plan = _plan_of(head, certificate)
-    line = {k: v for k, v in certificate.to_json().items() if v is not None}
+    value = certificate.to_json() if value is None else value
+    line = {name: item for name, item in value.items() if item is not None}
     return read_claim(plan, line, witness=_witness(plan, certificate))
 
 
@@ -175,7 +176,7 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
         for name in _REPEATED
         if getattr(certificate, name) != plan[name]
     ]
-    if certificate.settings != head.settings.to_json():
+    if certificate.settings != head.settings_json:
         reasons.append("its settings are not the header's")
     if certificate.key_level != head.keys.level:
         reasons.append(f"its key is {certificate.key_level}, the header's {head.keys.level}")
@@ -195,7 +196,7 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
             key_of(head.keys.to_json(), plan, certificate.index)
         ):
             reasons.append("its key does not follow from the header")
-        against = objection(claim_of(head, certificate))
+        against = objection(claim_of(head, certificate, again))
     except Refused as error:
         against = str(error)
     if against:

@@ -19,7 +19,7 @@ from qrobust.certify.methods.settings import (
     Settings,
 )
 from qrobust.certify.report.read import read_certificates
-from qrobust.certify.report.summary import Share, Summary
+from qrobust.certify.report.summary import Share, Summary, counts
 from qrobust.certify.report.tsv import write_tsv
 from qrobust.certify.run.batch import Job, certify_dataset, plan_of
 from qrobust.certify.run.certificate import Certificate
@@ -181,7 +181,7 @@ def _certify_progress(
         images = certified = 0
         for certificate in shown:
             images += 1
-            certified += not certificate.abstained and certificate.correct is not False
+            certified += counts(certificate)
             share = Share(Fraction(0), certified, images)
             shown.set_postfix_str(
                 f"certified {share.value:.1%}, at least {share.interval[0]:.1%}; "

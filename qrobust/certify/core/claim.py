@@ -237,7 +237,9 @@ def _counts(value: dict[str, Any], name: str, classes: int) -> tuple[int, ...]:
     item = value.get(name)
     if not isinstance(item, list) or len(item) != classes:
         raise Refused(f"{name} is not one count for each of {classes} classes")
-    return tuple(_integer({name: count}, name, 0, 1 << 40) for count in item)
+    if not all(type(count) is int and 0 <= count <= 1 << 40 for count in item):
+        raise Refused(f"{name} holds what is no count")
+    return tuple(item)
 
 
 def _number(value: dict[str, Any], name: str) -> Fraction:

@@ -37,7 +37,8 @@ def write_report(
         The files written.
 
     Raises:
-        CertifyError: no certificates, runs in different norms, or a folder that cannot be written.
+        CertifyError: no certificates, runs in different norms, labelled beside unlabelled ones, or
+            a folder that cannot be written.
     """
     summaries = {name: Summary(certificates) for name, certificates in runs.items()}
     if not summaries or not all(s.certificates for s in summaries.values()):
@@ -45,6 +46,11 @@ def write_report(
     units = {s.unit for s in summaries.values()}
     if len(units) > 1:
         raise CertifyError("runs in LSB and in pixels do not go into one report")
+    if len({s.labelled for s in summaries.values()}) > 1:
+        raise CertifyError(
+            "a run with true classes and one without do not go into one report: one counts right "
+            "labels, the other any"
+        )
     first = next(iter(summaries.values()))
     target = Path(folder)
     chosen = first.radii if radii is None else list(radii)
@@ -56,7 +62,7 @@ def write_report(
         ]
         if can_plot():
             written += [
-                _plot_accuracy(summaries, target / "certified_accuracy.png"),
+                plot_accuracy(summaries, target / "certified_accuracy.png"),
                 _plot_samples(summaries, target / "samples.png"),
             ]
     except OSError as error:
@@ -73,21 +79,6 @@ def can_plot() -> bool:
     return True
 
 
-def curve(summary: Summary) -> tuple[list[float], list[float]]:
-    """Return every step of certified accuracy against radius.
-
-    Returns:
-        Radii in LSB (or pixels), rising from 0, and the share certified up to and at each.
-    """
-    radii = sorted(
-        c.radius for c in summary.certificates if not c.abstained and c.correct is not False
-    )
-    total = len(summary.certificates)
-    steps = [(0.0, len(radii) / total)]
-    steps += [(radius, (len(radii) - i) / total) for i, radius in enumerate(radii)]
-    return [radius for radius, _ in steps], [share for _, share in steps]
-
-
 def _write(path: Path, content: str) -> Path:
     return write_text(path, content)
 
@@ -96,7 +87,7 @@ def _csv(summaries: Mapping[str, Summary]) -> str:
     lines = ["run,radius,certified_accuracy"]
     for name, summary in summaries.items():
         quoted = '"' + printable(name).replace('"', '""') + '"'
-        for radius, share in zip(*curve(summary), strict=True):
+        for radius, share in zip(*summary.curve(), strict=True):
             lines.append(f"{quoted},{radius!r},{share!r}")
     return "\n".join(lines) + "\n"
 
@@ -104,7 +95,7 @@ def _csv(summaries: Mapping[str, Summary]) -> str:
 def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
     first = next(iter(summaries.values()))
     shares = [summary.shares(radii) for summary in summaries.values()]
-    lines = ["# Certified accuracy", ""]
+    lines = [f"# {first.name.capitalize()}", ""]
     lines.append(f"| radius ({first.unit}) | {' | '.join(map(markdown, summaries))} |")
     lines.append("|---|" + "---|" * len(summaries))
     for row in zip(*shares, strict=True):
@@ -119,12 +110,10 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, summary in summaries.items():
-        certificates = summary.certificates
-        abstained = sum(c.abstained for c in certificates)
-        mean = sum(c.samples for c in certificates) / len(certificates)
-        settings = certificates[0].settings
+        images, settings = len(summary.certificates), summary.certificates[0].settings
         lines.append(
-            f"| {markdown(name)} | {len(certificates)} | {abstained} | {mean:.0f} | "
+            f"| {markdown(name)} | {images} | {summary.abstained} | "
+            f"{summary.samples / images:.0f} | "
             f"{markdown(settings['method'])} | {markdown(settings['alpha'])} |"
         )
     return "\n".join(lines) + "\n"
@@ -145,19 +134,20 @@ def _shown(name: str) -> str:
     return printable(name).replace("$", r"\$")
 
 
-def _plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
+def plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
+    """Draw the certified share of each run against the radius; needs Matplotlib."""
     figure, axes = _axes()
     for name, summary in summaries.items():
-        radii, shares = curve(summary)
+        radii, shares = summary.curve()
         # The share holds up to the radius of each certificate and drops after it.
         axes.step([*radii, radii[-1]], [*shares, 0.0], where="pre", label=_shown(name))
     first = next(iter(summaries.values()))
     norm = "L2" if first.unit == "LSB" else "L0"
     axes.set_xlabel(f"certified {norm} radius ({first.unit})")
-    axes.set_ylabel("certified accuracy" if first.labelled else "certified share")
+    axes.set_ylabel(first.name)
     axes.set_ylim(0, 1)
     axes.set_xlim(left=0)
-    if first.unit == "LSB":
+    if first.has_unit_scale:
         span = first.certificates[0].span
         top = axes.secondary_xaxis("top", functions=(lambda r: r / span, lambda u: u * span))
         top.set_xlabel("on the [0, 1] scale")

@@ -140,7 +140,7 @@ class Certificate:
 
     def to_json(self) -> dict[str, Any]:
         """Return one JSON object: the attributes, and what follows from them."""
-        value = {item.name: getattr(self, item.name) for item in fields(self)}
+        value = {name: getattr(self, name) for name in _NAMES}
         value["votes"] = list(self.votes)
         value["pilot_votes"] = None if self.pilot_votes is None else list(self.pilot_votes)
         value["samples"] = self.samples
@@ -159,7 +159,7 @@ class Certificate:
         if "key" not in value and type(seed) is type(index) is int:
             value |= {"key": key_text((seed, index)), "key_level": CHOSEN}
             value |= {"pilot_votes": None, "portable": None}
-        known = {item.name: str(item.type) for item in fields(cls)}
+        known = _KINDS
         missing = known.keys() - value.keys()
         if missing:
             raise CertifyError(f"the certificate lacks {', '.join(sorted(missing))}")
@@ -181,6 +181,9 @@ class Certificate:
             raise CertifyError("the certificate's settings lack alpha")
         return cls(**chosen)
 
+
+_KINDS = {item.name: str(item.type) for item in fields(Certificate)}
+_NAMES = tuple(_KINDS)
 
 # Annotations as text (postponed evaluation), and what JSON gives for them.
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -68,7 +68,7 @@ class KeySource:
             )
         if self.seed is not None:
             whole(self.seed, "seed", 0, (1 << 64) - 1)
-        if (self.nonce is not None) != (self.level == WITNESSED):
+        if self.nonce is not None and self.level != WITNESSED:
             raise CertifyError(f"a nonce makes a witnessed key, not one of level {self.level}")
         if self.level == WITNESSED and not (self.nonce and self.source and self.round):
             raise CertifyError("a witnessed key needs a nonce, its source and its round")

@@ -237,10 +237,9 @@ def test_a_forged_closing_line(journal, tmp_path):
 def test_copies_of_the_best_certificate(journal, tmp_path):
     header, *lines, closing = values_of(journal)
     best = max(lines, key=lambda line: line["radius_q16"])
+    copies = [dict(best) for _ in range(12)]
     with pytest.raises(CertifyError, match=f"image {best['index']} a second time"):
-        check_offline(
-            rewritten([header, *[dict(best) for _ in range(12)], closing], tmp_path / "j")
-        )
+        check_offline(rewritten([header, *copies, closing], tmp_path / "j"))
     renamed = [{**best, "index": i} for i in range(12)]
     assert check_offline(rewritten([header, *renamed, closing], tmp_path / "k")).failed
 
