@@ -176,13 +176,15 @@ def run_cross_examination(args: argparse.Namespace) -> int:
     if header.get("mask_sha256") is not None:
         raise ValueError("proofs with a mask are audited with --mask, not attacked")
     from qrobust.verify.problem import Problem
+    from tflite_export.atomic import write_text
 
     problem = Problem(content, kernels=header["kernels"])
     region, _, _ = ProofJob(content, header["region"], header["method"]).chosen(problem)
     end = len(data) if args.images is None else args.images
     chosen = [line for line in lines if line.index < end]
     found = cross_examine(problem, region, data, chosen, seed=args.seed)
-    args.out.write_text(json.dumps({"region": header["region"], **asdict(found)}, indent=1) + "\n")
+    report = {"region": header["region"], **asdict(found)}
+    write_text(args.out, json.dumps(report, indent=1) + "\n")
     for defect in found.defects:
         print(defect)
     print(

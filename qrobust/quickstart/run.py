@@ -16,7 +16,7 @@ from qrobust.quickstart.report import in_words, markdown
 from qrobust.training.publish.evidence import DATA
 from qrobust.training.publish.road import Published, folders, run_recipe
 from qrobust.training.recipe import read_recipe
-from tflite_export.atomic import write_text
+from tflite_export.atomic import replacing, write_text
 
 HERE = Path(__file__).parent
 RECIPE, UNDEFENDED = "recipe.toml", "undefended"
@@ -86,7 +86,8 @@ def quickstart(
         path, resume=resume, command=_COMMAND, baseline=undefended.summary, started=started
     )
     _, log = folders(path, None, None)
-    shutil.copy(log / DATA, out / DATA)
+    with replacing(out / DATA) as copied:
+        shutil.copyfile(log / DATA, copied)
     _draw(out, defended, undefended)
     write_text(out / "report.md", markdown(defended))
     print(in_words(defended.summary, out))

@@ -174,6 +174,8 @@ class Certificate:
                 continue
             if not all(type(count) is int for count in chosen[name]):
                 raise CertifyError(f"the certificate's {name} are not all integers")
+            if not all(0 <= count < 1 << 63 for count in chosen[name]):
+                raise CertifyError(f"the certificate's {name} are not all counts")
             chosen[name] = tuple(chosen[name])
         if not re.fullmatch("[0-9a-f]{32}", chosen["key"]):
             raise CertifyError(f"the certificate's key is {chosen['key']!r}, not 32 hex digits")
