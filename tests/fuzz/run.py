@@ -7,6 +7,7 @@ is written to ``--out`` and comes back with ``--seed`` and its number.
 
 import argparse
 import contextlib
+import faulthandler
 import json
 import os
 import resource
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.fuzz.plants import PLANTS
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.registry import TARGETS
 
 _MEMORY = 3 << 30
 _START_S = 120
@@ -94,6 +95,8 @@ def _stretch(name, first, count, seed, plant, limit_s, most_findings, outcome):
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
+    if len(outcome.findings) >= most_findings:
+        return count
     if hung:
         outcome.inputs += 1
         outcome.findings.append(("hang", number, f"no sign of life for {patience} s"))
@@ -106,7 +109,9 @@ def _stretch(name, first, count, seed, plant, limit_s, most_findings, outcome):
 
 
 def _work(name, first, count, seed, plant, writing):
-    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+    faulthandler.disable()  # a planted crash is no news
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     silent = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.fuzz.plants import PLANTS
+from tests.fuzz.registry import TARGETS
 from tests.fuzz.run import fuzz
-from tests.fuzz.targets import TARGETS
 
-INPUTS = {"file": 60, "spec": 80}
+INPUTS = {"file": 40, "spec": 40, "c99": 20}
 
 
 @pytest.mark.parametrize("name", TARGETS)
