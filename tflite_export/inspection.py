@@ -174,6 +174,8 @@ def _macs(kind: str, inputs: tuple[FileTensor, ...], outputs: tuple[FileTensor, 
 
 
 def _line(operator: FileOperator) -> list[Any]:
+    if not operator.outputs:
+        return ["", operator.kind]  # no file of ours, and still to be shown
     output = operator.outputs[0]
     weights = operator.inputs[1] if operator.kind in _WEIGHTED else None
     return [

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         radius_table,
         sequential_table,
     )
-    from qrobust.certify.report.read import read_certificates, read_header
+    from qrobust.certify.report.read import read_certificates, read_header, read_summary
     from qrobust.certify.report.write_report import write_report
     from qrobust.certify.run.batch import Job, certify_dataset, plan_of
     from qrobust.certify.run.certificate import Certificate
@@ -55,6 +55,7 @@ _HOMES = {
     "read_header": "report.read",
     "read_lines": "run.journal",
     "read_spec": "file.smoothing_spec",
+    "read_summary": "report.read",
     "run_audit": "auditing.audit",
     "sequential_table": "methods.tables",
     "SequentialTable": "methods.tables",
@@ -92,6 +93,7 @@ __all__ = [
     "radius_table",
     "read_certificates",
     "read_header",
+    "read_summary",
     "read_lines",
     "read_spec",
     "run_audit",

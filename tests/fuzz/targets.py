@@ -37,6 +37,7 @@ from qrobust.training.recipe import read_recipe
 from tests.fuzz.mutate import damaged_bytes, damaged_json, damaged_toml, damaged_words, dumped
 from tflite_export.errors import ExportError
 from tflite_export.inspection import inspect
+from tflite_export.printable import one_line
 from tflite_export.read import read_graph
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -50,7 +51,8 @@ class Finding(Exception):
 
 def clean(error):
     """A refusal is one line that a terminal survives."""
-    text = str(error)
+    # The command line prints an exporter's words through this, a certifier's as they are.
+    text = one_line(error) if isinstance(error, ExportError) else str(error)
     if not text or "\n" in text or len(text) > 5000:
         raise Finding(f"a refusal of {len(text)} characters: {text[:200]!r}")
 

@@ -19,7 +19,7 @@ from tflite_export.printable import markdown, printable
 
 
 def write_report(
-    runs: Mapping[str, Sequence[Certificate]],
+    runs: Mapping[str, Sequence[Certificate] | Summary],
     folder: str | os.PathLike[str],
     *,
     radii: Sequence[Exact] | None = None,
@@ -27,7 +27,7 @@ def write_report(
     """Write the report of one or more runs, side by side.
 
     Args:
-        runs: name of a run -> its certificates.
+        runs: name of a run -> its certificates, or a `Summary` that knows the plan, too.
         folder: made if missing. Gets ``certified_accuracy.csv`` (every step of every curve),
             ``report.md`` (table at fixed radii with 95 % intervals) and, where Matplotlib is
             installed, ``certified_accuracy.png`` and ``samples.png``.
@@ -40,7 +40,9 @@ def write_report(
         CertifyError: no certificates, runs in different norms, labelled beside unlabelled ones, or
             a folder that cannot be written.
     """
-    summaries = {name: Summary(certificates) for name, certificates in runs.items()}
+    summaries = {
+        name: run if isinstance(run, Summary) else Summary(run) for name, run in runs.items()
+    }
     if not summaries or not all(s.certificates for s in summaries.values()):
         raise CertifyError("a report needs at least one certificate of every run")
     units = {s.unit for s in summaries.values()}
@@ -116,6 +118,8 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
             f"{summary.samples / images:.0f} | "
             f"{markdown(settings['method'])} | {markdown(settings['alpha'])} |"
         )
+    for name, summary in summaries.items():
+        lines += ["", f"{name}: {' '.join(summary.statements)}"]
     return "\n".join(lines) + "\n"
 
 

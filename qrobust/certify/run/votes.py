@@ -22,7 +22,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.streams import Key
 from qrobust.certify.file.model_file import DamagedFileError, ModelFile, sandboxed
 from qrobust.certify.file.row_alarm import check_rows
-from qrobust.certify.file.runner import Runner
+from qrobust.certify.file.runner import Runner, Stored
 from qrobust.certify.run.shares import Shares, available_cores
 from qrobust.certify.smoothings.smoothing import Smoothing
 from tflite_export.sandbox.child import Child
@@ -30,6 +30,10 @@ from tflite_export.sandbox.child import Child
 DEFAULT_BATCH = 64
 #: Seconds that one request may aim at: long beside a message, short beside a person's patience.
 _REQUEST_S = 0.02
+#: So many inputs are randomized at once, of so many numbers at most: after each inference the
+#: sampler finds its tables and buffers gone from the core's cache, and pays for it once this way.
+_ROWS = 256
+_NUMBERS = 1 << 20
 
 __all__ = ["DEFAULT_BATCH", "VoteCounter", "available_cores"]
 
@@ -53,31 +57,33 @@ class _Here:
         self._run = Runner(file, batch=batch, kernels=kernels)
         self._file, self._batch = file, batch
         self._sampler = smoothing.sampler()
-        self._inputs = np.zeros((batch, *file.shape), file.grid.dtype)
-        self._rows = self._inputs.reshape(batch, file.coordinates)
+        batches = max(1, min(_ROWS, _NUMBERS // file.coordinates) // batch)
+        self._inputs = np.zeros((batches, batch, *file.shape), file.grid.dtype)
+        self._rows = self._inputs.reshape(batches * batch, file.coordinates)
 
     def count(
         self, tensor: NDArray[np.int16], key: Key, purpose: int, start: int, count: int
     ) -> NDArray[np.int64]:
         """Votes of samples ``start`` to ``start + count - 1``; rows past them are not counted."""
         votes = np.zeros(self._file.classes, np.int64)
-        for first in range(start, start + count, self._batch):
-            size = min(self._batch, start + count - first)
+        for first in range(start, start + count, len(self._rows)):
+            size = min(len(self._rows), start + count - first)
             self._sampler.fill(tensor, self._rows[:size], key=key, purpose=purpose, start=first)
-            votes += np.bincount(self._labels()[:size], minlength=self._file.classes)
+            labels = [self._labels(inputs) for inputs in self._inputs[: -(-size // self._batch)]]
+            votes += np.bincount(np.concatenate(labels)[:size], minlength=self._file.classes)
         return votes
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
         """Label of the input without noise."""
-        self._rows[:] = tensor
-        return int(self._labels()[0])
+        self._rows[: self._batch] = tensor
+        return int(self._labels(self._inputs[0])[0])
 
     def check_rows(self) -> None:
         """Raise `CertifyError` if rows of a batch change each other's outputs."""
-        check_rows(self._run, self._inputs.shape, self._file.grid.dtype)
+        check_rows(self._run, self._inputs[0].shape, self._file.grid.dtype)
 
-    def _labels(self) -> NDArray[np.intp]:
-        labels: NDArray[np.intp] = np.argmax(self._run(self._inputs), axis=1)  # ties: the lowest
+    def _labels(self, inputs: Stored) -> NDArray[np.intp]:
+        labels: NDArray[np.intp] = np.argmax(self._run(inputs), axis=1)  # ties: the lowest index
         return labels
 
 
