@@ -9,6 +9,7 @@ from qrobust import architectures, cli, datasets, quantize
 from qrobust.certify import Settings
 from qrobust.training import defend
 from qrobust.training.batches import batches
+from qrobust.training.curve import Curve
 from qrobust.training.recipe import (
     Certification,
     Data,
@@ -74,17 +75,16 @@ def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
 ):
     wanted = recipe(training=TWO_PHASES)
     weights, folder = whole
-    save = keras.callbacks.CSVLogger.on_epoch_end
+    save = Curve.on_epoch_end
 
     def interrupted(self, epoch, logs=None):
-        if epoch == 1 and phase in str(self.filename):
+        if epoch == 1 and phase in str(self.path):
             if logged:
                 save(self, epoch, logs)
-            self.csv_file.close()
             raise KeyboardInterrupt
         save(self, epoch, logs)
 
-    monkeypatch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", interrupted)
+    monkeypatch.setattr(Curve, "on_epoch_end", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(wanted, log=tmp_path / "broken")
     monkeypatch.undo()
