@@ -102,7 +102,7 @@ static int certify_image(const qrc_request *request, int sequential)
         return 0;
     }
     semihost_print("certificate");
-    print_number((int64_t)request->image);
+    print_number((int64_t)request->key[1]);
     print_number((int64_t)certificate.decision);
     print_number(certificate.label);
     print_number(certificate.candidate);

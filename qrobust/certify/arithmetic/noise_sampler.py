@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from qrobust.certify.arithmetic.noise_table import AMBIGUOUS, NoiseTable
 from qrobust.certify.arithmetic.streams import WORDS_PER_BLOCK, Key, WindowLayout, Words, raw_words
 
-#: Samples looked up at a time.
-_SLICE = 8
+#: Numbers looked up at a time.
+_SLICE = 8 * 3072
 
 
 class NoiseSampler:
@@ -32,7 +32,7 @@ class NoiseSampler:
         self._words = Words()
         self.low, self.high = low, high
         self._noise = np.empty((0, coordinates), np.int16)
-        self._indices = np.empty((_SLICE, coordinates), np.intp)
+        self._indices = np.empty((max(1, _SLICE // coordinates), coordinates), np.intp)
 
     def noise(self, key: Key, purpose: int, start: int, count: int) -> NDArray[np.int16]:
         """Return the noise of samples ``start`` to ``start + count - 1``.
@@ -78,27 +78,31 @@ class NoiseSampler:
 
     def _draw(self, out: NDArray[np.int16], key: Key, purpose: int, start: int) -> None:
         """Fill ``out``, C-contiguous int16[count, coordinates], with samples from ``start`` on."""
-        layout = self.layout
+        layout, count = self.layout, len(out)
         block = start * (layout.window // WORDS_PER_BLOCK)
-        raw = self._words.take(key, purpose, block, len(out) * layout.window)
-        windows = raw.astype("<u8", copy=False).reshape(len(out), layout.window)
+        raw = self._words.take(key, purpose, block, count * layout.window)
+        windows = raw.astype("<u8", copy=False).reshape(count, layout.window)
         draws = windows[:, : layout.main].view("<u2")[:, : layout.coordinates]
-        for first in range(0, len(out), _SLICE):
+        size = len(self._indices)
+        for first in range(0, count, size):
             # np.take would widen all indices at once, which costs more cache than a core has.
-            part = out[first : first + _SLICE]
+            part = out[first : first + size]
             indices = self._indices[: len(part)]
-            np.copyto(indices, draws[first : first + _SLICE], casting="unsafe")
+            np.copyto(indices, draws[first : first + size], casting="unsafe")
             # Every index is a 16-bit word, so "wrap" changes none; it spares the bounds check.
             np.take(self.table.lookup, indices, out=part, mode="wrap")
 
-        ambiguous = np.flatnonzero(out == AMBIGUOUS)
-        if not len(ambiguous):
-            return
-        rows, columns = np.divmod(ambiguous, layout.coordinates)
-        # Rank of each ambiguous coordinate within its sample; rows come sorted.
-        rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        rests = windows[rows, layout.main + np.minimum(rank, layout.reserve - 1)]
-        for late in np.flatnonzero(rank >= layout.reserve):
-            word = (start + int(rows[late])) * layout.coordinates + int(rank[late])
-            rests[late] = raw_words(key, purpose, word, 1, overflow=True)[0]
-        out[rows, columns] = self.table.refine(draws[rows, columns].astype(np.int64), rests)
+        flat = out.reshape(-1)
+        open_ = np.flatnonzero(out < AMBIGUOUS)
+        # Each sample's open draws take its reserve words in order.
+        ends = np.searchsorted(open_, layout.coordinates * np.arange(count + 1))
+        sizes = np.diff(ends)
+        rank = np.arange(len(open_)) - np.repeat(ends[:-1], sizes)
+        reserve = layout.window * np.arange(count) + layout.main
+        rests = raw[np.repeat(reserve, sizes) + np.minimum(rank, layout.reserve - 1)]
+        if sizes.max() > layout.reserve:
+            for late in np.flatnonzero(rank >= layout.reserve):
+                sample = start + int(open_[late]) // layout.coordinates
+                word = sample * layout.coordinates + int(rank[late])
+                rests[late] = raw_words(key, purpose, word, 1, overflow=True)[0]
+        flat[open_] = self.table.refine(flat[open_], rests)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import isqrt
 
 import numpy as np
@@ -85,6 +86,7 @@ class Anytime:
         return max(self.smoothing.radius_q16(lower, _ONE - lower), 0)
 
 
+@lru_cache(maxsize=1 << 14)  # few pilots differ, and each asks for every size
 def wilson_lower(votes: int, drawn: int, n: int, level: Fraction) -> int:
     r"""Lower end of Wilson's score interval for ``n`` samples, in units of ``2**-48``.
 
