@@ -142,7 +142,7 @@ def coin(size: int) -> Place:
 
 def method_at(name: str, place: Place, *, alpha: Fraction = ALPHA, n0: int = N0) -> Method:
     """The method, and, where it tests one radius, a radius just beyond the true one."""
-    n = N * (20 if name == SEQUENTIAL else 4 if name == ANYTIME else 1)
+    n = N * (10 if name == SEQUENTIAL else 4 if name == ANYTIME else 1)
     radius = f"{place.radius + 1e-4:.4f}" if name == SEQUENTIAL else None
     gain = "0.05" if name == ANYTIME else None
     settings = Settings(method=name, n0=n0, n=n, alpha=f"{float(alpha)}", radius=radius, gain=gain)
@@ -230,7 +230,7 @@ MISTAKES = {
 
 def honest(name: str, size: int, runs: int, seed: int) -> list[dict[str, Any]]:
     """Rows of a method as it is, where trials find it wrong most often."""
-    place, rng = worst(name, size, runs // 10, seed), np.random.default_rng((seed, size))
+    place, rng = worst(name, size, runs // 20, seed), np.random.default_rng((seed, size))
     method = method_at(name, place)
     sources = {"streams": from_streams(place, seed, runs), "exact law": from_law(place, rng, runs)}
     return [
@@ -244,7 +244,7 @@ def mistakes(name: str, size: int, runs: int, seed: int) -> list[dict[str, Any]]
     rows = []
     for title, mistake in MISTAKES.items():
         reused = mistake.draws is PilotReused
-        place = coin(size) if reused else worst(name, size, runs // 10, seed, alpha=mistake.alpha)
+        place = coin(size) if reused else worst(name, size, runs // 20, seed, alpha=mistake.alpha)
         method = method_at(name, place, alpha=mistake.alpha, n0=mistake.n0)
         draws = from_streams(place, seed, runs, mistake.draws)
         rows.append(row(name, place, "mistake", title, tally(name, method, place, draws)))
@@ -297,22 +297,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=10_000, help="certificates of every row")
+    parser.add_argument(
+        "--runs", type=int, default=10_000, help="certificates of every row; half for a mistake"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of pools, votes and keys")
     parser.add_argument("--tiny", action="store_true", help="2 coordinates, 500 certificates")
     parser.add_argument("--json", help="write the numbers here")
     args = parser.parse_args()
     sizes, runs = ((2,), 500) if args.tiny else ((2, 200), args.runs)
+    source = origin(args.seed)
     tables: dict[str, list[dict[str, Any]]] = {"certificates": [], "mistakes": []}
     for name, size in tqdm([(m, s) for s in sizes for m in METHODS], unit="method"):
         tables["certificates"] += honest(name, size, runs, args.seed)
-        tables["mistakes"] += mistakes(name, size, runs, args.seed)
+        tables["mistakes"] += mistakes(name, size, runs // 2, args.seed)
     for title, rows in tables.items():
         print(f"\n{title}, alpha {float(ALPHA)}\n")
         print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".4f"))
     if args.json:
         Path(args.json).parent.mkdir(parents=True, exist_ok=True)
-        Path(args.json).write_text(json.dumps({**origin(args.seed), **tables}, indent=1) + "\n")
+        Path(args.json).write_text(json.dumps({**source, **tables}, indent=1) + "\n")
     if args.tiny:
         return 0  # too few to judge by
     wrong = verdict(*tables.values())
