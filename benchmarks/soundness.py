@@ -244,7 +244,7 @@ def mistakes(name: str, size: int, runs: int, seed: int) -> list[dict[str, Any]]
     rows = []
     for title, mistake in MISTAKES.items():
         reused = mistake.draws is PilotReused
-        place = coin(size) if reused else worst(name, size, runs // 20, seed, alpha=mistake.alpha)
+        place = coin(size) if reused else worst(name, size, runs // 10, seed, alpha=mistake.alpha)
         method = method_at(name, place, alpha=mistake.alpha, n0=mistake.n0)
         draws = from_streams(place, seed, runs, mistake.draws)
         rows.append(row(name, place, "mistake", title, tally(name, method, place, draws)))
