@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 _BAD_INPUT = 2
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from qrobust.certify import cli as certify
-    from qrobust.commands import attack, export, inspect, parity, quickstart, train
+    from qrobust.commands import attack, export, inspect, parity, quickstart, train, verify
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "inspect": inspect,
         "parity": parity,
         "attack": attack,
+        "verify": verify,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
@@ -63,9 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_report_arguments(reporting)
     reporting.set_defaults(run=certify.run_report)
 
-    auditing = commands.add_parser("audit", help="re-run certificates from their journal")
+    auditing = commands.add_parser("audit", help="check certificates, with and without their model")
     certify.add_audit_arguments(auditing)
-    auditing.set_defaults(run=certify.run_audit)
+    auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
+    auditing.set_defaults(run=verify.run_audit)
     return parser
 
 

@@ -8,7 +8,7 @@ HELP = "show the layers, grids and smoothing spec of a .tflite"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL.tflite")
+    parser.add_argument("model", type=Path, metavar="MODEL.tflite", help="any .tflite")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 The specification, complete enough to write the words again in C:
 
-* key: two words of 64 bits, one pair an image: (seed, image index).
+* key: two words of 64 bits, one pair an image; :mod:`qrobust.certify.run.keys` says which.
 * counter = (block, 2 * purpose + overflow, 0, 0). Block ``b`` is the four words of Philox4x64-10
   at that counter, lowest first. NumPy raises its counter *before* each block; :class:`Words`
   starts one lower to make up for it.
@@ -32,8 +32,10 @@ from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
 
-#: Version of the layout above. It is part of the smoothing spec and of every journal.
-LAYOUT_VERSION = 1
+#: Version of the layout above and of its keys, part of the smoothing spec and of every journal.
+#: Version 1 had the same words; its only keys were (seed, image index).
+LAYOUT_VERSION = 2
+LAYOUTS = (1, 2)
 
 WORDS_PER_BLOCK = 4
 DRAWS_PER_WORD = 4

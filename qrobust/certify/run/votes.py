@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.streams import Key
 from qrobust.certify.file.model_file import ModelFile, make_interpreter, refusals
+from qrobust.certify.file.row_alarm import check_rows
 from qrobust.certify.smoothings.smoothing import Smoothing
 
 DEFAULT_BATCH = 64
@@ -62,14 +64,22 @@ class _Worker:
 
     def run(self, batches: int) -> NDArray[np.intp]:
         """Labels of the first rows."""
-        with refusals():
-            for inputs, outputs in zip(self._inputs[:batches], self._outputs, strict=False):
-                self._interpreter.set_tensor(self._source, inputs)
-                self._interpreter.invoke()
-                outputs[:] = self._interpreter.get_tensor(self._result)
+        for inputs, outputs in zip(self._inputs[:batches], self._outputs, strict=False):
+            outputs[:] = self.outputs(inputs)
         found = self._outputs[:batches].reshape(-1, self._file.classes)
         labels: NDArray[np.intp] = np.argmax(found, axis=1)  # ties go to the lowest index
         return labels
+
+    def outputs(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        with refusals():
+            self._interpreter.set_tensor(self._source, inputs)
+            self._interpreter.invoke()
+            outputs: NDArray[Any] = self._interpreter.get_tensor(self._result)
+        return outputs
+
+    def check_rows(self) -> None:
+        """Raise `CertifyError` if rows of a batch change each other's outputs."""
+        check_rows(self.outputs, self._inputs[0].shape, self._file.grid.dtype)
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
         """Label of the input without noise."""

@@ -68,7 +68,7 @@ def test_tables_are_shared_and_read_only(table):
 @pytest.mark.parametrize(
     ("kind", "sigma", "span", "message"),
     [
-        ("laplace", 1, 255, "unknown noise 'laplace'; known kinds: rounded_gaussian"),
+        ("laplace", 1, 255, "unknown noise 'laplace'; known: rounded_gaussian"),
         (KIND, 0, 255, "sigma must be positive"),
         (KIND, -3, 255, "received -3"),
         (KIND, 1, 0, "spans 1 to 255"),
