@@ -16,7 +16,7 @@ from qrobust.certify.methods.tables import (
     radius_table,
     sequential_table,
 )
-from qrobust.certify.report.read import read_certificates, read_header
+from qrobust.certify.report.read import read_certificates, read_header, read_summary
 from qrobust.certify.report.write_report import write_report
 from qrobust.certify.run.batch import Job, certify_dataset, plan_of
 from qrobust.certify.run.certificate import Certificate
@@ -53,6 +53,7 @@ __all__ = [
     "radius_table",
     "read_certificates",
     "read_header",
+    "read_summary",
     "read_lines",
     "read_spec",
     "run_audit",

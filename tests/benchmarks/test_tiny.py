@@ -16,6 +16,9 @@ BERNHARD = [
     for name in ("float", "w4a4")
 ]
 
+RESNET = results.PROJECT / "models" / "cifar10_resnet8_w4a4"
+STQ = ["--ours", str(RESNET / "model.keras"), "--ours-tflite", str(RESNET / "model.tflite")]
+
 QUICK = {"float_twin": TWIN, "parity": []}
 SLOW = {
     "export": [],
@@ -24,6 +27,7 @@ SLOW = {
     "attack_digits": [],
     "attacks": [],
     "bernhard": BERNHARD,
+    "stq": STQ,
     "microcontroller": [],
 }
 
@@ -54,7 +58,9 @@ def test_a_benchmark(name, tmp_path, monkeypatch):
     arguments = list(SLOW[name])
     if name == "attacks":
         pytest.importorskip("art")
-    if name == "bernhard":
+    if name == "stq" and "QROBUST_BASELINES" not in os.environ:
+        pytest.skip("QROBUST_BASELINES names no folder of baselines")
+    if name in ("bernhard", "stq"):
         folder = os.environ.get("QROBUST_DATA")
         if folder is None:
             pytest.skip("QROBUST_DATA names no folder of data sets")

@@ -123,7 +123,7 @@ def _certify(args: argparse.Namespace) -> int:
     certificates = [c for c in read_certificates(args.out) if c.index in wanted]
     if args.tsv:
         write_tsv(certificates, args.tsv)
-    summary = Summary(certificates)
+    summary = Summary(certificates, len(indices))
     if args.json:
         rate = {"samples_run": fresh, "seconds": round(seconds, 3), "out": args.out}
         print(json.dumps({**summary.to_json(), **rate}))

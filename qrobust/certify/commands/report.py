@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from qrobust.certify.commands.common import guarded
-from qrobust.certify.report.read import read_certificates
+from qrobust.certify.report.read import read_summary
 from qrobust.certify.report.write_report import write_report
 
 
@@ -26,7 +26,7 @@ def _report(args: argparse.Namespace) -> int:
     runs = {}
     for text in args.journals:
         name, _, path = text.rpartition("=")
-        runs[name or Path(path).stem] = list(read_certificates(path))
+        runs[name or Path(path).stem] = read_summary(path)
     for path in write_report(runs, args.out, radii=args.radii):
         print(path)
     return 0

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.report.summary import Summary
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.journal import CLOSED, read_lines
+from qrobust.certify.run.plan import planned
 
 _HEADER = 1
 
@@ -28,6 +30,14 @@ def read_certificates(path: str | os.PathLike[str]) -> Iterator[Certificate]:
             except CertifyError as error:
                 raise CertifyError(f"{os.fspath(path)}, line {line.number}: {error}") from None
             yield certificate
+
+
+def read_summary(path: str | os.PathLike[str]) -> Summary:
+    """Return the summary of a journal over the images of its plan."""
+    header, certificates = read_header(path), list(read_certificates(path))
+    if "plan" not in header:  # version 1 had none
+        return Summary(certificates)
+    return Summary(certificates, sum(map(len, planned(header["plan"]))))
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:

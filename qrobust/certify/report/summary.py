@@ -13,9 +13,11 @@ from math import ceil
 from typing import Any
 
 from qrobust.certify.arithmetic.binomial import PROBABILITY_BITS, lower_bound, upper_bound
-from qrobust.certify.arithmetic.exact_numbers import Exact, rational
+from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text
+from qrobust.certify.arithmetic.joint import most_false
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
 from qrobust.certify.run.certificate import Certificate
+from qrobust.certify.run.keys import WITNESSED
 
 #: Radii in multiples of sigma at which a summary gives the share, where nobody asks for others.
 _MULTIPLES = (0, 0.5, 1, 1.5, 2, 3)
@@ -23,6 +25,9 @@ _PIXELS = (0, 1, 2, 4, 8, 16)
 
 #: Intervals cover the share over all such images with this probability.
 CONFIDENCE = Fraction(95, 100)
+
+#: Statements about all images together fail with this probability.
+BETA = Fraction(1, 100)
 
 
 def least_q16(radius: Exact) -> int:
@@ -77,10 +82,13 @@ class Summary:
 
     Args:
         certificates: in any order.
+        planned: images of the plan; those without a certificate count as not certified. As many
+            as there are certificates where nobody tells.
     """
 
-    def __init__(self, certificates: Iterable[Certificate]) -> None:
+    def __init__(self, certificates: Iterable[Certificate], planned: int | None = None) -> None:
         self.certificates = list(certificates)
+        self.images = max(planned or 0, len(self.certificates))
 
     @property
     def labelled(self) -> bool:
@@ -118,7 +126,7 @@ class Summary:
         """Return how many images are certified (and, where known, right) at a radius."""
         least = least_q16(radius)
         certified = sum(counts(c) and c.radius_q16 >= least for c in self.certificates)
-        return Share(rational(radius, "a radius"), certified, len(self.certificates))
+        return Share(rational(radius, "a radius"), certified, self.images)
 
     @property
     def radii(self) -> list[Fraction]:
@@ -143,20 +151,64 @@ class Summary:
             Radii in LSB (or pixels), rising from 0, and the share certified up to and at each.
         """
         radii = sorted(c.radius for c in self.certificates if counts(c))
-        total = len(self.certificates)
+        total = self.images
         steps = [(0.0, len(radii) / total if total else 0.0)]
         steps += [(radius, (len(radii) - i) / total) for i, radius in enumerate(radii)]
         return [radius for radius, _ in steps], [share for _, share in steps]
+
+    @property
+    def most_false(self) -> int:
+        """False certificates that the images may have together, but with probability `BETA`."""
+        if not self.certificates:
+            return 0
+        alpha = rational(self.certificates[0].alpha, "alpha")
+        return most_false(self.images, alpha, BETA)
+
+    @property
+    def key_level(self) -> str:
+        """Where keys come from, as the certificates claim; "mixed" where they differ."""
+        levels = {c.key_level for c in self.certificates}
+        return levels.pop() if len(levels) == 1 else "mixed"
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """What holds of all images together, and what it is worth, in sentences."""
+        if not self.certificates:
+            return ()
+        missing = self.images - len(self.certificates)
+        counted = f"{len(self.certificates)} of {self.images} planned images were attempted"
+        return (
+            f"{counted}{'; the others count as not certified' if missing else ''}.",
+            f"Error probability {self.certificates[0].alpha} an image: with probability "
+            f"{float(1 - BETA):g} at most {self.most_false} of the {self.images} are false, so "
+            f"that many may be taken off each count.",
+            f"Keys are {self.key_level}"
+            + (": claimed, until an auditor has nonce and plan hash." if self._claimed else "."),
+        )
+
+    @property
+    def _claimed(self) -> bool:
+        return self.key_level == WITNESSED
 
     def to_json(self, radii: Sequence[Exact] | None = None) -> dict[str, Any]:
         """Return a JSON object."""
         return {
             "images": len(self.certificates),
+            "planned": self.images,
+            "key": self.key_level,
             "abstained": self.abstained,
             "samples": self.samples,
             "radius_unit": self.unit,
             self.name.replace(" ", "_"): {
                 f"{float(share.radius):g}": share.value for share in self.shares(radii)
+            },
+            "joint": {
+                "beta": text(BETA),
+                "most_false": self.most_false,
+                "shares": {
+                    f"{float(s.radius):g}": max(s.certified - self.most_false, 0) / max(s.images, 1)
+                    for s in self.shares(radii)
+                },
             },
         }
 
@@ -178,4 +230,5 @@ class Summary:
             unit = f"{radius / self.certificates[0].span:9.4f}" if scaled else " " * 9
             low, high = share.interval
             lines.append(f"{radius:16g}  {unit}  {share.value:6.1%}  ({low:.1%} to {high:.1%})")
+        lines += self.statements
         return "\n".join(lines)

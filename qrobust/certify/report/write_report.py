@@ -17,7 +17,7 @@ from qrobust.certify.run.certificate import Certificate
 
 
 def write_report(
-    runs: Mapping[str, Sequence[Certificate]],
+    runs: Mapping[str, Sequence[Certificate] | Summary],
     folder: str | os.PathLike[str],
     *,
     radii: Sequence[Exact] | None = None,
@@ -25,7 +25,7 @@ def write_report(
     """Write the report of one or more runs, side by side.
 
     Args:
-        runs: name of a run -> its certificates.
+        runs: name of a run -> its certificates, or a `Summary` that knows the plan, too.
         folder: made if missing. Gets ``certified_accuracy.csv`` (every step of every curve),
             ``report.md`` (table at fixed radii with 95 % intervals) and, where Matplotlib is
             installed, ``certified_accuracy.png`` and ``samples.png``.
@@ -38,7 +38,9 @@ def write_report(
         CertifyError: no certificates, runs in different norms, labelled beside unlabelled ones, or
             a folder that cannot be written.
     """
-    summaries = {name: Summary(certificates) for name, certificates in runs.items()}
+    summaries = {
+        name: run if isinstance(run, Summary) else Summary(run) for name, run in runs.items()
+    }
     if not summaries or not all(s.certificates for s in summaries.values()):
         raise CertifyError("a report needs at least one certificate of every run")
     units = {s.unit for s in summaries.values()}
@@ -114,6 +116,8 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
             f"| {name} | {images} | {summary.abstained} | {summary.samples / images:.0f} | "
             f"{settings['method']} | {settings['alpha']} |"
         )
+    for name, summary in summaries.items():
+        lines += ["", f"{name}: {' '.join(summary.statements)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,7 @@
-"""The card of a model in Markdown, rendered from its summary and from nothing else."""
+"""The card of a model in Markdown, rendered from its summary and from nothing else.
+
+Speeds stay in the summary: a card says what is the same on every machine.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,9 +25,9 @@ def card(summary: ModelSummary) -> str:
     if summary.file is None:
         parts.append("A float twin: there is no file; it is classified in float32 by Keras.")
     parts.append(_table(_about(summary), ["", ""]))
+    parts.append("In brackets: exact 95 % intervals over examples (Clopper-Pearson).")
     if summary.certified is not None:
         parts.append(certified_table(summary))
-        parts.append("In brackets: exact 95 % intervals over images (Clopper-Pearson).")
         parts += summary.certified.statements
     elif summary.file is None:
         parts.append("No certificates.")
@@ -86,13 +89,6 @@ def _about(summary: ModelSummary) -> list[list[str]]:
     rows.append(["certificates", _certified(summary.certified, summary.why_not_certified)])
     rows.append(["one LSB", data.unit])
     rows.append(["attacked accuracy", _attacked(summary.attacks)])
-    speed = []
-    if summary.votes_per_second is not None:
-        speed.append(f"{summary.votes_per_second:,} noisy copies classified a second")
-    if summary.seconds is not None:
-        speed.append(f"{summary.seconds:.0f} seconds in all")
-    if speed:
-        rows.append(["speed, here", ", ".join(speed)])
     return rows
 
 

@@ -128,6 +128,7 @@ def certified(recipe: Recipe, certificates: Any) -> Certified:
         classifier="the file",
         shares=shares,
         abstained=said.abstained,
+        statements=said.statements,
     )
 
 

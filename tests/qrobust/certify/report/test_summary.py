@@ -85,3 +85,30 @@ def test_every_place_that_counts_says_the_same(items, radius_q16):
     assert (max(reached) if reached else 0) == by_hand / len(run)
     name = "certified_accuracy" if all(y is not None for *_, y in items) else "certified_share"
     assert summary.to_json([radius])[name] == {f"{float(radius):g}": by_hand / len(run)}
+
+
+def test_missing_images_count_as_not_certified():
+    run = [replace(CERTIFICATE, index=i) for i in range(40)]
+    whole, part = Summary(run), Summary(run, planned=80)
+    assert whole.share(1).value == 1.0
+    assert part.share(1).value == 0.5
+    assert part.to_json()["planned"] == 80
+    assert part.curve()[1][0] == 0.5
+    assert "40 of 80 planned images were attempted; the others" in part.text()
+
+
+def test_the_joint_statement():
+    run = [replace(CERTIFICATE, index=i) for i in range(1000)]
+    value = Summary(run).to_json()["joint"]
+    # P(Bin(1000, .001) > 4) = .0037, > 3 = .019
+    assert value["most_false"] == 4
+    assert value["shares"]["0"] == 0.996
+    assert "at most 4 of the 1000 are false" in Summary(run).text()
+    assert Summary([]).statements == ()
+
+
+def test_keys_are_said():
+    assert "Keys are chosen." in Summary([CERTIFICATE]).text()
+    claimed = replace(CERTIFICATE, key_level="witnessed")
+    assert "witnessed: claimed" in Summary([claimed]).text()
+    assert Summary([CERTIFICATE, claimed]).key_level == "mixed"
