@@ -26,7 +26,7 @@ from qrobust.verify.proof_line import (
     picture_sha256,
     proof_header,
 )
-from qrobust.verify.regions import FamilyOf, Region, make_region
+from qrobust.verify.regions import FamilyOf, PixelChanges, Region, make_region
 from qrobust.verify.verify import default_budget, default_method
 
 
@@ -118,6 +118,8 @@ def _claim(problem: Problem, region: Region) -> tuple[str, str]:
     if isinstance(region, FamilyOf):
         family = problem.family(region.text)
         return f"{family.claim}; {family.size} members", "family"
+    if isinstance(region, PixelChanges):
+        return f"at most {region.count} pixels changed, with any content", "l0"
     where = "" if getattr(region, "mask", None) is None else " where the mask says so"
     return f"every number{where} changed by at most {region.text.split(':')[1]} LSB", "linf"
 

@@ -1,8 +1,8 @@
 """Attacks on proofs, each in its proof's own threat model: none may succeed.
 
-Families meet members drawn at random, boxes meet projected gradient descent, random corners and
-random points. The same attacks run on images that were refuted, as a control: attacks that fool
-nothing there would say nothing here.
+Families meet members drawn at random; boxes meet projected gradient descent, random corners and
+random points; changes of pixels meet a greedy search and random pixels. The same attacks run on
+images that were refuted, as a control: attacks that fool nothing there would say nothing here.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from qrobust.certify.run.data import Data
 from qrobust.verify.bounding import first_changed
 from qrobust.verify.domain import Picture
 from qrobust.verify.outcome import PROVEN, REFUTED, Counterexample
+from qrobust.verify.pixels import greedy, pixels_of
 from qrobust.verify.problem import Problem
 from qrobust.verify.proof_line import ProofLine
-from qrobust.verify.regions import FamilyOf, Region
+from qrobust.verify.regions import FamilyOf, PixelChanges, Region
 from qrobust.verify.search import descend
 
 _DRAWS = 256
@@ -127,6 +128,8 @@ def _attack(
         i = int(changed[0])
         member = int(members[i])
         return Counterexample(pictures[i], int(labels[i]), member, family.name(member)), draws
+    if isinstance(region, PixelChanges):
+        return _change_pixels(problem, region.count, x, label, draws, rng)
     box = region.box(x, problem.domain)
     shape = (draws, *box.low.shape)
     points = rng.integers(box.low, box.high.astype(np.int64) + 1, shape)
@@ -137,3 +140,25 @@ def _attack(
         return found, len(pictures)
     found, ran = descend(problem, x, box, label, seed=int(rng.integers(1 << 31)))
     return found, len(pictures) + ran
+
+
+def _change_pixels(
+    problem: Problem,
+    count: int,
+    x: Picture,
+    label: int,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[Counterexample | None, int]:
+    """Greedy search, then random pixels with random contents."""
+    found, ran = greedy(problem, x, most=count)
+    if found is not None:
+        return found, ran
+    total = pixels_of(x)
+    pictures = np.repeat(x[None], draws, axis=0)
+    rows = pictures.reshape(draws, total, -1)
+    for row in rows:
+        chosen = rng.choice(total, count, replace=False)
+        shape = row[chosen].shape
+        row[chosen] = rng.integers(problem.domain.low, problem.domain.high + 1, shape)
+    return first_changed(problem, pictures, label), ran + draws

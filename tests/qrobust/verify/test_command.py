@@ -21,6 +21,7 @@ REGIONS = {
     "family": ["--family", "light:24"],
     "product": ["--family", "shift:1:border=zero*light:3"],
     "box": ["--norm", "linf", "--radius", "2", "--budget", "30"],
+    "pixels": ["--norm", "l0", "--radius", "1"],
     "intervals": ["--norm", "linf", "--radius", "1", "--method", "intervals"],
 }
 
