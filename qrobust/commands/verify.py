@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an image: inferences of enumeration (default: 100000), boxes of branching (2000), "
         "both together for l0 (1000000)",
     )
+    parser.add_argument(
+        "--tests",
+        type=Path,
+        metavar="DIR",
+        help="also write, for each refuted image, two inputs one step apart with different labels",
+    )
     parser.add_argument("--kernels", default="xnnpack", help="LiteRT kernel family")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--start", type=int, default=0, help="first image (default: 0)")
@@ -58,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.certify.run.parallel import processes
     from qrobust.verify.batch import ProofJob, prove_dataset
     from qrobust.verify.figures import figures
+    from qrobust.verify.problem import Problem
 
     content = read_model(args.model)
     data = load_data(args.data)
@@ -83,11 +90,17 @@ def run(args: argparse.Namespace) -> int:
         )
         fresh = sum(line.outcome.inferences for line in _bar(lines, len(wanted), args.quiet))
     _, found = _read(args.out, content, args.kernels)
-    shown = figures([line for line in found if line.index in wanted])
+    chosen = [line for line in found if line.index in wanted]
+    shown = figures(chosen)
     if args.json:
         print(json.dumps({**shown.to_json(), "inferences_run": fresh, "out": args.out}))
     else:
         print(f"{job.region}: {shown.text()}; proofs in {args.out}")
+    if args.tests is not None:
+        from qrobust.verify.boundary_pairs import write_pairs
+
+        path, pairs = write_pairs(Problem(content, kernels=args.kernels), data, chosen, args.tests)
+        print(f"{pairs} pairs in {path}", file=sys.stderr if args.json else sys.stdout)
     return 0
 
 
