@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_report_arguments(reporting)
     reporting.set_defaults(run=certify.run_report)
 
-    auditing = commands.add_parser("audit", help="re-run certificates from their journal")
+    auditing = commands.add_parser("audit", help="check certificates, with and without their model")
     certify.add_audit_arguments(auditing)
     auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
     auditing.set_defaults(run=verify.run_audit)

@@ -1,13 +1,8 @@
 """What an export gives back: the file, its specification, and how runtimes compared."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from tflite_export.graph import IntegerGraph
 from tflite_export.lower import Lowered
@@ -16,19 +11,27 @@ from tflite_export.report import Report
 
 @dataclass(frozen=True)
 class Parity:
-    """How many integers differ from the NumPy reference.
+    """How many integers differ from the NumPy reference, and what the integers are worth.
 
     Attributes:
         inputs: examples compared.
         integers: outputs compared on each runtime.
         differing: runtime -> integers that differ.
         skipped: runtime -> why it did not run.
+        input_grids: input -> what it holds, in the caller's units.
+        same_labels: examples whose label the file shares with ``model.predict`` on the inputs as
+            they were given, before anything rounds them; None where outputs are no classes.
+        right_labels: examples that the file and that ``model.predict`` classify right; None
+            without labels.
     """
 
     inputs: int
     integers: int
     differing: dict[str, int]
     skipped: dict[str, str] = field(default_factory=dict)
+    input_grids: dict[str, str] = field(default_factory=dict)
+    same_labels: int | None = None
+    right_labels: tuple[int, int] | None = None
 
     @property
     def is_exact(self) -> bool:
@@ -39,6 +42,15 @@ class Parity:
         lines = [f"{self.inputs} inputs, {self.integers} integers each, against the reference:"]
         lines += [f"  {name:<18}{count:>8} differ" for name, count in self.differing.items()]
         lines += [f"  {name:<18} skipped: {why}" for name, why in self.skipped.items()]
+        lines += [f"input '{name}': {held}" for name, held in self.input_grids.items()]
+        if self.same_labels is not None:
+            lines.append(
+                f"labels: {self.same_labels} of {self.inputs} as Keras gives them on the inputs "
+                f"as they are"
+            )
+        if self.right_labels is not None:
+            file, keras = (count / self.inputs for count in self.right_labels)
+            lines.append(f"accuracy: {file:.1%} (Keras {keras:.1%})")
         return "\n".join(lines)
 
 
@@ -50,12 +62,14 @@ class Exported:
         tflite: the file's bytes.
         lowered: the model as an integer graph, before any pass: the specification.
         graph: what the file holds, after the passes.
+        notes: what is not exact, in words, of lowering and of the passes.
         parity: the comparison on the inputs that were given to ``export``, if any were.
     """
 
     tflite: bytes
     lowered: Lowered
     graph: IntegerGraph
+    notes: tuple[str, ...] = ()
     parity: Parity | None = None
 
     @cached_property
@@ -63,7 +77,8 @@ class Exported:
         """A table per layer; print it."""
         return Report.of(
             self.graph,
-            notes=self.lowered.notes,
+            inputs=self.lowered.described_inputs,
+            notes=self.notes,
             file_bytes=len(self.tflite),
             parity=None if self.parity is None else str(self.parity),
         )
@@ -73,8 +88,3 @@ class Exported:
         path = Path(path)
         path.write_bytes(self.tflite)
         return path
-
-
-def as_arrays(inputs: npt.ArrayLike | Sequence[npt.ArrayLike]) -> list[npt.NDArray[Any]]:
-    """One array per model input, from an array or a list of them."""
-    return [np.asarray(a) for a in (inputs if isinstance(inputs, list | tuple) else [inputs])]

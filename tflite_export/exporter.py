@@ -4,21 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy.typing as npt
-
+from tflite_export import passes
 from tflite_export.errors import ExportError
-from tflite_export.exported import Exported, as_arrays
+from tflite_export.exported import Exported, Parity
 from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.flatbuffer.explicit_clips import explicit_clips
-from tflite_export.graph import IntegerGraph, Linear
 from tflite_export.grid import Grid
+from tflite_export.input_grids import check_inputs, input_grid_named
+from tflite_export.inputs import model_inputs
+from tflite_export.keras_private import functional
 from tflite_export.lower import lower
+from tflite_export.lower.model import input_name
 from tflite_export.metadata import export_metadata
-from tflite_export.parity import check_parity
-from tflite_export.passes.global_average import global_average
-from tflite_export.passes.merge_reshapes import merge_reshapes
-from tflite_export.passes.storage import store
-from tflite_export.passes.tie_free import can_be_tie_free, tie_free
+from tflite_export.parity import KERAS, check_parity
 from tflite_export.ranges import observe_ranges
 
 _ROUNDINGS = ("tie-free", "naive")
@@ -31,11 +29,11 @@ def export(
     *,
     storage: str = "int8",
     io: str = "int8",
-    input_grid: Grid | Mapping[str, Grid] | None = None,
+    input_grid: Grid | str | Mapping[str, Grid | str] | None = None,
     output_grid: Grid | None = None,
     labels: Sequence[str] = (),
     exact: bool = True,
-    inputs: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
+    inputs: Any = None,
     rounding: str = "tie-free",
 ) -> Exported:
     """Export a quantized Keras model to the same integers on every device.
@@ -47,61 +45,83 @@ def export(
             stay the same. An exact export packs only what stays tie-free (ternary weights in
             int4); otherwise every layer of up to 4 bits is packed.
         io: "int8", or "uint8" for inputs and outputs that a browser or a camera has.
-        input_grid: what the model's inputs may hold, in the units of ``model.predict``. By default
-            what the model says (a quantized activation or noise layer on the input), else pixels
-            0 to 255.
+        input_grid: what the model's inputs may hold, in the units of ``model.predict``: "pixels"
+            (0 to 255), "unit" (0 to 1), "signed" (-1 to 1), "data" (taken from ``inputs``), or a
+            grid; one for all or by input name. By default what the model says (a quantized
+            activation or noise layer on the input). A model that says nothing is taken to read
+            pixels; the report says that this was assumed, and inputs that do not fit are refused.
         output_grid: the grid of outputs that no quantizer rounds, in the same units.
         labels: class names, stored in the file.
         exact: refuse a model that could differ from ``model.predict`` by one integer on any
             runtime. With False such a model is exported all the same, and ``report.notes`` says
             what is not exact.
         inputs: what ``model.predict`` takes. Gives ranges to what nothing quantizes (with
-            ``exact=False``), and the report counts the integers that differ on them.
+            ``exact=False``), and the report counts the integers that differ on them, which with
+            ``exact=True`` must be none.
         rounding: "tie-free", or "naive" to store the weights as they are (for comparisons: kernels
             then round differently).
 
     Raises:
-        ExportError: a layer has no integer form, or no exact one.
+        ExportError: a layer has no integer form, or no exact one; the inputs given are in other
+            units than the model's; or an exact export differs on them.
     """
     _check_choice("rounding", rounding, _ROUNDINGS)
     _check_choice("storage", storage, _STORAGES)
     _check_choice("io", io, _IOS)
-    arrays = None if inputs is None else as_arrays(inputs)
+    arrays = None if inputs is None else model_inputs(model, inputs)
     lowered = lower(
         model,
-        input_grid=input_grid,
+        input_grid=None if input_grid is None else _grids(model, input_grid, arrays),
         output_grid=output_grid,
         exact=exact,
         ranges=observe_ranges(model, arrays) if arrays is not None and not exact else None,
     )
-    lowered = replace(lowered, graph=merge_reshapes(lowered.graph))
-    lowered = replace(lowered, notes=(*lowered.notes, *_ties(lowered.graph, exact=exact)))
-    graph = merge_reshapes(global_average(lowered.graph))
-    graph = explicit_clips(graph)
-    if rounding == "tie-free":
-        graph = tie_free(graph)
-    graph, notes = store(graph, storage, exact=exact)
-    lowered = replace(lowered, notes=(*lowered.notes, *notes))
-    tflite = to_flatbuffer(graph, io=io, metadata=export_metadata(lowered, labels))
-    exported = Exported(tflite, lowered, graph)
+    if arrays is not None:
+        names = [tensor.name for tensor in lowered.graph.inputs]
+        check_inputs(arrays, lowered.input_grids, names)
+    graph, notes = passes.run(
+        lowered.graph, storage=storage, scale=rounding == "tie-free", exact=exact
+    )
+    graph, notes = explicit_clips(graph), (*lowered.notes, *notes)
+    tflite = to_flatbuffer(graph, io=io, metadata=export_metadata(lowered, notes, labels))
+    exported = Exported(tflite, lowered, graph, notes)
     if arrays is None:
         return exported
-    return replace(exported, parity=check_parity(model, exported, arrays))
+    parity = check_parity(model, exported, arrays)
+    if not notes and not parity.is_exact:
+        raise ExportError(_failed(model, parity))
+    return replace(exported, parity=parity)
 
 
-def _ties(graph: IntegerGraph, *, exact: bool) -> list[str]:
-    """The layers whose weights leave no room for tie-free rounding."""
-    notes = []
-    for operator in graph.operators:
-        if isinstance(operator, Linear) and not can_be_tie_free(operator):
-            problem = (
-                f"Layer '{operator.output.name}': {operator.weight_bits}-bit weights leave no room "
-                f"for tie-free rounding (up to 6 bits do), so kernels differ by 1 on ties"
-            )
-            if exact:
-                raise ExportError(f"{problem}. Use 6 bits, or export with exact=False.")
-            notes.append(problem)
-    return notes
+def _grids(
+    model: Any, given: Grid | str | Mapping[str, Grid | str], arrays: Sequence[Any] | None
+) -> dict[str, Grid]:
+    """The grids that the caller named, by input."""
+    names = [input_name(tensor) for tensor in functional(model).inputs]
+    if isinstance(given, Mapping):
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise ValueError(f"input_grid names {unknown}; the model's inputs are {names}.")
+    else:
+        given = dict.fromkeys(names, given)
+    data = dict(zip(names, arrays or [None] * len(names), strict=True))
+    return {name: input_grid_named(value, data[name]) for name, value in given.items()}
+
+
+def _failed(model: Any, parity: Parity) -> str:
+    """What to say where an export that should be exact is not."""
+    keras_alone = not any(n for name, n in parity.differing.items() if name != KERAS)
+    hint = (
+        "Every runtime gives the reference's integers, Keras alone does not: a quantizer of your "
+        "own that does not round half up, or TensorFlow itself, whose oneDNN kernels compute some "
+        "convolutions of one input channel wrongly (set TF_ENABLE_ONEDNN_OPTS=0 and try again)"
+        if keras_alone
+        else "Please report this model"
+    )
+    return (
+        f"Model '{model.name}': the file differs on the inputs given.\n{parity}\n{hint}; or "
+        f"export it with exact=False, which reports what differs."
+    )
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

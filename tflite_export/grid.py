@@ -4,7 +4,8 @@ A quantized tensor holds 8-bit integers ``q``; its real values are ``(q - zero_p
 ``step = 2**exponent`` exactly. Scales that are no power of two are out of scope here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from math import ceil, log2
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,15 @@ class Grid:
         zero_point: the integer that stands for 0.0.
         minimum: smallest integer, >= -128.
         maximum: largest integer, <= 127.
+        assumed: of an input, that neither the model nor the caller said so; grids that differ in
+            nothing else are equal.
     """
 
     exponent: int
     zero_point: int
     minimum: int = INT8_MIN
     maximum: int = INT8_MAX
+    assumed: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse grids that int8 cannot hold."""
@@ -88,6 +92,11 @@ class Grid:
         return (self.maximum - self.minimum).bit_length()
 
     @property
+    def levels(self) -> int:
+        """How many integers it has."""
+        return self.maximum - self.minimum + 1
+
+    @property
     def reach(self) -> int:
         """The largest ``|q - zero_point|``: 255 for pixels, 128 for signed 8 bits."""
         return max(self.zero_point - self.minimum, self.maximum - self.zero_point)
@@ -117,7 +126,7 @@ class Grid:
 
     def scaled(self, exponent: int) -> "Grid":
         """The same integers, real values times ``2**exponent``."""
-        return Grid(self.exponent + exponent, self.zero_point, self.minimum, self.maximum)
+        return replace(self, exponent=self.exponent + exponent)
 
     def __str__(self) -> str:
         sign = "unsigned" if self.is_unsigned else "signed"
@@ -141,3 +150,15 @@ def round_shift(acc: IntArray, shift: npt.ArrayLike) -> IntArray:
 def _check_bits(bits: int, *, smallest: int) -> None:
     if not smallest <= bits <= 8:
         raise ValueError(f"A grid of int8 has {smallest} to 8 bits. Received: bits={bits}")
+
+
+def covering_grid(low: float, high: float) -> Grid:
+    """The finest 8-bit grid that holds a range: unsigned when nothing is negative."""
+    if low >= 0:
+        return Grid.unsigned(8, _covering_exponent(high / 255))
+    return Grid.signed(8, _covering_exponent(max(-low / 128, high / 127)))
+
+
+def _covering_exponent(step: float) -> int:
+    """The smallest e with ``step <= 2**e``; any will do for a range of zero."""
+    return ceil(log2(step)) if step > 0 else 0

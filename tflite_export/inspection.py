@@ -8,11 +8,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflite_export.errors import ExportError
+from tflite_export.flatbuffer.codes import CODE_NAMES, KINDS, is_linear
 
-_CODES = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 _TYPES = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
-_BITS = {"INT8": 8, "UINT8": 8, "INT4": 4, "INT2": 2, "INT16": 16, "INT32": 32, "FLOAT32": 32}
-_WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+_WEIGHTED = {CODE_NAMES[code] for code in KINDS if is_linear(code)}
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _read(model: Any, size: int) -> Inspection:
     operators = []
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
-        kind = _CODES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
+        kind = CODE_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
         inputs = tuple(tensors[i] for i in operator.inputs if i >= 0)
         outputs = tuple(tensors[i] for i in operator.outputs)
         operators.append(FileOperator(kind, inputs, outputs, _macs(kind, inputs, outputs)))
@@ -158,12 +157,6 @@ def _tensor(tensor: Any, buffers: Any) -> FileTensor:
         zero_point=int(points[0]) if len(points) else 0,
         stored_bytes=0 if data is None else len(data),
     )
-
-
-def _listed(table: Any, name: str) -> Any:
-    """A vector of a table; the format leaves out both when they are empty."""
-    value = getattr(table, name, None)
-    return [] if value is None else value
 
 
 def _macs(kind: str, inputs: tuple[FileTensor, ...], outputs: tuple[FileTensor, ...]) -> int:
@@ -202,7 +195,16 @@ def _grid(tensor: FileTensor) -> str:
 
 def _described(tensor: FileTensor) -> str:
     shape = "x".join(map(str, tensor.shape))
-    return f"{tensor.name} {tensor.kind} {shape} ({_grid(tensor)})"
+    return f"{tensor.name} {tensor.kind} {shape} ({_grid(tensor)}{_held(tensor)})"
+
+
+def _held(tensor: FileTensor) -> str:
+    """What an 8-bit input or output holds, in real units: ": 0 to 255"."""
+    lowest = {"INT8": -128, "UINT8": 0}.get(tensor.kind)
+    if lowest is None or not tensor.scales:
+        return ""
+    low, high = ((q - tensor.zero_point) * tensor.scale for q in (lowest, lowest + 255))
+    return f": {low:g} to {high:g}"
 
 
 def _text(value: Any) -> str:

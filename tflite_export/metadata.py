@@ -2,17 +2,24 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 
 from tflite_export.errors import ExportError
+from tflite_export.grid import Grid
 from tflite_export.lower import Lowered
 
 ENTRY = "tflite_export"
 
 
-def export_metadata(lowered: Lowered, labels: Sequence[str]) -> dict[str, bytes]:
+def export_metadata(
+    lowered: Lowered, notes: Sequence[str], labels: Sequence[str]
+) -> dict[str, bytes]:
     """The entry for a lowered model.
+
+    Args:
+        lowered: the model.
+        notes: what the file does not compute exactly, in words.
+        labels: class names, or none.
 
     Raises:
         ExportError: as many labels as classes are needed, or none.
@@ -23,9 +30,13 @@ def export_metadata(lowered: Lowered, labels: Sequence[str]) -> dict[str, bytes]
     content = {
         "version": version("qrobust"),
         "name": lowered.graph.name,
-        "inputs": [asdict(grid) for grid in lowered.input_grids],
-        "outputs": [asdict(grid) for grid in lowered.output_grids],
+        "inputs": [_entry(grid) for grid in lowered.input_grids],
+        "outputs": [_entry(grid) for grid in lowered.output_grids],
         "labels": list(labels),
-        "inexact": list(lowered.notes),
+        "inexact": list(notes),
     }
     return {ENTRY: json.dumps(content, sort_keys=True).encode()}
+
+
+def _entry(grid: Grid) -> dict[str, int]:
+    return {name: getattr(grid, name) for name in ("exponent", "zero_point", "minimum", "maximum")}

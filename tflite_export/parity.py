@@ -7,10 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tflite_export import reference, runtimes
-from tflite_export.exported import Exported, Parity, as_arrays
-from tflite_export.grid import IntArray
+from tflite_export.exported import Exported, Parity
+from tflite_export.grid import Grid, IntArray
+from tflite_export.input_grids import check_inputs
+from tflite_export.inputs import as_structured, model_inputs
+from tflite_export.inspection import inspect
+from tflite_export.logits import logits_model
 from tflite_export.lower import Lowered, lower
-from tflite_export.lower.walk import functional
 
 KERAS = "Keras predict"
 _BATCH = 64
@@ -19,8 +22,9 @@ _BATCH = 64
 def check_parity(
     model: Any,
     exported: Exported | bytes,
-    inputs: npt.ArrayLike | Sequence[npt.ArrayLike],
+    inputs: Any,
     *,
+    y: npt.ArrayLike | None = None,
     on: Sequence[str] | None = None,
 ) -> Parity:
     """Compare Keras and every installed runtime with the NumPy reference.
@@ -28,15 +32,23 @@ def check_parity(
     Args:
         model: the Keras model that was exported.
         exported: what ``export`` returned, or the bytes of a ``.tflite`` made from the model.
-        inputs: what ``model.predict`` would take, a list of arrays for several inputs; quantized
-            onto the model's input grid first.
+        inputs: what ``model.predict`` takes: arrays, a list or dictionary of them, a data set (its
+            first 4,096 examples); quantized onto the model's input grid first.
+        y: labels of the inputs; the accuracy is counted, too.
         on: names of runtimes (see ``runtimes.RUNTIMES``); all of them by default.
+
+    Raises:
+        ValueError: no examples, NaN, or as many arrays as the model has inputs are missing.
+        ExportError: inputs in other units than the model's, which collapse on its input grid.
     """
     if isinstance(exported, bytes):
-        lowered, tflite = lower(model, exact=False), exported
+        lowered, tflite = lower_for_file(model, exported), exported
     else:
         lowered, tflite = exported.lowered, exported.tflite
-    stored = [g.quantize(a) for g, a in zip(lowered.input_grids, as_arrays(inputs), strict=True)]
+    arrays = model_inputs(model, inputs)
+    names = [tensor.name for tensor in lowered.graph.inputs]
+    check_inputs(arrays, lowered.input_grids, names)
+    stored = [g.quantize(a) for g, a in zip(lowered.input_grids, arrays, strict=True)]
     expected = _reference(lowered, stored)
     differing = {KERAS: _differing(expected, keras_integers(model, lowered, stored))}
     skipped = {}
@@ -47,12 +59,53 @@ def check_parity(
             skipped[name] = why
             continue
         differing[name] = _differing(expected, runtimes.run(name, tflite, int8))
+    same, right = _labels(model, arrays, expected, y)
     return Parity(
         inputs=len(stored[0]),
         integers=sum(array.size for array in expected),
         differing=differing,
         skipped=skipped,
+        input_grids=lowered.described_inputs,
+        same_labels=same,
+        right_labels=right,
     )
+
+
+def lower_for_file(model: Any, tflite: bytes) -> Lowered:
+    """A model as integers, its inputs on the file's grids where it does not state them itself."""
+    lowered = lower(model, exact=False)
+    if not any(grid.assumed for grid in lowered.input_grids):
+        return lowered
+    grids = {}
+    held = inspect(tflite).inputs
+    for tensor, grid, file in zip(lowered.graph.inputs, lowered.input_grids, held, strict=False):
+        if grid.assumed and file.is_power_of_two:
+            zero_point = file.zero_point - 128 * (file.kind == "UINT8")
+            grids[tensor.name] = Grid(int(np.log2(file.scale)), zero_point)
+    return lower(model, input_grid=grids, exact=False)
+
+
+def _labels(
+    model: Any,
+    arrays: list[npt.NDArray[Any]],
+    expected: Sequence[IntArray],
+    y: npt.ArrayLike | None,
+) -> tuple[int | None, tuple[int, int] | None]:
+    """How often the file's label is Keras's on the raw inputs, and how often both are right."""
+    if len(expected) != 1 or expected[0].ndim != 2 or expected[0].shape[1] < 2:
+        if y is not None:
+            raise ValueError("y counts right labels, which needs one output of 2 classes or more.")
+        return None, None
+    file = expected[0].argmax(axis=-1)
+    keras = _predicted(model, [a.astype(np.float32) for a in arrays])[0].argmax(axis=-1)
+    same = int(np.count_nonzero(file == keras))
+    if y is None:
+        return same, None
+    true = np.asarray(y)
+    true = true.argmax(axis=-1) if true.ndim == 2 and true.shape[1] > 1 else true.reshape(-1)
+    if len(true) != len(file):
+        raise ValueError(f"y holds {len(true)} labels for {len(file)} inputs.")
+    return same, (int(np.count_nonzero(file == true)), int(np.count_nonzero(keras == true)))
 
 
 def _reference(lowered: Lowered, stored: Sequence[IntArray]) -> list[IntArray]:
@@ -75,47 +128,15 @@ def keras_integers(model: Any, lowered: Lowered, stored: Sequence[IntArray]) -> 
         grid.dequantize(q).astype(np.float32)
         for grid, q in zip(lowered.input_grids, stored, strict=True)
     ]
-    predicted = logits_model(model).predict(real if len(real) > 1 else real[0], verbose=0)
-    outputs = predicted if isinstance(predicted, list) else [predicted]
+    outputs = _predicted(logits_model(model), real)
     return [g.quantize(y) for g, y in zip(lowered.output_grids, outputs, strict=True)]
 
 
-def logits_model(model: Any) -> Any:
-    """The same model without a final softmax, sharing or copying its weights."""
+def _predicted(model: Any, arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """``model.predict``, outputs of any structure as a list."""
     import keras
 
-    graph = functional(model)
-    outputs = []
-    inside = set()
-    for tensor in graph.outputs:
-        layer, node_index, _ = tensor._keras_history
-        if getattr(layer, "activation", None) is keras.activations.softmax:
-            if isinstance(layer, keras.layers.Activation):
-                tensor = layer._inbound_nodes[node_index].input_tensors[0]
-            else:
-                inside.add(layer.name)
-        elif isinstance(layer, keras.layers.Softmax):
-            tensor = layer._inbound_nodes[node_index].input_tensors[0]
-        outputs.append(tensor)
-    if inside:
-        return _without_softmax(model, inside)
-    if all(a is b for a, b in zip(outputs, graph.outputs, strict=True)):
-        return model
-    return keras.Model(graph.inputs, outputs)
-
-
-def _without_softmax(model: Any, names: set[str]) -> Any:
-    import keras
-
-    def clone(layer: Any) -> Any:
-        config = layer.get_config()
-        if layer.name in names:
-            config["activation"] = "linear"
-        return type(layer).from_config(config)
-
-    copy = keras.models.clone_model(model, clone_function=clone)
-    copy.set_weights(model.get_weights())
-    return copy
+    return list(keras.tree.flatten(model.predict(as_structured(model, arrays), verbose=0)))
 
 
 def _differing(expected: Sequence[IntArray], received: Sequence[npt.NDArray[Any]]) -> int:

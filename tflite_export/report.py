@@ -1,6 +1,6 @@
 """The table that an export prints: one row per operator, then totals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -44,9 +44,11 @@ class Report:
 
     Attributes:
         rows: one per operator.
+        inputs: input -> what it holds, in the caller's units.
         notes: what is not exact, in words.
         file_bytes: size of the ``.tflite``.
-        activation_bytes: RAM of the activations on a microcontroller, buffers reused.
+        activation_bytes: of the activations that live at once, buffers reused; a device needs
+            more, for its runtime keeps state of its own.
         parity: the comparison of the runtimes, in words, where one was made.
     """
 
@@ -55,6 +57,7 @@ class Report:
     file_bytes: int
     activation_bytes: int
     parity: str | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -64,10 +67,11 @@ class Report:
         notes: tuple[str, ...],
         file_bytes: int,
         parity: str | None = None,
+        inputs: dict[str, str] | None = None,
     ) -> "Report":
         """The report of a graph as it stands in the file."""
         rows = tuple(_row(operator) for operator in graph.operators)
-        return cls(rows, notes, file_bytes, activation_bytes(graph), parity)
+        return cls(rows, notes, file_bytes, activation_bytes(graph), parity, inputs or {})
 
     @property
     def is_exact(self) -> bool:
@@ -102,11 +106,12 @@ class Report:
         verdict = "exact: the same integers on every runtime"
         if self.notes:
             verdict = "not exact:\n" + "\n".join(f"  * {note}" for note in self.notes)
+        held = "".join(f"\ninput '{name}': {grid}" for name, grid in self.inputs.items())
         return (
             f"{tabulate(lines, header, tablefmt='simple', disable_numparse=True)}\n"
             f"{stored:,} bytes of weights and biases, {self.macs:,} MACs, "
             f"{self.file_bytes:,} bytes in the file, {self.activation_bytes:,} bytes of "
-            f"activations on a microcontroller\n{verdict}"
+            f"activations alive at once (a runtime needs more){held}\n{verdict}"
         ) + ("" if self.parity is None else f"\n{self.parity}")
 
 

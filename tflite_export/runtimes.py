@@ -84,11 +84,17 @@ RUNTIMES: dict[str, Run] = {
 }
 
 
+def not_installed(name: str) -> str | None:
+    """Why a runtime can run nothing here; None when it is there."""
+    package = "tflite_micro" if name == "TFLM" else "ai_edge_litert"
+    return f"{package} is not installed" if find_spec(package) is None else None
+
+
 def missing(name: str, model: bytes) -> str | None:
     """Why a runtime cannot run a model here; None when it can."""
-    package = "tflite_micro" if name == "TFLM" else "ai_edge_litert"
-    if find_spec(package) is None:
-        return f"{package} is not installed"
+    why = not_installed(name)
+    if why is not None:
+        return why
     if name == "TFLM" and _has_int2(model):
         return "TFLM has no kernels for int2 weights"
     return None

@@ -33,9 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LSB",
         help="in input steps (default: 8; with --norm l2 128)",
     )
-    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
     parser.add_argument(
-        "--images", type=int, metavar="N", help="the first N (default: 200, with --full 1000)"
+        "--norm", choices=("linf", "l2"), default="linf", help="of the ball (default: linf)"
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        metavar="N",
+        help="the first N (default: 200, with --full 1000; of --certificates: all)",
     )
     parser.add_argument("--full", action="store_true", help="the long suite: hours, not minutes")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
@@ -178,20 +183,22 @@ def _check_surrogate(args: argparse.Namespace, target: Any, surrogate: Any) -> N
 def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> tuple[Any, Any]:
     """The header and the certificates to attack; before the hours that attacks take."""
     from qrobust.attacks.evaluation.attack_certificates import attackable
-    from qrobust.certify import Certificate, read_lines
+    from qrobust.certify import check_offline
 
-    lines = list(read_lines(args.certificates))
-    if not lines:
-        raise ValueError(f"'{args.certificates}' holds no finished line.")
-    header, *rest = (line.value for line in lines)
+    checked = check_offline(args.certificates)
     for key, digest, path in (
         ("model_sha256", hashlib.sha256(content).hexdigest(), args.model),
         ("data_sha256", data.sha256, args.data),
     ):
-        if header[key] != digest:
+        if checked.head.plan[key] != digest:
             raise ValueError(f"'{args.certificates}' is about another file than '{path}'.")
-    certificates = [Certificate.from_json(value) for value in rest]
-    return header, attackable([c for c in certificates if c.index < (args.images or len(data))])
+    bad = {finding.line for finding in checked.failed}
+    if bad:
+        raise ValueError(
+            f"{len(bad)} lines of '{args.certificates}' do not stand; see qrobust audit --offline."
+        )
+    chosen = [c for c in checked.certificates.values() if c.index < (args.images or len(data))]
+    return checked.head, attackable(chosen)
 
 
 def _certificates(
@@ -200,9 +207,13 @@ def _certificates(
     from qrobust.attacks.evaluation.attack_certificates import attack_certificates
     from qrobust.certify import Certifier
 
-    header, certificates = given
+    head, certificates = given
     with Certifier(
-        content, sigma=header["sigma"], noise=header["noise"], seed=int(header["seed"]) + 1
+        content,
+        sigma=head.plan["sigma"],
+        noise=head.plan["noise"],
+        classes=head.plan.get("classes") or len(certificates[0].votes),
+        seed=(head.keys.seed or 0) + 1,
     ) as certifier:
         return attack_certificates(certifier, surrogate, data.x, certificates, seed=seed)
 

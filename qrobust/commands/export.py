@@ -10,10 +10,26 @@ HELP = "write a fully integer .tflite from a quantized .keras"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL.keras")
-    parser.add_argument("out", type=Path, metavar="OUT.tflite")
-    parser.add_argument("--storage", choices=("int8", "int4", "int2"), default="int8")
-    parser.add_argument("--io", choices=("int8", "uint8"), default="int8")
+    parser.add_argument("model", type=Path, metavar="MODEL.keras", help="a quantized model")
+    parser.add_argument("out", type=Path, metavar="OUT.tflite", help="the file to write")
+    parser.add_argument(
+        "--storage",
+        choices=("int8", "int4", "int2"),
+        default="int8",
+        help="of weights (default: int8); an exact file packs only ternary weights, int2 only in "
+        "dense layers",
+    )
+    parser.add_argument(
+        "--io",
+        choices=("int8", "uint8"),
+        default="int8",
+        help="of inputs and outputs (default: int8); the C certifier takes int8 only",
+    )
+    parser.add_argument(
+        "--input-grid",
+        choices=("pixels", "unit", "signed", "data"),
+        help="what the model reads: 0 to 255, 0 to 1, -1 to 1, or as --data has it",
+    )
     parser.add_argument("--sigma", metavar="LSB", help="write a smoothing spec into the file")
     parser.add_argument(
         "--unit", help='with --sigma: what one LSB is, in words ("pixel step"), for certificates'
@@ -46,6 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export a model and print its report."""
+    if args.table is not None and args.sigma is None:
+        raise ValueError("--table holds radii, which need --sigma.")
+    if args.table is not None and args.c99 is not None and args.io == "uint8":
+        raise ValueError("the C certifier takes int8 inputs. Leave out --io uint8, or --table.")
     model = load_keras(args.model)
     from qrobust.certify import SmoothingSpec, attach_spec, load_data
     from qrobust.certify import c99 as certifier_c99
@@ -56,12 +76,11 @@ def run(args: argparse.Namespace) -> int:
         model,
         storage=args.storage,
         io=args.io,
+        input_grid=args.input_grid,
         exact=not args.inexact,
         inputs=None if args.data is None else load_data(args.data).x,
     )
     tflite = exported.tflite
-    if args.table is not None and args.sigma is None:
-        raise ValueError("--table holds radii, which need --sigma.")
     if args.sigma is not None:
         tables = () if args.table is None else ((args.table, args.alpha),)
         spec = SmoothingSpec.for_model(tflite, sigma=args.sigma, unit=args.unit, tables=tables)

@@ -8,17 +8,24 @@ HELP = "show the layers, grids and smoothing spec of a .tflite"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL.tflite")
+    parser.add_argument("model", type=Path, metavar="MODEL.tflite", help="any .tflite")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what the file holds."""
     from qrobust.certify import read_spec
+    from tflite_export.contract import contract_problem
     from tflite_export.inspection import inspect
 
     model = args.model.read_bytes()
     print(inspect(model))
     spec = read_spec(model)
+    problem = contract_problem(model)
+    print(
+        f"outside the integer contract, kernels may differ: {problem}"
+        if problem
+        else "meets the integer contract: the same integers on every kernel"
+    )
     if spec is None:
         print("no smoothing spec")
     else:

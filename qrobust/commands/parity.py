@@ -16,14 +16,14 @@ _DIFFERS = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL.keras")
-    parser.add_argument("tflite", type=Path, metavar="MODEL.tflite")
+    parser.add_argument("model", type=Path, metavar="MODEL.keras", help="what was exported")
+    parser.add_argument("tflite", type=Path, metavar="MODEL.tflite", help="its export")
     parser.add_argument(
         "--inputs", type=int, default=200, metavar="N", help="random inputs (default: 200)"
     )
     parser.add_argument("--data", type=Path, metavar="DATA.npz", help="x: inputs instead")
     parser.add_argument("--seed", type=int, default=0, help="of random inputs (default: 0)")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,22 +39,26 @@ def run(args: argparse.Namespace) -> int:
     model = load_keras(args.model)
     from tflite_export import check_parity
 
-    parity = check_parity(model, tflite, _inputs(model, args))
+    inputs, labels = _inputs(model, tflite, args)
+    parity = check_parity(model, tflite, inputs, y=labels)
     print(json.dumps(asdict(parity)) if args.json else parity)
     return 0 if parity.is_exact else _DIFFERS
 
 
-def _inputs(model: Any, args: argparse.Namespace) -> Any:
+def _inputs(model: Any, tflite: bytes, args: argparse.Namespace) -> tuple[Any, Any]:
+    """Inputs to compare on, and their labels where there are any."""
     from qrobust.certify import load_data
-    from tflite_export.lower import lower
+    from tflite_export.parity import lower_for_file
 
     if args.data is not None:
-        return load_data(args.data).x
+        data = load_data(args.data)
+        return data.x, data.y
     generator = np.random.default_rng(args.seed)
-    lowered = lower(model, exact=False)
-    return [
+    lowered = lower_for_file(model, tflite)
+    random = [
         grid.dequantize(
             generator.integers(grid.minimum, grid.maximum + 1, (args.inputs, *tensor.shape))
         )
         for grid, tensor in zip(lowered.input_grids, lowered.graph.inputs, strict=True)
     ]
+    return random, None

@@ -150,7 +150,7 @@ def run_audit(args: argparse.Namespace) -> int:
     from qrobust.certify.run.journal import read_lines
 
     if not is_proof_journal(args.journal):
-        return cli.run_audit(args)
+        return cli.run_audit_command(args)
     total = sum("index" in line.value for line in read_lines(args.journal, chained=False))
     if getattr(args, "offline", False):
         print(f"{total} proofs: not checkable without the model")

@@ -20,12 +20,12 @@ from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 from qrobust.quantization.bit_widths import BitsByName, BitWidths
 from qrobust.quantization.ranges import integer_bits, observe, predict
 from qrobust.quantization.twins import (
-    LINEAR,
     copy_linear,
     is_linear,
     linear_twin,
     relu_quantizer,
 )
+from qrobust.quantization.units import find_units, inner_layer
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.lower.walk import functional, is_model, nodes
 
@@ -134,7 +134,8 @@ class _Quantization:
             for tensor in node.input_tensors:
                 self.readers.setdefault(id(tensor), []).append(node)
         self.final = {id(t) for t in self.graph.outputs}
-        self.folded = self._find_norms()
+        units = find_units(model, shared=True)
+        self.folded = {id(unit.linear): unit.norm for unit in units if unit.norm is not None}
         self.observed = self._observe()
         self.twins: dict[int, Any] = {}
 
@@ -165,7 +166,8 @@ class _Quantization:
         if isinstance(layer, _L.BatchNormalization):
             raise ValueError(
                 f"Batch norm '{layer.name}' does not directly follow a linear Dense, Conv2D or "
-                f"DepthwiseConv2D layer that nothing else reads, so it cannot be folded."
+                f"DepthwiseConv2D layer that nothing else reads, each time that either runs, so it "
+                f"cannot be folded."
             )
         if isinstance(layer, (_L.Add, *_AVERAGES)):
             return self._rounded(self._exact(layer)(inputs if len(inputs) > 1 else x), output)
@@ -283,19 +285,6 @@ class _Quantization:
             elif layer.weights and not is_model(_inner_model(layer)):
                 twin.set_weights(layer.get_weights())
 
-    def _find_norms(self) -> dict[int, Any]:
-        """Linear layers, by id, whose one reader is a batch norm."""
-        found = {}
-        for node in self.nodes:
-            layer, output = _inner(node.operation), node.output_tensors[0]
-            readers = self.readers.get(id(output), [])
-            linear = type(layer) in LINEAR and layer.activation is keras.activations.linear
-            if not linear or len(readers) != 1 or id(output) in self.final:
-                continue
-            if isinstance(readers[0].operation, _L.BatchNormalization):
-                found[id(layer)] = readers[0].operation
-        return found
-
     def _meets_relu(self, tensor: Any) -> bool:
         """Whether every road from a tensor leads through a ReLU before it leads anywhere else."""
         readers = self.readers.get(id(tensor), [])
@@ -310,7 +299,7 @@ class _Quantization:
     def _never_negative(self, tensor: Any) -> bool:
         """Whether a tensor is a ReLU's, moved or averaged."""
         node = tensor._keras_history.operation._inbound_nodes[tensor._keras_history.node_index]
-        layer = _inner(node.operation)
+        layer = inner_layer(node.operation)
         if _is_relu(layer) or getattr(layer, "activation", None) is keras.activations.relu:
             return True
         passes = _moves(layer) or isinstance(layer, _AVERAGES)
@@ -346,11 +335,6 @@ def _only(tensors: list[Any]) -> Any:
 
 def _inner_model(layer: Any) -> Any:
     return _inner_model(layer.layer) if isinstance(layer, _WRAPPERS) else layer
-
-
-def _inner(layer: Any) -> Any:
-    wraps = isinstance(layer, JacobianRegularized) and not layer.wraps_model
-    return layer.layer if wraps else layer
 
 
 def _rewrapped(wrapper: Any, layer: Any) -> Any:

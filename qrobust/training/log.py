@@ -8,9 +8,17 @@ from typing import Any
 from qrobust.training.recipe import Recipe
 
 #: What only concerns the evaluation of a trained network may change between two attempts.
-_LEFT_OUT = ("certification", "attack", "notes", "name")
+_LEFT_OUT = ("certification", "parity", "attack", "notes", "name")
 _STATE = "training.json"
-_OURS = ("float.keras", "*_checkpoint.keras", "new_*.keras", "*.csv", "certificates.jsonl", _STATE)
+_OURS = (
+    "float.keras",
+    "*_checkpoint.keras",
+    "new_*.keras",
+    "*.csv",
+    "certificates.jsonl",
+    "data.npz",
+    _STATE,
+)
 
 
 def begin(log: Path, recipe: Recipe, *, resume: bool) -> None:

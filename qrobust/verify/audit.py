@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.run.audit import Finding
+from qrobust.certify.auditing.offline import Finding
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import chain, read_lines
 from qrobust.verify.batch import Image, ProofJob, job_header, prove_image

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tflite_export.c99.generate import generate
 from tflite_export.graph import IntegerGraph
+from tflite_export.passes.merge_reshapes import merge_reshapes
 
 if TYPE_CHECKING:
     from tflite_export.exported import Exported
@@ -28,7 +29,7 @@ def write(model: "Exported | IntegerGraph", folder: str | Path, name: str = "mod
         ExportError: an operator that has no C form, or sizes beyond what the C can count.
         ValueError: a name that is no C identifier.
     """
-    graph = model if isinstance(model, IntegerGraph) else model.lowered.graph
+    graph = model if isinstance(model, IntegerGraph) else merge_reshapes(model.lowered.graph)
     generated = generate(graph, name)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from tflite_export.errors import ExportError
 from tflite_export.graph import Maximum
 from tflite_export.grid import Grid
 from tflite_export.lower.builder import Builder
+from tflite_export.lower.functions import function_name
 from tflite_export.lower.registry import layer_key, lowers
 from tflite_export.lower.requantize import requantize
 from tflite_export.lower.values import OnGrid, Pending, Probabilities, Result, Value
@@ -39,15 +40,13 @@ def apply_activation(value: Value, activation: Any, *, name: str, builder: Build
     Raises:
         ExportError: the activation has no exact integer form.
     """
-    if activation is None:
+    plain = function_name(activation)
+    if plain == "linear":
         return value
-    key = layer_key(activation)
-    if key == "keras.linear":
-        return value
-    if key == "keras.softmax":
+    if plain == "softmax":
         return Probabilities(value, name)
-    if key in ("keras.relu", "keras.relu6"):
-        return _relu(value, name=name, upper=6.0 if key.endswith("6") else None, builder=builder)
+    if plain in ("relu", "relu6"):
+        return _relu(value, name=name, upper=6.0 if plain == "relu6" else None, builder=builder)
     grid = activation_grid(activation, name=name, builder=builder)
     return quantize_value(value, grid, name=name, builder=builder)
 

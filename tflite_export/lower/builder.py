@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from math import ceil, log2
 from typing import cast
 
 from tflite_export.errors import ExportError
 from tflite_export.graph import Operator, Shape, Tensor
-from tflite_export.grid import FloatArray, Grid
+from tflite_export.grid import FloatArray, Grid, covering_grid
 from tflite_export.lower.values import OnGrid, Pending, PendingLinear, Value
 
 
@@ -124,15 +123,3 @@ def once(settle: Callable[[Grid], OnGrid]) -> Callable[[Grid], OnGrid]:
         return settled[grid]
 
     return remember
-
-
-def covering_grid(low: float, high: float) -> Grid:
-    """The finest 8-bit grid that holds a range: unsigned when nothing is negative."""
-    if low >= 0:
-        return Grid.unsigned(8, _covering_exponent(high / 255))
-    return Grid.signed(8, _covering_exponent(max(-low / 128, high / 127)))
-
-
-def _covering_exponent(step: float) -> int:
-    """The smallest e with ``step <= 2**e``; any will do for a range of zero."""
-    return ceil(log2(step)) if step > 0 else 0

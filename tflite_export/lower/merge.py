@@ -1,6 +1,7 @@
 """Layers that join branches."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tflite_export.errors import ExportError
@@ -61,7 +62,8 @@ def common_grid(grids: Sequence[Grid]) -> Grid | None:
     exponent = min(grid.exponent for grid in grids)
     low = min(grid.low for grid in grids)
     high = max(grid.high for grid in grids)
-    return _spanning(exponent, low, high)
+    found = _spanning(exponent, low, high)
+    return found and replace(found, assumed=any(grid.assumed for grid in grids))
 
 
 def _sum(name: str, a: OnGrid, b: OnGrid, builder: Builder) -> Pending:

@@ -7,10 +7,12 @@ from typing import Any
 from tflite_export.errors import ExportError
 from tflite_export.graph import IntegerGraph, Tensor
 from tflite_export.grid import Grid
+from tflite_export.input_grids import described
+from tflite_export.keras_private import functional, is_model
 from tflite_export.lower.builder import Builder, once
 from tflite_export.lower.registry import lowering_of
 from tflite_export.lower.values import OnGrid, Pending, PendingInput, Probabilities, Result
-from tflite_export.lower.walk import functional, is_model, walk
+from tflite_export.lower.walk import walk
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,15 @@ class Lowered:
     input_grids: tuple[Grid, ...]
     output_grids: tuple[Grid, ...]
     notes: tuple[str, ...]
+
+    @property
+    def described_inputs(self) -> dict[str, str]:
+        """Input -> what it holds, in the caller's units, and whether anybody said so."""
+        guess = " (assumed: nothing says what the input holds; input_grid= does)"
+        return {
+            tensor.name: described(grid) + guess * grid.assumed
+            for tensor, grid in zip(self.graph.inputs, self.input_grids, strict=True)
+        }
 
 
 def lower(
@@ -54,7 +65,7 @@ def lower(
     """
     builder = Builder(exact=exact, ranges=ranges or {})
     inputs = [
-        _Input(tensor.name.partition(":")[0], tuple(tensor.shape[1:]), builder, input_grid)
+        _Input(input_name(tensor), tuple(tensor.shape[1:]), builder, input_grid)
         for tensor in functional(model).inputs
     ]
     outputs = _run(model, [i.value for i in inputs], builder)
@@ -73,16 +84,15 @@ def lower(
     )
 
 
+def input_name(tensor: Any) -> str:
+    """The name of a model's input."""
+    return str(tensor.name).partition(":")[0]
+
+
 def lower_layer(layer: Any, inputs: Sequence[Any], builder: Builder) -> Any:
     """Lower one layer or nested model; wrappers call this for what they wrap."""
     if is_model(layer):
         outputs = _run(layer, inputs, builder)
-        for value in outputs:
-            if isinstance(value, Probabilities):
-                raise ExportError(
-                    f"Layer '{value.layer}': a softmax at the end of '{layer.name}', a model "
-                    f"inside the model. Move it behind that model: a final one is left out."
-                )
         return outputs[0] if len(outputs) == 1 else outputs
     for value in inputs:
         if isinstance(value, Probabilities):
@@ -115,9 +125,8 @@ class _Input:
         self._name, self._shape, self._builder = name, tuple(s for s in shape if s), builder
         self._chosen = chosen.get(name) if isinstance(chosen, Mapping) else chosen
         self._tensor: Tensor | None = None
-        self.value = PendingInput(
-            name, self._shape, once(self._settle), lossless=self._chosen or Grid.pixels()
-        )
+        default = self._chosen or replace(Grid.pixels(), assumed=True)
+        self.value = PendingInput(name, self._shape, once(self._settle), lossless=default)
 
     @property
     def tensor(self) -> Tensor:

@@ -6,7 +6,7 @@ shape operation on a pending value waits with it, and so does a ReLU.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tflite_export.errors import ExportError
 from tflite_export.graph import Shape, Tensor
@@ -65,7 +65,7 @@ class Pending:
                 f"({grid}). Choose a quantizer that ends there or below."
             )
         if self.relu and not grid.is_unsigned:
-            grid = Grid(grid.exponent, grid.zero_point, grid.zero_point, grid.maximum)
+            grid = replace(grid, minimum=grid.zero_point)
         return self.settle(grid)
 
 

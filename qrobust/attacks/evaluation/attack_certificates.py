@@ -15,6 +15,7 @@ from qrobust.attacks.targets.smoothed_target import SmoothedTarget
 from qrobust.attacks.white_box.projected_gradient import direction, into_ball
 from qrobust.certify import ABSTAIN, Certificate, Certifier
 from qrobust.certify.arithmetic.exact_numbers import text
+from qrobust.certify.run.keys import read_key
 
 #: Error probability of one verdict: thousands of them are made.
 _ALPHA = "0.000001"
@@ -74,7 +75,7 @@ def attack_certificates(
     at the most, and those are printed too.
 
     Args:
-        certifier: of the file that was certified; give it another seed than the certificates'.
+        certifier: of the file that was certified; its keys must not be the certificates'.
         surrogate: the Keras model of the file, for gradients.
         x: all the data, indexed by the certificates.
         certificates: those that abstain, or hold no integer input but their own, are skipped.
@@ -89,14 +90,15 @@ def attack_certificates(
 
     Raises:
         ValueError: certificates of another file or noise than the certifier's, or made with the
-            same seed; none with a radius to attack.
+            same keys; none with a radius to attack.
     """
     chosen = attackable(certificates)
     _check_same(certifier, chosen)
-    if any(c.seed == certifier.seed for c in chosen):
+    seed_of_verdicts = certifier.keys.seed
+    if any(read_key(c.key) == (seed_of_verdicts, c.index) for c in chosen):
         raise ValueError(
             f"The verdicts need fresh samples: make the certifier with another seed than the "
-            f"certificates', {certifier.seed}."
+            f"certificates', {seed_of_verdicts}."
         )
     smoothed = SmoothedTarget(surrogate, sigma=float(certifier.noise.sigma), draws=draws, seed=seed)
     broken = []

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.ground.budget import LINF, Budget
+from qrobust.certify.smoothings.input_grid import collapses
 
 Integers = NDArray[np.int16]
 _HALVINGS = 16
@@ -44,12 +45,20 @@ class PixelGrid:
         """Inputs as grid integers; floats are real values and rounded, ``floor(x / step + 1/2)``.
 
         Raises:
-            ValueError: no numbers, or values off the grid.
+            ValueError: no numbers, values off the grid, or values in other units than its.
         """
         if x.dtype.kind == "f":
             if not np.isfinite(x).all():
                 raise ValueError("x holds NaN or infinity. Clean the data first.")
-            wide = np.floor(x.astype(np.float64) / self.step + 0.5)
+            steps = x.astype(np.float64) / self.step
+            if self.span > 31 and collapses(steps):
+                raise ValueError(
+                    f"x holds {x.min():g} to {x.max():g}, which falls onto one or two steps of the "
+                    f"input grid [{self.low * self.step:g}, {self.high * self.step:g}] (1 LSB = "
+                    f"{self.step:g}). Give grid integers, or real values on the model's own scale; "
+                    f"for a model that reads 0 to 1, grid=PixelGrid(step=2**-8)."
+                )
+            wide = np.floor(steps + 0.5)
         elif x.dtype.kind in "iu":
             wide = x
         else:

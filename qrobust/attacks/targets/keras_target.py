@@ -2,11 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
 from qrobust.attacks.ground.pixel_grid import PixelGrid
 from qrobust.attacks.ground.target import check_classes
 from qrobust.attacks.targets.differentiable_target import DifferentiableTarget
 
 _BATCH = 256
+_PROBES = 8
+# Of float32 sums over up to some thousand classes.
+_SUM_TOLERANCE = 1e-4
 
 
 class KerasTarget(DifferentiableTarget):
@@ -17,14 +22,15 @@ class KerasTarget(DifferentiableTarget):
 
     Args:
         model: built, one input, one output of shape (batch, classes).
-        grid: of its inputs; by default that of a ``GridNoise`` layer that reads them, else pixels 0
-            to 255.
+        grid: of its inputs; by default what the model says (a ``GridNoise`` layer or a quantizer
+            that reads them), else pixels 0 to 255.
         name: in reports; the model's own by default.
         batch: inputs at a time.
 
     Raises:
-        ValueError: a model without inputs of its own (subclassed), several inputs or outputs, or
-            fewer than two classes.
+        ValueError: a model without inputs of its own (subclassed), several inputs or outputs,
+            fewer than two classes, or one that ends in a softmax or sigmoid that cannot be left
+            out: attacks on probabilities find robustness that is not there.
     """
 
     def __init__(
@@ -53,6 +59,19 @@ class KerasTarget(DifferentiableTarget):
         self.model = _logits_model(model)
         self.batch = batch
         self._compile()
+        self._refuse_probabilities()
+
+    def _refuse_probabilities(self) -> None:
+        """See on random inputs whether a softmax is hidden where no layer tells."""
+        rng = np.random.default_rng(0)
+        x = rng.integers(self.grid.low, self.grid.high + 1, (_PROBES, *self.shape))
+        outputs = np.asarray(self._logits(x.astype(np.float32)), np.float64)
+        if outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() < _SUM_TOLERANCE:
+            raise ValueError(
+                f"{self.name} gives probabilities: a softmax that is hidden from the attack, which "
+                f"would report robustness that is not there. End the model in logits, or in a "
+                f"plain softmax layer, which is left out."
+            )
 
     def model_fn(self, x: Any) -> Any:
         """Logits of a float32 tensor [n, *shape] in LSB, for libraries that take a callable."""
@@ -64,6 +83,19 @@ class KerasTarget(DifferentiableTarget):
 
 
 def _own_grid(model: Any) -> PixelGrid:
+    """What the model says that it reads."""
+    from tflite_export.errors import ExportError
+    from tflite_export.lower import lower
+
+    try:
+        (grid,) = lower(model, exact=False).input_grids
+    except (ExportError, AttributeError):  # not for devices; noise on the input still says it
+        return _noise_grid(model)
+    low, high = grid.minimum - grid.zero_point, grid.maximum - grid.zero_point
+    return PixelGrid(low, high, grid.step)
+
+
+def _noise_grid(model: Any) -> PixelGrid:
     from qrobust.layers.input_noise import input_noise
 
     try:
@@ -75,8 +107,14 @@ def _own_grid(model: Any) -> PixelGrid:
 
 def _logits_model(model: Any) -> Any:
     from tflite_export.errors import ExportError
-    from tflite_export.parity import logits_model
+    from tflite_export.logits import logits_model
 
+    last = model.layers[-1] if model.layers else model
+    if getattr(getattr(last, "activation", None), "__name__", "") == "sigmoid":
+        raise ValueError(
+            f"{model.name} ends in a sigmoid ('{last.name}'), which saturates and hides gradients "
+            f"as a softmax does. End the model in logits."
+        )
     try:
         return logits_model(model)
     except ExportError:  # a subclassed model: what it gives is taken for logits

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.file.contract import check_one_input, contract_problem, static_shapes
 from qrobust.certify.file.metadata import read_metadata
 from qrobust.certify.smoothings.input_grid import InputGrid
 
@@ -42,6 +43,9 @@ class ModelFile:
         grid: of the input tensor.
         shape: of one input, without the batch.
         classes: length of the output.
+        one_row: whether it fixes its batch, so that rows run one at a time.
+        not_portable: why kernels may differ on it; empty for a file of the integer contract, whose
+            integers are the same on every one.
     """
 
     content: bytes
@@ -49,6 +53,8 @@ class ModelFile:
     grid: InputGrid
     shape: tuple[int, ...]
     classes: int
+    one_row: bool
+    not_portable: str
 
     @property
     def coordinates(self) -> int:
@@ -79,13 +85,16 @@ def load_model(model: Model) -> ModelFile:
 
     Raises:
         CertifyError: not a ``.tflite`` file, refused by the interpreter, several inputs or
-            outputs, float tensors, an output that is not ``(batch, classes)``.
+            outputs, float tensors, an output that is not ``(batch, classes)``, operators that let
+            rows work on each other or remember.
     """
     content = read_model(model)
     read_metadata(content, "")  # checks the identifier before the interpreter sees the file
-    interpreter = make_interpreter(content, batch=None)
+    one_row = check_one_input(content)
+    interpreter = make_interpreter(content, batch=None, kernels="builtin")
     with refusals():
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        _check_shapes(interpreter, content)
     if len(inputs) != 1 or len(outputs) != 1:
         raise CertifyError(
             f"a classifier has 1 input and 1 output, this file {len(inputs)} and {len(outputs)}"
@@ -112,7 +121,29 @@ def load_model(model: Model) -> ModelFile:
     classes = int(result["shape"][1])
     if classes < 2:
         raise CertifyError(f"a classifier has 2 classes or more, this file has {classes}")
-    return ModelFile(content, hashlib.sha256(content).hexdigest(), grid, shape, classes)
+    return ModelFile(
+        content,
+        hashlib.sha256(content).hexdigest(),
+        grid,
+        shape,
+        classes,
+        one_row,
+        contract_problem(content),
+    )
+
+
+def _check_shapes(interpreter: Interpreter, content: bytes) -> None:
+    """Shapes decided that rows do not mix: those that the file states have to be the true ones."""
+    found = {
+        int(detail["index"]): tuple(int(size) for size in detail["shape"])
+        for detail in interpreter.get_tensor_details()
+    }
+    for index, shape in static_shapes(content).items():
+        if found.get(index) != shape:
+            raise CertifyError(
+                f"tensor {index} of the file is said to be {list(shape)} and is "
+                f"{list(found.get(index, ()))}; export it again"
+            )
 
 
 def make_interpreter(content: bytes, *, batch: int | None, kernels: str = "xnnpack") -> Interpreter:

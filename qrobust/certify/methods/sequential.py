@@ -207,10 +207,10 @@ class Sequential:
             votes = votes + draws.votes(Purpose.BOUND, drawn, checkpoint.n - drawn)
             drawn = checkpoint.n
             if votes[candidate] >= checkpoint.accept:
-                return Outcome(candidate, self.radius_q16, votes, self.n0, CERTIFIED)
+                return Outcome(candidate, self.radius_q16, votes, pilot, CERTIFIED)
             if votes[candidate] <= checkpoint.give_up:
-                return Outcome(candidate, ABSTAIN, votes, self.n0, GAVE_UP)
-        return Outcome(candidate, ABSTAIN, votes, self.n0, UNDECIDED)
+                return Outcome(candidate, ABSTAIN, votes, pilot, GAVE_UP)
+        return Outcome(candidate, ABSTAIN, votes, pilot, UNDECIDED)
 
 
 class _Mixture:

@@ -7,15 +7,23 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.streams import Key
 from qrobust.certify.file.model_file import ModelFile, make_interpreter, refusals
+from qrobust.certify.file.row_alarm import check_rows
 from qrobust.certify.smoothings.smoothing import Smoothing
 
 DEFAULT_BATCH = 64
+
+#: So many inputs are randomized at once, of so many numbers at most: after each inference the
+#: sampler finds its tables and buffers gone from the core's cache, and pays for it once this way.
+_ROWS = 256
+_NUMBERS = 1 << 20
 
 
 def available_cores() -> int:
@@ -24,11 +32,13 @@ def available_cores() -> int:
 
 
 class _Worker:
-    """One interpreter with its sampler and buffers; used by one thread at a time."""
+    """One interpreter with its sampler and buffers; used by one thread at a time.
 
-    def __init__(
-        self, file: ModelFile, smoothing: Smoothing, *, seed: int, batch: int, kernels: str
-    ) -> None:
+    Attributes:
+        batches: how many it takes at a time.
+    """
+
+    def __init__(self, file: ModelFile, smoothing: Smoothing, *, batch: int, kernels: str) -> None:
         self._interpreter = make_interpreter(file.content, batch=batch, kernels=kernels)
         source = self._interpreter.get_input_details()[0]
         result = self._interpreter.get_output_details()[0]
@@ -38,29 +48,43 @@ class _Worker:
             )
         self._source, self._result = source["index"], result["index"]
         self._file = file
-        self._sampler = smoothing.sampler(seed)
-        self._inputs = np.zeros((batch, *file.shape), file.grid.dtype)
-        self._rows = self._inputs.reshape(batch, file.coordinates)
+        self._sampler = smoothing.sampler()
+        self.batches = max(1, min(_ROWS, _NUMBERS // file.coordinates) // batch)
+        self._inputs = np.zeros((self.batches, batch, *file.shape), file.grid.dtype)
+        self._rows = self._inputs.reshape(self.batches * batch, file.coordinates)
+        self._outputs = np.empty((self.batches, batch, file.classes), result["dtype"])
 
     def count(
-        self, tensor: NDArray[np.int16], image: int, purpose: int, start: int, count: int
+        self, tensor: NDArray[np.int16], key: Key, purpose: int, start: int, count: int
     ) -> NDArray[np.int64]:
         """Votes of samples ``start`` to ``start + count - 1``; rows past them are not counted."""
-        self._sampler.fill(tensor, self._rows[:count], image=image, purpose=purpose, start=start)
-        return np.bincount(self.run()[:count], minlength=self._file.classes).astype(np.int64)
+        self._sampler.fill(tensor, self._rows[:count], key=key, purpose=purpose, start=start)
+        labels = self.run(-(-count // len(self._inputs[0])))[:count]
+        return np.bincount(labels, minlength=self._file.classes).astype(np.int64)
 
-    def run(self) -> NDArray[np.intp]:
-        with refusals():
-            self._interpreter.set_tensor(self._source, self._inputs)
-            self._interpreter.invoke()
-            outputs = self._interpreter.get_tensor(self._result)
-        labels: NDArray[np.intp] = np.argmax(outputs, axis=1)  # ties go to the lowest index
+    def run(self, batches: int) -> NDArray[np.intp]:
+        """Labels of the first rows."""
+        for inputs, outputs in zip(self._inputs[:batches], self._outputs, strict=False):
+            outputs[:] = self.outputs(inputs)
+        found = self._outputs[:batches].reshape(-1, self._file.classes)
+        labels: NDArray[np.intp] = np.argmax(found, axis=1)  # ties go to the lowest index
         return labels
+
+    def outputs(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        with refusals():
+            self._interpreter.set_tensor(self._source, inputs)
+            self._interpreter.invoke()
+            outputs: NDArray[Any] = self._interpreter.get_tensor(self._result)
+        return outputs
+
+    def check_rows(self) -> None:
+        """Raise `CertifyError` if rows of a batch change each other's outputs."""
+        check_rows(self.outputs, self._inputs[0].shape, self._file.grid.dtype)
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
         """Label of the input without noise."""
-        self._rows[:] = tensor
-        return int(self.run()[0])
+        self._inputs[0].reshape(-1, self._file.coordinates)[:] = tensor
+        return int(self.run(1)[0])
 
 
 class VoteCounter:
@@ -72,7 +96,6 @@ class VoteCounter:
     Args:
         file: a checked model.
         smoothing: how inputs are randomized.
-        seed: of the random streams.
         threads: interpreters at work; all cores by default.
         batch_size: inputs per ``invoke``. A file whose graph fixes the batch runs one by one.
         kernels: kernel family of the interpreter.
@@ -83,7 +106,6 @@ class VoteCounter:
         file: ModelFile,
         smoothing: Smoothing,
         *,
-        seed: int = 0,
         threads: int | None = None,
         batch_size: int = DEFAULT_BATCH,
         kernels: str = "xnnpack",
@@ -97,30 +119,29 @@ class VoteCounter:
         self.threads = threads
         self.batch_size = batch_size
         try:
-            first = _Worker(file, smoothing, batch=batch_size, seed=seed, kernels=kernels)
+            first = _Worker(file, smoothing, batch=batch_size, kernels=kernels)
         except CertifyError:
             if batch_size == 1:
                 raise
             # Most likely a RESHAPE with a fixed batch; if not, this raises the same error.
             self.batch_size = 1
-            first = _Worker(file, smoothing, batch=1, seed=seed, kernels=kernels)
+            first = _Worker(file, smoothing, batch=1, kernels=kernels)
+        self._batches = first.batches
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._idle.put(first)
         for _ in range(threads - 1):
-            self._idle.put(
-                _Worker(file, smoothing, batch=self.batch_size, seed=seed, kernels=kernels)
-            )
+            self._idle.put(_Worker(file, smoothing, batch=self.batch_size, kernels=kernels))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="votes")
         self._closed = False
 
     def count(
-        self, tensor: NDArray[np.int16], *, image: int, purpose: int, start: int = 0, count: int
+        self, tensor: NDArray[np.int16], *, key: Key, purpose: int, start: int = 0, count: int
     ) -> NDArray[np.int64]:
         """Return the votes of samples ``start`` to ``start + count - 1``.
 
         Args:
             tensor: int16[coordinates], the clean input in tensor values.
-            image: image index.
+            key: of the image's random streams.
             purpose: which stream.
             start: index of the first sample.
             count: how many samples.
@@ -129,8 +150,11 @@ class VoteCounter:
             int64[classes], summing to ``count``.
         """
         end = start + count
+        # A share of the batches a thread, so that none waits for another one's.
+        batches = -(-count // (self.batch_size * self.threads))
+        step = self.batch_size * min(batches, self._batches)
         # The threads share one iterator, so memory stays the same whatever the count.
-        chunks = iter(range(start, end, self.batch_size))
+        chunks = iter(range(start, end, step))
         stop = Event()
 
         def drain() -> NDArray[np.int64]:
@@ -140,8 +164,8 @@ class VoteCounter:
                 for first in chunks:
                     if self._closed or stop.is_set():
                         raise CancelledError
-                    size = min(self.batch_size, end - first)
-                    votes += worker.count(tensor, image, purpose, first, size)
+                    size = min(step, end - first)
+                    votes += worker.count(tensor, key, purpose, first, size)
             finally:
                 self._idle.put(worker)
             return votes

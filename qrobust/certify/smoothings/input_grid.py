@@ -87,14 +87,24 @@ class InputGrid:
             int16[prod(shape)], every value within the tensor's dtype.
 
         Raises:
-            CertifyError: wrong shape or dtype, NaN or infinity, values off the grid.
+            CertifyError: wrong shape or dtype, NaN or infinity, values off the grid, or real values
+                in other units: pictures divided by 255 would become 0 and 1.
         """
         if x.shape != shape:
             raise CertifyError(f"{where} has shape {x.shape}; the model takes {shape}")
         if x.dtype.kind == "f":
             if not np.isfinite(x).all():
                 raise CertifyError(f"{where} holds NaN or infinity; clean the data first")
-            wide = np.floor(x.astype(np.float64) / self.scale + 0.5)
+            steps = x.astype(np.float64) / self.scale
+            if self.span > 31 and collapses(steps):
+                raise CertifyError(
+                    f"{where} holds {x.min():g} to {x.max():g}, {len(np.unique(x))} values that "
+                    f"fall onto one or two steps of the model's input grid, "
+                    f"[{self.low * self.scale:g}, {self.high * self.scale:g}] (1 LSB = "
+                    f"{self.scale:g}). Give grid integers, or real values on the model's own "
+                    f'scale; or export the model with input_grid="unit" if it reads 0 to 1'
+                )
+            wide = np.floor(steps + 0.5)
         elif x.dtype.kind in "iu":
             wide = x
         else:
@@ -108,3 +118,14 @@ class InputGrid:
                 "off it. Give grid integers, or real values on the model's own scale"
             )
         return (wide.astype(np.int16) + np.int16(self.zero_point)).ravel()
+
+
+def collapses(steps: NDArray[np.float64]) -> bool:
+    """Whether one input's real values, in steps of a fine grid, all fall onto one or two steps.
+
+    Whole steps are meant, however few; other values so small are in units of something else.
+    """
+    if not steps.size or np.abs(steps).max() > 2:
+        return False
+    whole = np.floor(steps + 0.5)
+    return bool((steps != whole).any() and len(np.unique(steps)) > len(np.unique(whole)))

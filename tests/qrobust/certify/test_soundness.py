@@ -13,7 +13,7 @@ from .tiny_models import linear, threshold_model
 @pytest.mark.parametrize("sigma", ["0.8", "5", "20"])
 def test_threshold_classifier(sigma):
     # g(x) = [x0 > t - 1/2] for the continuous shift: the exact radius is |x0 - t + 1/2|.
-    with Certifier(threshold_model(128), sigma=sigma, seed=3, threads=2) as certifier:
+    with Certifier(threshold_model(128), sigma=sigma, classes=2, seed=3, threads=2) as certifier:
         for index in range(60):
             distance = index - 30
             x = np.array([128 + distance, 0, 255, 7])
@@ -33,7 +33,7 @@ def test_linear_classifier():
     norms = np.linalg.norm(shifts, axis=1)
     model = linear([w, -w], bias=[-offset, offset])
     claimed = 0
-    with Certifier(model, sigma=3, seed=5, threads=2) as certifier:
+    with Certifier(model, sigma=3, classes=2, seed=5, threads=2) as certifier:
         for index, d in enumerate(product(range(-2, 3), repeat=3)):
             margin = int(w @ np.array(d))
             if margin == 0:

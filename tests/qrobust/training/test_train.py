@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from qrobust import architectures, cli, datasets, quantize
+from qrobust.certify import Settings
 from qrobust.training import defend
 from qrobust.training.batches import batches
 from qrobust.training.recipe import (
@@ -31,7 +32,7 @@ def recipe(**changes):
         "defence": Defence(sigma=30, jacobian=1e-4, consistency=2),
         "training": Training(epochs=2, batch_size=64),
         "quantization": Quantization(4, 4),
-        "certification": Certification(images=4, n=500, n0=20),
+        "certification": Certification(images=4, settings=Settings(n=500, n0=20)),
     }
     return Recipe(**{**parts, **changes})
 

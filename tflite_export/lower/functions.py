@@ -1,0 +1,24 @@
+"""Which activation functions are the plain ones, under whatever name a user got hold of them."""
+
+from typing import Any
+
+from tflite_export.lower.registry import layer_key
+
+_NAMESPACES = ("keras", "tensorflow")
+
+
+def function_name(activation: Any) -> str | None:
+    """Say "relu", "relu6", "softmax", "linear" ... of Keras and TensorFlow; None for all else."""
+    if activation is None:
+        return "linear"
+    package, _, name = layer_key(activation).partition(".")
+    if package not in _NAMESPACES or not hasattr(activation, "__name__"):
+        return None
+    return name.removesuffix("_v2")
+
+
+def is_softmax(layer: Any) -> bool:
+    """Whether a layer is a softmax, or ends in one."""
+    if type(layer).__name__ == "Softmax":
+        return True
+    return function_name(getattr(layer, "activation", None)) == "softmax"
