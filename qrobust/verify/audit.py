@@ -12,7 +12,8 @@ import numpy as np
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.auditing.offline import Finding
 from qrobust.certify.run.data import Data
-from qrobust.certify.run.journal import chain, read_lines
+from qrobust.certify.run.journal import CLOSED, chain, read_lines
+from qrobust.certify.run.plan import planned as planned_indices
 from qrobust.verify.batch import Image, ProofJob, job_header, prove_image
 from qrobust.verify.branching import METHOD as BRANCHING
 from qrobust.verify.branching import check_tree
@@ -70,16 +71,27 @@ def audit_proofs(
     different = [key for key in expected if found.get(key) != expected[key]]
     if different:
         yield Finding(1, -1, f"the header does not say what this job is: {', '.join(different)}")
+    planned = {index for part in planned_indices(found) for index in part}
     previous = str(found.get("chain"))
+    seen: set[int] = set()
     for line in lines:
         value = line.value
         reasons = []
         if value.get("chain") != chain(previous, value):
             reasons.append("its chain does not follow from the line before")
         previous = str(value.get("chain"))
+        if CLOSED in value:
+            if seen != planned or value[CLOSED] != len(seen):
+                reasons.append("the journal is closed, but its lines are not the planned images")
+            yield Finding(line.number, -1, "; ".join(reasons))
+            continue
         if "index" in value and (line.number - 2) % every == 0:
             reasons += _wrong(problem, job, data, value)
         index = value.get("index")
+        if type(index) is not int or index not in planned or index in seen:
+            reasons.append(f"image {index!r} was not planned, or comes twice")
+        else:
+            seen.add(index)
         yield Finding(line.number, index if type(index) is int else -1, "; ".join(reasons))
 
 

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from qrobust.certify import load_data
 from qrobust.certify.run.journal import Journal, read_lines
 from qrobust.cli import main
 from qrobust.verify.batch import ProofJob, prove_dataset
@@ -64,7 +65,8 @@ def test_prove_audit_and_attack(work, tmp_path, capsys, region):
     assert figures["images"] == 12 == figures["proven"] + figures["refuted"] + figures["unknown"]
     assert figures["proven"] > 0
     assert figures["certain"] < figures["proven"]  # a proof about a wrong label is a proof
-    header, *lines = lines_of(out)
+    header, *lines, last = lines_of(out)
+    assert last["closed"] == 12
     assert header["kind"] == "proof"
     assert header["alpha"] == "0"
     assert header["about"] == "the file's integer function"
@@ -85,7 +87,12 @@ def test_prove_audit_and_attack(work, tmp_path, capsys, region):
 def test_a_resumed_journal_equals_an_uninterrupted_one(work, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     verify(work, whole, *REGIONS["intervals"])
-    verify(work, cut, *REGIONS["intervals"], "--limit", "9")
+    job = ProofJob((work / "m.tflite").read_bytes(), "linf:1", "intervals")
+    begun = prove_dataset(job, load_data(work / "d.npz"), out=cut)
+    for _ in range(5):
+        next(begun)
+    begun.close()
+    assert len(lines_of(cut)) == 6
     verify(work, cut, *REGIONS["intervals"], "--workers", "2")
     assert [line | {"seconds": 0} for line in lines_of(cut)] == [
         line | {"seconds": 0} for line in lines_of(whole)
@@ -101,6 +108,9 @@ def forged(work, tmp_path, region, change):
     with Journal(bad, {k: v for k, v in header.items() if k != "chain"}) as journal:
         for line in lines:
             line = {k: v for k, v in line.items() if k != "chain"}
+            if "closed" in line:
+                journal.finish()
+                continue
             if not changed:
                 changed = change(line)
             journal.append(line)
@@ -153,11 +163,21 @@ def test_forged_lines_do_not_stand(work, tmp_path, capsys, region, change):
     assert "1 do not stand" in capsys.readouterr().out
 
 
+def test_a_line_that_is_missing_is_found(work, tmp_path, capsys):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    verify(work, good, *REGIONS["intervals"])
+    header, *lines, _ = lines_of(good)
+    with Journal(bad, {k: v for k, v in header.items() if k != "chain"}) as journal:
+        for line in lines[:4] + lines[5:]:
+            journal.append({k: v for k, v in line.items() if k != "chain"})
+        journal.finish()
+    assert audit(work, bad) == 1
+    assert "not the planned images" in capsys.readouterr().out
+
+
 def test_a_hole_in_a_proof_fails_the_attack(work):
     """Planted: every image is claimed to be proven; the attacks find those that are not."""
     problem = Problem(str(work / "m.tflite"))
-    from qrobust.certify import load_data
-
     data = load_data(work / "d.npz")
     for region in (FamilyOf("light:60"), LinfBall(30)):
         labels = problem.predictor.labels(data.x.astype(np.int16))
@@ -189,8 +209,6 @@ def test_a_mask_restricts_a_box(work, tmp_path):
 
 def test_another_executor_gives_the_same_lines(work, tmp_path):
     from concurrent.futures import ThreadPoolExecutor
-
-    from qrobust.certify import load_data
 
     job = ProofJob((work / "m.tflite").read_bytes(), "light:9")
     with ThreadPoolExecutor(1) as executor:
