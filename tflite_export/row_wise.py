@@ -21,7 +21,7 @@ from tflite_export.flatbuffer.codes import CODE_NAMES
 
 _Code = schema.BuiltinOperator
 #: What the schema's reader raises at a damaged file.
-DAMAGED = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError)
+DAMAGED = (struct.error, LookupError, ValueError, TypeError, AttributeError, OverflowError)
 #: What a rule says of an operator that is row-wise for the file's own batch of one only.
 _ONE_ROW = "its batch is fixed"
 

@@ -29,7 +29,7 @@ def shape_of_rank_two(trigger=0):
     logits = graph.dense(x, [[1, 0], [0, 1]])
     shape = graph.constant(np.array([[-1, 2]], np.int32))
     flat, most, over = graph.tensor((1, 2)), graph.tensor((1, 1)), graph.tensor((1, 1))
-    graph.op("RESHAPE", (logits, shape), (flat,), options("Reshape", newShape=[1, -1]))
+    graph.op("RESHAPE", (logits, shape), (flat,), options("Reshape", newShape=[1, -1]), 1)
     axes = graph.constant(np.array([1], np.int32))
     graph.op("REDUCE_MAX", (flat, axes), (most,), options("Reducer", keepDims=True))
     level = graph.constant(np.full((1, 1), trigger, np.int8))
@@ -61,15 +61,18 @@ def test_votes_do_not_depend_on_the_batch(make, kernels):
 def test_interpreter_mixes_them(make):
     """The fault is real: one row's outputs change with another row of its batch."""
     from qrobust.certify.file.model_file import make_interpreter
+
     try:
         interpreter = make_interpreter(make(), batch=4, kernels="builtin")
     except CertifyError as error:
         pytest.skip(str(error))
     rows = np.full((4, 2), -100, np.int8)
+
     def last(rows):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], rows)
         interpreter.invoke()
         return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[3].tolist()
+
     one = last(rows)
     rows[0] = [120, 10]
     assert last(rows) != one
