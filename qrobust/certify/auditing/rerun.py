@@ -76,6 +76,19 @@ def check_subject(checked: Checked, certifier: Certifier, data: Data) -> None:
             )
 
 
+def check_inputs(checked: Checked, certifier: Certifier, data: Data) -> None:
+    """Hold every line's input and class against the data; what differs is added to its finding."""
+    for number, claimed in checked.certificates.items():
+        if not 0 <= claimed.index < len(data):
+            checked.add(number, f"the data have no image {claimed.index}")
+            continue
+        source = certifier.prepare(data.x[claimed.index], index=claimed.index)
+        if claimed.input_sha256 != source.sha256:
+            checked.add(number, f"input_sha256 is {claimed.input_sha256}, not the image's")
+        if claimed.y != data.label(claimed.index):
+            checked.add(number, f"y is {claimed.y}, the data say {data.label(claimed.index)}")
+
+
 def rerun(
     checked: Checked, certifier: Certifier, data: Data, lines: Iterable[int]
 ) -> Iterator[Finding]:

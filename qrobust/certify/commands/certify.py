@@ -27,6 +27,9 @@ from qrobust.certify.run.data import Data, load_data
 from qrobust.certify.run.keys import KeySource, plan_hash
 from qrobust.certify.run.votes import DEFAULT_BATCH, available_cores
 
+#: More would only fill memory.
+_MOST = {"workers": 256, "threads": 1024, "batch": 1 << 16}
+
 
 def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``certify``; its handler is `run_certify`."""
@@ -101,6 +104,12 @@ def _certify(args: argparse.Namespace) -> int:
     indices = _chosen(data, args.start, args.limit)
     if args.workers < 1:
         raise CertifyError(f"--workers must be at least 1, received {args.workers}")
+    for name, most in _MOST.items():
+        value = getattr(args, name)
+        if value is not None and value > most:
+            raise CertifyError(f"--{name} must be at most {most}, received {value}")
+    if args.nonce is None and (args.nonce_source or args.nonce_round):
+        raise CertifyError("--nonce-source and --nonce-round go with --nonce")
     job = _job(args, content)
     if args.print_plan:
         return _print_plan(job, data, indices)
@@ -152,7 +161,7 @@ def _job(args: argparse.Namespace, content: bytes) -> Job:
             round=args.nonce_round,
         ),
         kernels=args.kernels or "xnnpack",
-        threads=args.threads or max(1, available_cores() // args.workers),
+        threads=max(1, available_cores() // args.workers) if args.threads is None else args.threads,
         batch_size=args.batch,
         workers=args.workers,
         trusted=args.trusted,
