@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     import argparse
     from pathlib import Path
 
-    from qrobust.certify import cli as certify
+    from qrobust.certify.commands import audit, certify, report
     from qrobust.commands import attack, export, inspect, parity, quickstart, train, verify
 
     parser = argparse.ArgumentParser(
@@ -89,11 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     certifying.set_defaults(run=certify.run_certify)
 
     reporting = commands.add_parser("report", help="plot and tabulate journals of certificates")
-    certify.add_report_arguments(reporting)
-    reporting.set_defaults(run=certify.run_report)
+    report.add_report_arguments(reporting)
+    reporting.set_defaults(run=report.run_report)
 
     auditing = commands.add_parser("audit", help="check certificates, with and without their model")
-    certify.add_audit_arguments(auditing)
+    audit.add_audit_arguments(auditing)
     auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
     auditing.set_defaults(run=verify.run_audit)
     return parser

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 from qrobust.quiet import quiet_imports
 
 HELP = "attack a .keras (white box) or a .tflite (black box) and report what is left of it"

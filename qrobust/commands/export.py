@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 HELP = "write a fully integer .tflite from a quantized .keras"
 

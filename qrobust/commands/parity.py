@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 HELP = "count the integers that differ between Keras, the file and every runtime"
 _DIFFERS = 1

@@ -1,6 +1,7 @@
 """One phase of a training: a model, its losses, and a ``fit`` that can be taken up again."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def fit(
 
 def wrapped(model: Any, defence: Defence) -> Any:
     """The model inside the wrapper that the defence asks for, if any."""
-    wrappers = {
+    wrappers: dict[str, Callable[[Any], Any]] = {
         "consistency": lambda weight: Consistency(model, weight),
         "smooth_adversarial": lambda epsilon: SmoothAdversarial(
             model, epsilon, norm=defence.attack_norm

@@ -109,6 +109,8 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _check_number(name: str, value: float, shown: str) -> None:
+    low: float
+    high: float
     if name.startswith("network.options"):
         low, high = OPTION_BOUNDS
         low += name.rpartition(".")[2] in COUNTS

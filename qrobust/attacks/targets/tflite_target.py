@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.ground.pixel_grid import PixelGrid
-from qrobust.attacks.ground.target import Floats
+from qrobust.attacks.ground.target import Floats, described
 from qrobust.certify.file.model_file import Model, load_model
 from qrobust.certify.file.runner import Run, Runners
 from qrobust.certify.run.votes import available_cores
@@ -54,6 +54,9 @@ class TFLiteTarget:
         for run in self._runners.runs:
             self._idle.put(run)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="queries")
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def logits(self, x: NDArray[Any]) -> Floats:
         """float32[n, classes] of ``x``, integers [n, *shape] in LSB; the file sees nothing else."""

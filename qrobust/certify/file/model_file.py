@@ -50,6 +50,12 @@ class DamagedFileError(CertifyError):
     """A file that ends, hangs or exhausts the process that runs it."""
 
 
+_Shapes: TypeAlias = dict[int, tuple[int, ...]]
+
+#: A batch at which shapes are looked at again; any but the file's own would do.
+_LARGER = 3
+
+
 @dataclass(frozen=True)
 class ModelFile:
     """A checked classifier file.
@@ -129,8 +135,8 @@ def load_model(model: Model, *, trusted: bool = False) -> ModelFile:
     else:
         with sandboxed(), closing(Child(serve_description, (content,))) as child:
             details = json.loads(bytes(child.call(None)))
-    (inputs, outputs), shapes = _described(details)
-    _check_shapes(shapes, content)
+    (inputs, outputs), shapes, larger = _described(details)
+    _check_shapes(shapes, larger, content, one_row=one_row)
     if len(inputs) != 1 or len(outputs) != 1:
         raise CertifyError(
             f"a classifier has 1 input and 1 output, this file {len(inputs)} and {len(outputs)}"
@@ -177,14 +183,25 @@ def load_model(model: Model, *, trusted: bool = False) -> ModelFile:
     )
 
 
-def _check_shapes(found: dict[int, tuple[int, ...]], content: bytes) -> None:
-    """Shapes decided that rows do not mix: those that the file states have to be the true ones."""
+def _check_shapes(found: _Shapes, larger: _Shapes, content: bytes, *, one_row: bool) -> None:
+    """Shapes decided that rows do not mix: those that the file states have to be the true ones.
+
+    Args:
+        found: of the interpreter's tensors, at the file's own batch.
+        larger: the same at a batch of `_LARGER`; every one has to have the batch in front.
+        content: the file.
+        one_row: whether the file is cleared for a batch of one only.
+    """
     for index, shape in static_shapes(content).items():
-        if found.get(index) != shape:
-            raise CertifyError(
-                f"tensor {index} of the file is said to be {list(shape)} and is "
-                f"{list(found.get(index, ()))}; export it again"
-            )
+        truly = [(found.get(index), shape)]
+        if not one_row:
+            truly.append((larger.get(index), (_LARGER, *shape[1:])))
+        for true, said in truly:
+            if true != said:
+                raise CertifyError(
+                    f"tensor {index} of the file should be {list(said)} and is "
+                    f"{list(true or ())}; export it again"
+                )
 
 
 @dataclass(frozen=True)
@@ -198,7 +215,7 @@ class _TensorDetails:
     zero_points: tuple[int, ...]
 
 
-def _described(details: Any) -> tuple[list[list[_TensorDetails]], dict[int, tuple[int, ...]]]:
+def _described(details: Any) -> tuple[list[list[_TensorDetails]], _Shapes, _Shapes]:
     """Check what came out of another process; `CertifyError` where it makes no sense."""
     try:
         sides = [
@@ -214,8 +231,11 @@ def _described(details: Any) -> tuple[list[list[_TensorDetails]], dict[int, tupl
             ]
             for tensors in (details["inputs"], details["outputs"])
         ]
-        shapes = {int(index): tuple(map(int, shape)) for index, shape in details["shapes"]}
-        return sides, shapes
+        shapes, larger = (
+            {int(index): tuple(map(int, shape)) for index, shape in details[name]}
+            for name in ("shapes", "larger")
+        )
+        return sides, shapes, larger
     except (KeyError, TypeError, ValueError, OverflowError):
         raise DamagedFileError(
             "the interpreter says nothing sensible of the .tflite file"
@@ -232,10 +252,11 @@ def describe(content: bytes) -> str:
     interpreter = make_interpreter(content, batch=None, kernels="builtin")
     with refusals():
         sides = (interpreter.get_input_details(), interpreter.get_output_details())
-        shapes = [
-            (int(detail["index"]), [int(size) for size in detail["shape"]])
-            for detail in interpreter.get_tensor_details()
-        ]
+        shapes = _shapes_of(interpreter)
+    try:
+        larger = _shapes_of(make_interpreter(content, batch=_LARGER, kernels="builtin"))
+    except CertifyError:
+        larger = []  # a file that fixes its batch
     texts = [
         [
             (
@@ -250,7 +271,14 @@ def describe(content: bytes) -> str:
         ]
         for side in sides
     ]
-    return json.dumps({"inputs": texts[0], "outputs": texts[1], "shapes": shapes})
+    return json.dumps({"inputs": texts[0], "outputs": texts[1], "shapes": shapes, "larger": larger})
+
+
+def _shapes_of(interpreter: Interpreter) -> list[tuple[int, list[int]]]:
+    return [
+        (int(detail["index"]), [int(size) for size in detail["shape"]])
+        for detail in interpreter.get_tensor_details()
+    ]
 
 
 def make_interpreter(content: bytes, *, batch: int | None, kernels: str = "xnnpack") -> Interpreter:

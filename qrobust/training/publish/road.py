@@ -125,7 +125,7 @@ def run_recipe(
 
 
 def _load(recipe: Recipe, path: Path, data: str | None) -> Trained:
-    from qrobust.commands.keras_file import load_keras
+    from qrobust.load_keras import load_keras
 
     model, dataset = load_keras(path), load_data(recipe, data)
     return Trained(model, dataset, right_answers(model, dataset.test))
