@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tflite_export.atomic import replacing
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.run.data import Data
 from qrobust.verify.domain import Picture
 from qrobust.verify.problem import Problem
 from qrobust.verify.proof_line import ProofLine
+from tflite_export.atomic import replacing
 
 FILE = "boundary_pairs.npz"
 
@@ -104,7 +104,7 @@ def write_pairs(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as beside:
-        np.savez_compressed(beside, x=x, y=y, index=np.repeat(indices, 2))
+            np.savez_compressed(beside, x=x, y=y, index=np.repeat(indices, 2))
     except OSError as error:
         raise CertifyError(f"cannot write {path}: {error.strerror}") from None
     return path, len(pairs)
