@@ -15,7 +15,7 @@ from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.graph import Linear
 from tflite_export.passes.tie_free import is_tie_free
 from tflite_export.read import WIDENED, Reader, read_graph
-from tflite_export.row_wise import read_model
+from tflite_export.row_wise import DAMAGED, read_model
 
 #: Options that say the same in another way: a shape stands in a constant as well.
 _REDUNDANT = frozenset({"newShape"})
@@ -36,6 +36,8 @@ def contract_problem(tflite: bytes) -> str:
         given, expected = _meaning(tflite), _meaning(again, ours=True)
     except ExportError as error:
         return str(error)
+    except DAMAGED as error:  # in a part that the reader overlooks
+        return f"A damaged .tflite file: {error}"
     for ours, theirs in zip(expected, given, strict=False):
         if ours != theirs:
             return f"'{theirs[0]}' is not as the contract writes it."
