@@ -14,6 +14,7 @@ from qrobust.certify.run.data import Data
 from qrobust.verify.domain import Picture
 from qrobust.verify.problem import Problem
 from qrobust.verify.proof_line import ProofLine
+from tflite_export.atomic import replacing
 
 FILE = "boundary_pairs.npz"
 
@@ -102,7 +103,8 @@ def write_pairs(
     path = Path(folder) / FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, x=x, y=y, index=np.repeat(indices, 2))
+        with replacing(path) as beside:
+            np.savez_compressed(beside, x=x, y=y, index=np.repeat(indices, 2))
     except OSError as error:
         raise CertifyError(f"cannot write {path}: {error.strerror}") from None
     return path, len(pairs)

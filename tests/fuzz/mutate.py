@@ -2,6 +2,7 @@
 
 import json
 import re
+from copy import deepcopy
 
 #: Values that broke readers before, here or elsewhere.
 NASTY = (
@@ -70,7 +71,7 @@ def damaged_json(value, rng):
         key = rng.choice(keys)
         match rng.randrange(6):
             case 0 | 1 | 2:
-                holder[key] = rng.choice(NASTY)
+                holder[key] = deepcopy(rng.choice(NASTY))
             case 3:
                 del holder[key]
             case 4:
@@ -79,9 +80,10 @@ def damaged_json(value, rng):
                 if others:
                     holder[key] = json.loads(json.dumps(other[rng.choice(others)]))
             case 5 if isinstance(holder, dict):
-                holder[rng.choice(("extra", "chain", "version", ""))] = rng.choice(NASTY)
+                name = rng.choice(("extra", "chain", "version", ""))
+                holder[name] = deepcopy(rng.choice(NASTY))
             case 5:
-                holder.append(rng.choice(NASTY))
+                holder.append(deepcopy(rng.choice(NASTY)))
     return value
 
 

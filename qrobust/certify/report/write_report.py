@@ -119,7 +119,7 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
             f"{markdown(settings['method'])} | {markdown(settings['alpha'])} |"
         )
     for name, summary in summaries.items():
-        lines += ["", f"{name}: {' '.join(summary.statements)}"]
+        lines += ["", f"{markdown(name)}: {' '.join(summary.statements)}"]
     return "\n".join(lines) + "\n"
 
 

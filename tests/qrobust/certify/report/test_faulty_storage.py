@@ -5,7 +5,7 @@ import os
 import pytest
 from faults import Fault, Storage
 
-from qrobust.certify import Job, SmoothingSpec, attach_spec, certify_dataset, write_report
+from qrobust.certify import Job, Settings, SmoothingSpec, attach_spec, certify_dataset, write_report
 from qrobust.certify.c99 import write as write_tables
 from qrobust.certify.report import write_report as report
 from qrobust.certify.report.tsv import write_tsv
@@ -16,7 +16,7 @@ OLD = b"old"
 
 @pytest.fixture(scope="module")
 def certificates(classifier, data, tmp_path_factory):
-    job = Job(model=classifier, sigma="30", n0=10, n=100, threads=1)
+    job = Job(classifier, Settings(n0=10, n=100), sigma="30", classes=3, threads=1)
     out = tmp_path_factory.mktemp("journal") / "c.jsonl"
     return list(certify_dataset(job, data, out=out, allow_constant=True))
 
