@@ -60,10 +60,9 @@ def run(args: argparse.Namespace) -> int:
     """Prove; an unfinished proof is unknown, never robust."""
     from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
-    from qrobust.certify.file.probe import probe
-    from qrobust.certify.run.parallel import processes
     from qrobust.verify.batch import ProofJob, prove_dataset
     from qrobust.verify.figures import figures
+    from qrobust.verify.pool import processes
     from qrobust.verify.problem import Problem
 
     content = read_model(args.model)
@@ -74,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, received {getattr(args, name)}")
     end = len(data) if args.limit is None else min(len(data), args.start + args.limit)
-    probe(content)  # a damaged file may crash an interpreter: try it in another process first
     job = ProofJob(
         model=content,
         region=_region(args),
@@ -144,13 +142,13 @@ def is_proof_journal(path: Any) -> bool:
 
 def run_audit(args: argparse.Namespace) -> int:
     """Check a journal of proofs, or hand on to the audit of votes."""
-    from qrobust.certify import cli, load_data
+    from qrobust.certify import load_data
+    from qrobust.certify.commands.audit import run_audit_command
     from qrobust.certify.file.model_file import read_model
-    from qrobust.certify.file.probe import probe
     from qrobust.certify.run.journal import read_lines
 
     if not is_proof_journal(args.journal):
-        return cli.run_audit_command(args)
+        return run_audit_command(args)
     total = sum("index" in line.value for line in read_lines(args.journal, chained=False))
     if args.offline:
         print(f"{total} proofs: not checkable without the model")
@@ -166,7 +164,6 @@ def run_audit(args: argparse.Namespace) -> int:
     from qrobust.verify.audit import audit_proofs
 
     content = read_model(args.model)
-    probe(content)
     findings = audit_proofs(
         args.journal, content, load_data(args.data), mask=_mask(args.mask), every=args.every
     )
@@ -187,26 +184,26 @@ def run_cross_examination(args: argparse.Namespace) -> int:
 
     from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
-    from qrobust.certify.file.probe import probe
     from qrobust.verify.batch import ProofJob
     from qrobust.verify.cross_examine import cross_examine
 
     content = read_model(args.model)
     data = load_data(args.data)
-    probe(content)
     header, lines = _read(args.certificates, content, "xnnpack")
     if header["data_sha256"] != data.sha256:
         raise ValueError(f"'{args.certificates}' is about other data than '{args.data}'.")
     if header.get("mask_sha256") is not None:
         raise ValueError("proofs with a mask are audited with --mask, not attacked")
     from qrobust.verify.problem import Problem
+    from tflite_export.atomic import write_text
 
     problem = Problem(content, kernels=header["kernels"])
     region, _, _ = ProofJob(content, header["region"], header["method"]).chosen(problem)
     end = len(data) if args.images is None else args.images
     chosen = [line for line in lines if line.index < end]
     found = cross_examine(problem, region, data, chosen, seed=args.seed)
-    args.out.write_text(json.dumps({"region": header["region"], **asdict(found)}, indent=1) + "\n")
+    report = {"region": header["region"], **asdict(found)}
+    write_text(args.out, json.dumps(report, indent=1) + "\n")
     for defect in found.defects:
         print(defect)
     print(
