@@ -150,9 +150,17 @@ def run_audit(args: argparse.Namespace) -> int:
     if not is_proof_journal(args.journal):
         return run_audit_command(args)
     total = sum("index" in line.value for line in read_lines(args.journal, chained=False))
-    if getattr(args, "offline", False):
+    if args.offline:
         print(f"{total} proofs: not checkable without the model")
         return 0
+    if args.model is None or args.data is None:
+        raise ValueError("proofs are checked with their model and data: audit PROOFS MODEL DATA")
+    for option in ("sample", "fresh_seed", "independent", "plan_hash"):
+        if getattr(args, option) is not None:
+            raise ValueError(
+                f"--{option.replace('_', '-')} is about votes; proofs are proven again, "
+                "all of them or one in --every K"
+            )
     from qrobust.verify.audit import audit_proofs
 
     content = read_model(args.model)

@@ -175,6 +175,17 @@ def test_a_line_that_is_missing_is_found(work, tmp_path, capsys):
     assert "not the planned images" in capsys.readouterr().out
 
 
+def test_an_audit_without_the_model_says_so(work, tmp_path, capsys):
+    out = tmp_path / "p"
+    verify(work, out, "--family", "light:2", "--limit", "3")
+    capsys.readouterr()
+    assert qrobust("audit", out, "--offline") == 0
+    assert "3 proofs: not checkable without the model" in capsys.readouterr().out
+    assert qrobust("audit", out) == 2
+    assert audit(work, out, "--sample", "2") == 2
+    assert "about votes" in capsys.readouterr().err
+
+
 def test_a_hole_in_a_proof_fails_the_attack(work):
     """Planted: every image is claimed to be proven; the attacks find those that are not."""
     problem = Problem(str(work / "m.tflite"))
