@@ -39,7 +39,7 @@ from gpu.tasks import Task
 
 from qrobust.architectures import resnet20
 from qrobust.quantization.quantize import quantize
-from qrobust.training.defend import defend
+from qrobust.training.apply_defence import defend
 
 GAUSSIAN = Task("gaussian", sigma=63.75, weight=12.0, entropy=0.5)
 SPLITS = Task("splits", weight=3.0, entropy=0.5, splits=(1024, 1792, 2560, 3328))

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from qrobust import architectures, quantize
 from qrobust.layers import Consistency, JacobianRegularized
-from qrobust.training.defend import defend
+from qrobust.training.apply_defence import defend
 
 SHAPE, CLASSES = (32, 32, 3), 10
 SIGMA = 64

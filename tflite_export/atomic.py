@@ -65,9 +65,11 @@ def replacing(path: Name) -> Iterator[Path]:
         yield beside
         _flush(beside, os.O_RDWR)
         os.replace(beside, place)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(beside)
+        if isinstance(error, OSError) and error.filename == os.fspath(beside):
+            error.filename = os.fspath(path)  # nobody knows the other name
         raise
     _flush(place.parent, os.O_RDONLY)
 

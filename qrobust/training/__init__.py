@@ -1,16 +1,17 @@
 """Training from recipes: everything needed to train a reference model again.
 
-Public names load when first used: a recipe is read and refused without Keras.
+Public names load when first used: a recipe is read and refused without Keras. None of them may be
+the name of a module here: once imported, the module would stand in its place.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qrobust.training.defend import defend
+    from qrobust.training.apply_defence import defend
     from qrobust.training.recipe import Recipe, read_recipe
 
-_HOMES = {"Recipe": "recipe", "defend": "defend", "read_recipe": "recipe"}
+_HOMES = {"Recipe": "recipe", "defend": "apply_defence", "read_recipe": "recipe"}
 __all__ = ["Recipe", "defend", "read_recipe"]
 
 

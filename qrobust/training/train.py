@@ -13,7 +13,7 @@ from qrobust.layers import JacobianRegularized
 from qrobust.layers.input_noise import input_noise
 from qrobust.quantization.quantize import quantize
 from qrobust.quantization.set_bits import current_bits, set_bits
-from qrobust.training.defend import defend
+from qrobust.training.apply_defence import defend
 from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save

@@ -1,7 +1,9 @@
 """What imports load: a device has no TensorFlow, and nobody waits for what was not asked."""
 
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +43,14 @@ def test_public_names_load_when_used():
         _ = qrobust.nothing
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tflite_export.nothing
+
+
+@pytest.mark.parametrize(
+    "package", ["qrobust", "qrobust.certify", "qrobust.training", "tflite_export"]
+)
+def test_no_lazy_name_is_a_modules(package):
+    """Once imported, the module would stand in the name's place."""
+    module = importlib.import_module(package)
+    folder = Path(module.__file__).parent
+    inside = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not inside & set(module._HOMES)

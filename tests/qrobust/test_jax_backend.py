@@ -17,7 +17,7 @@ import numpy as np
 from qrobust import quantize
 from qrobust.architectures import digits_cnn
 from qrobust.layers import BatchNormalization, Consistency
-from qrobust.training.defend import defend
+from qrobust.training.apply_defence import defend
 
 assert keras.backend.backend() == "jax"
 keras.utils.set_random_seed(0)

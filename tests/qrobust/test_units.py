@@ -11,7 +11,7 @@ from qrobust import quantize
 from qrobust.layers import JacobianRegularized
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 from qrobust.quantization.units import find_units
-from qrobust.training.defend import defend
+from qrobust.training.apply_defence import defend
 from tflite_export import check_parity, export
 
 L = keras.layers

@@ -83,7 +83,7 @@ def test_a_false_certificate_is_printed_as_broken(data, certificates, tmp_path, 
     """Its chain is whole: whoever wrote it lied from the start."""
     header, *lines = (line.value for line in read_lines(certificates))
     with Journal(tmp_path / "false.jsonl", header) as journal:
-        for line in lines:
+        for line in lines[:-1]:
             journal.append(line | {"radius_q16": 600 << 16})
     assert attack_certificates(data, tmp_path / "false.jsonl", tmp_path / "report.json") == 1
     assert "broken certificate: image" in capsys.readouterr().out

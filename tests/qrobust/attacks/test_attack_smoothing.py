@@ -57,12 +57,12 @@ def file(model):
 
 @pytest.fixture(scope="module")
 def certificates(file, images):
-    with Certifier(file, sigma=SIGMA, seed=0) as certifier:
+    with Certifier(file, sigma=SIGMA, classes=3, seed=0) as certifier:
         return [certifier.certify(x, n=1000, index=i) for i, x in enumerate(images)]
 
 
 def attack(file, model, images, certificates, **options):
-    with Certifier(file, sigma=SIGMA, seed=7) as certifier:
+    with Certifier(file, sigma=SIGMA, classes=3, seed=7) as certifier:
         return attack_certificates(
             certifier, KerasTarget(model), images, certificates, steps=8, n=2000, **options
         )
@@ -86,7 +86,7 @@ def test_false_certificates_are_found(file, model, images, certificates):
 
 
 def test_verdicts_need_fresh_samples(file, model, images, certificates):
-    with Certifier(file, sigma=SIGMA, seed=0) as certifier:
+    with Certifier(file, sigma=SIGMA, classes=3, seed=0) as certifier:
         with pytest.raises(ValueError, match="another seed"):
             attack_certificates(certifier, KerasTarget(model), images, certificates)
 
@@ -128,12 +128,12 @@ def test_tight_false_certificates_are_found():
     assert len(chosen) == 3
     np.testing.assert_array_equal(target.logits(x[chosen]).argmax(axis=1), sums[chosen] < 0)
     content = export(model).tflite
-    with Certifier(content, sigma=10, seed=0) as certifier:
+    with Certifier(content, sigma=10, classes=2, seed=0) as certifier:
         true = [certifier.certify(x[i], n=1000, index=int(i)) for i in chosen]
     assert all(not c.abstained and c.radius <= distance[c.index] + 1 for c in true)
     for factor, breaks in ((1.3, True), (0.7, False)):
         planted = [replace(c, radius_q16=int(factor * distance[c.index] * 2**16)) for c in true]
-        with Certifier(content, sigma=10, seed=7) as certifier:
+        with Certifier(content, sigma=10, classes=2, seed=7) as certifier:
             attacked, broken = attack_certificates(
                 certifier, target, x, planted, steps=10, n=4000, draws=32
             )

@@ -188,7 +188,7 @@ def test_the_smallest_shift_is_needed(monkeypatch):
     with pytest.raises(ExportError, match="y: multiplies its accumulator by 2\\^8"):
         to_flatbuffer(graph)
     monkeypatch.setattr(operators, "_SMALLEST_SHIFT", -8)
-    with pytest.raises(RuntimeError, match="failed to prepare"):
+    with pytest.raises(ExportError, match="LiteRT XNNPACK refuses .*failed to prepare"):
         differences(graph, ramp(graph))
 
 
