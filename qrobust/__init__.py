@@ -19,7 +19,11 @@ _PACKAGES = (
     "quantizers",
     "training",
 )
-_HOMES = {"quantize": "qrobust.quantization"}
+_HOMES = {
+    "adopt": "qrobust.quantization",
+    "load_legacy": "qrobust.quantization",
+    "quantize": "qrobust.quantization",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qrobust.layers.grid_noise import GridNoise
+from qrobust.quantization.adopted_layers import adopted_activation
 from tflite_export.grid import Grid
 from tflite_export.input_grids import input_grid_named, misfit, remedy
 from tflite_export.inputs import model_inputs
@@ -64,13 +65,15 @@ def _check(name: str, values: npt.NDArray[Any], grid: Grid | None) -> None:
 
 
 def _said(model: Any, tensor: Any) -> Grid | None:
-    """The grid of a noise layer that reads an input, in nested and wrapped models, too."""
+    """The grid of a noise layer or quantizer on an input, in nested and wrapped models, too."""
     for node in nodes(model):
         layer = node.operation
         if not any(t is tensor for t in node.input_tensors):
             continue
         if isinstance(layer, GridNoise):
             return layer.grid()
+        if type(layer).__name__ == "QActivation":
+            return adopted_activation(layer.activation, layer.name)[0].grid()
         while not is_model(layer) and hasattr(layer, "layer"):
             layer = layer.layer
         if is_model(layer) and len(functional(layer).inputs) == 1:

@@ -40,7 +40,7 @@ def _check_layer(layer: Any, node: Any) -> None:
     if type(layer).__module__.startswith("qkeras"):
         raise ValueError(
             f"Layer '{layer.name}' ({kind}) is quantized already. Export the model as it is, or "
-            f"make a model of stock QKeras layers exact with tflite_export.adopt(model)."
+            f"make a model of stock QKeras layers exact with qrobust.adopt(model)."
         )
     if getattr(layer, "data_format", None) == "channels_first" and kind not in _VANISHING:
         raise ValueError(

@@ -83,22 +83,13 @@ def _cropping(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
 
 @lowers("keras.RandomCrop")
 def _random_crop(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    """In inference, a crop of the middle."""
-    height, width, channels = inputs[0].shape
-    rest = (height - layer.height, width - layer.width)
-    if min(rest) < 0:
-        raise ExportError(
-            f"Layer '{layer.name}': RandomCrop to {layer.height} x {layer.width} enlarges pictures "
-            f"of {height} x {width} in inference. Give it pictures that are large enough."
-        )
-    if rest == (0, 0):
+    height, width, _ = inputs[0].shape
+    if (height, width) == (layer.height, layer.width):
         return inputs[0]
-    crops = ((rest[0] // 2, rest[0] - rest[0] // 2), (rest[1] // 2, rest[1] - rest[1] // 2), (0, 0))
-    return builder.move(
-        inputs[0],
-        name=layer.name,
-        shape=(layer.height, layer.width, channels),
-        operator=lambda source, output: Crop(inputs=(source,), output=output, crops=crops),
+    raise ExportError(
+        f"Layer '{layer.name}': RandomCrop from {height} x {width} to {layer.height} x "
+        f"{layer.width} does one thing in training and another in inference. Crop the data, or use "
+        f"Cropping2D."
     )
 
 
