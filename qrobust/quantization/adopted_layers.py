@@ -174,9 +174,7 @@ def folded_with(layer: Any, norm: Any, fill: list[Callable[[], None]]) -> Any:
     known.pop("groups", None)
     folded = kind(
         **{k: v for k, v in known.items() if k not in ("lora_rank", "quantization_config")},
-        kernel_quantizer=PowerOfTwoWeights(
-            _BITS, "least_squares", (-2, -1) if depthwise else (-1,)
-        ),
+        kernel_quantizer=PowerOfTwoWeights(_BITS, "least_squares", axes),
         bias_quantizer=FixedPoint(),
         momentum=norm.momentum,
         epsilon=norm.epsilon,

@@ -68,7 +68,8 @@ def check_not_random(layer: Any, name: str, quantizer: Any, value: Any) -> None:
 
 def _differs(quantizer: Any, value: Any) -> bool:
     first = np.asarray(quantizer(value))
-    return any(not np.array_equal(first, np.asarray(quantizer(value))) for _ in range(_DRAWS))
+    others = (np.asarray(quantizer(value)) for _ in range(_DRAWS))
+    return any(not np.array_equal(first, other, equal_nan=True) for other in others)
 
 
 def rounding_problem(quantizer: Any, grid: Grid) -> str | None:

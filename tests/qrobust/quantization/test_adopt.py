@@ -38,7 +38,7 @@ def tagger(b=6, *middle):
         ]
     )
     # The asymmetric minimum of quantized_bits, in one weight.
-    kernel = np.array(model.get_layer("fc1").kernel)
+    kernel = model.get_layer("fc1").kernel.numpy()
     kernel[3, 4] = -2.0
     model.get_layer("fc1").kernel.assign(kernel)
     return model
