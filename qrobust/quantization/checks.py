@@ -18,7 +18,7 @@ def check_float_model(model: Any) -> None:
 
     Raises:
         ValueError: open shapes, channels first, other types than float32, weights that are no
-            finite numbers, randomness in inference, a model that is quantized already.
+            finite numbers, a model that is quantized already.
     """
     for tensor in functional(model).inputs:
         if None in tensor.shape[1:]:
@@ -32,10 +32,10 @@ def check_float_model(model: Any) -> None:
         if is_model(inside):
             check_float_model(inside)
             continue
-        _check_layer(layer if isinstance(layer, WRAPPERS) is False else layer.layer, node)
+        _check_layer(layer if isinstance(layer, WRAPPERS) is False else layer.layer)
 
 
-def _check_layer(layer: Any, node: Any) -> None:
+def _check_layer(layer: Any) -> None:
     kind = type(layer).__name__
     if type(layer).__module__.startswith("qkeras"):
         raise ValueError(
@@ -59,11 +59,6 @@ def _check_layer(layer: Any, node: Any) -> None:
                 f"Layer '{layer.name}' ({kind}): its {weight.name} holds NaN or infinity, no "
                 f"finite numbers. Train it again from finite weights."
             )
-    if node.arguments.kwargs.get("training") is True:
-        raise ValueError(
-            f"Layer '{layer.name}' ({kind}) is called with training=True, so that it is random, or "
-            f"depends on the batch, in inference. Leave training out of the call."
-        )
 
 
 def check_exports(twin: Any) -> None:

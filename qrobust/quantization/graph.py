@@ -66,13 +66,8 @@ class FloatGraph:
             reader = self.only_reader(node.output_tensors[0])
             found.add(reader.operation if reader is not None else None)
         (norm,) = found if len(found) == 1 else (None,)
-        normalizes = isinstance(norm, _L.BatchNormalization) and not calls_in_training(self, norm)
+        normalizes = isinstance(norm, _L.BatchNormalization)
         return norm if normalizes and last_axis(norm, node.output_tensors[0]) else None
-
-
-def calls_in_training(graph: FloatGraph, layer: Any) -> bool:
-    """Whether a layer is called with ``training=True``, and so behaves that way in inference."""
-    return any(node.arguments.kwargs.get("training") is True for node in graph.uses(layer))
 
 
 def last_axis(norm: Any, tensor: Any) -> bool:

@@ -26,7 +26,6 @@ from qrobust.quantization.affine import (
 from qrobust.quantization.graph import (
     WRAPPERS,
     FloatGraph,
-    calls_in_training,
     inner_layer,
     inner_model,
     is_nested,
@@ -97,11 +96,6 @@ class _Rewriting:
             return
         if isinstance(layer, _L.Rescaling) and is_grid_scaling(layer):
             return
-        if calls_in_training(self.graph, layer):
-            raise ValueError(
-                f"Layer '{layer.name}' is called with training=True: it normalizes by the batch at "
-                f"hand, in inference, too, which no fixed function does. Leave training out."
-            )
         if isinstance(layer, _L.BatchNormalization):
             if not last_axis(layer, source):
                 raise ValueError(
@@ -400,8 +394,8 @@ def _arguments(node: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _kept(node: Any) -> dict[str, Any]:
-    """The keyword arguments of a call."""
-    return {k: v for k, v in node.arguments.kwargs.items() if v is not None}
+    """The keyword arguments of a call; what runs the model says whether it trains."""
+    return {k: v for k, v in node.arguments.kwargs.items() if v is not None and k != "training"}
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -57,13 +57,6 @@ def test_axes_are_refused_by_name():
 
 
 def test_randomness_in_inference_is_refused():
-    inputs = keras.Input((6,))
-    drops = L.Dropout(0.5, name="drops")(inputs, training=True)
-    model = keras.Model(inputs, qkeras.QDense(3, **WIDE)(drops))
-    with pytest.raises(ExportError, match="'drops'.*random"):
-        export(model)
-    with pytest.raises(ValueError, match="'drops'.*random"):
-        qrobust.quantize(keras.Model(inputs, L.Dense(3)(drops)))
     rounding = qkeras.quantized_bits(4, 0, 1, alpha=1, use_stochastic_rounding=True)
     drawn = qkeras.QDense(3, name="draws", **{**WIDE, "kernel_quantizer": rounding})
     with pytest.raises(ExportError, match="'draws'.*random"):

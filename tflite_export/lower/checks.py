@@ -37,21 +37,6 @@ def check_layer(layer: Any) -> None:
         )
 
 
-def check_call(node: Any) -> None:
-    """Refuse a call that behaves in inference as in training.
-
-    Raises:
-        ExportError: the call was made with ``training=True``.
-    """
-    arguments = getattr(node, "arguments", None)
-    if arguments is not None and arguments.kwargs.get("training") is True:
-        raise ExportError(
-            f"Layer '{node.operation.name}' ({type(node.operation).__name__}) is called with "
-            f"training=True: it is random, or depends on the batch, in inference. Leave training "
-            f"out of the call."
-        )
-
-
 def check_not_random(layer: Any, name: str, quantizer: Any, value: Any) -> None:
     """Refuse a weight quantizer that draws at every call.
 

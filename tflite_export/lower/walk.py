@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tflite_export.errors import ExportError
-from tflite_export.lower.checks import check_call
 
 Visitor = Callable[[Any, Sequence[Any]], Any]
 
@@ -55,7 +54,6 @@ def walk(model: Any, inputs: Sequence[Any], visit: Visitor) -> list[Any]:
     graph = functional(model)
     values = {id(t): value for t, value in zip(graph.inputs, inputs, strict=True)}
     for node in nodes(model):
-        check_call(node)
         outputs = node.output_tensors
         result = visit(node.operation, [values[id(t)] for t in node.input_tensors])
         results = result if len(outputs) > 1 else [result]
