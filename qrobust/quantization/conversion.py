@@ -1,17 +1,13 @@
 """One float model on its way to its quantized twin."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import qkeras
 
-from qrobust.layers import GridNoise, IntegerGlobalAveragePooling2D
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
-from qrobust.quantization.bit_widths import BitWidths
 from qrobust.quantization.graph import (
     WRAPPERS,
     FloatGraph,
@@ -19,6 +15,7 @@ from qrobust.quantization.graph import (
     inner_model,
     is_nested,
     only,
+    packed_model,
     rewrapped,
 )
 from qrobust.quantization.kinds import (
@@ -26,12 +23,14 @@ from qrobust.quantization.kinds import (
     KEPT,
     is_relu,
     is_softmax,
-    moves,
     no_twin,
     upper_clip,
 )
+from qrobust.quantization.options import Options, named
 from qrobust.quantization.ranges import integer_bits, observe, predict
+from qrobust.quantization.roads import Roads
 from qrobust.quantization.simplify import simplify
+from qrobust.quantization.stated import exact_average, stated
 from qrobust.quantization.sums import sum_exponent
 from qrobust.quantization.twins import (
     bias_quantizer,
@@ -48,23 +47,6 @@ _L = keras.layers
 # Wide intermediate results (branches, averages, logits) cost nothing in 8 bits.
 _WIDE_BITS = 8
 _RELU_INTEGER, _WIDE_INTEGER, _LOGITS_INTEGER = 2, 3, 4
-
-
-@dataclass
-class Options:
-    """What ``quantize`` was asked for; nested models share it."""
-
-    weight_bits: BitWidths
-    activation_bits: BitWidths
-    weight_scale: str
-    seed: int | None
-
-    def next_seed(self) -> int | None:
-        """Another seed for every layer."""
-        if self.seed is None:
-            return None
-        self.seed += 1
-        return self.seed - 1
 
 
 class Conversion:
@@ -96,6 +78,7 @@ class Conversion:
         operations = [node.operation for node in self.float.nodes]
         self.norms = {id(layer): self.float.norm_of(layer) for layer in operations}
         self.folded = {id(norm) for norm in self.norms.values() if norm is not None}
+        self.roads = Roads(self.float, self.folded)
         self.observed = self._observe()
         self.twins: dict[int, Any] = {}
         self.wrappers: dict[int, Any] = {}
@@ -110,7 +93,11 @@ class Conversion:
         inputs = [keras.Input(t.shape[1:], dtype=t.dtype, name=t.name) for t in graph.inputs]
         values = {}
         for tensor, x, grid in zip(graph.inputs, inputs, self.given, strict=True):
-            values[id(tensor)] = x if self.inside or grid is None else self._stated(x, grid)
+            values[id(tensor)] = (
+                x
+                if self.inside or grid is None
+                else stated(x, grid, self._free(f"{x.name}_quantizer"))
+            )
             self.grids[id(values[id(tensor)])] = grid or Grid.pixels()
         for node in self.float.nodes:
             arguments = [values[id(t)] for t in node.input_tensors]
@@ -119,29 +106,9 @@ class Conversion:
             values.update({id(t): y for t, y in zip(node.output_tensors, outputs, strict=True)})
         outputs = [values[id(t)] for t in graph.outputs]
         self.output_grids = [self.grids.get(id(t)) for t in outputs]
-        structure = getattr(graph, "_outputs_struct", outputs)
-        packed = keras.tree.pack_sequence_as(structure, outputs)
-        # One tensor in, one out: a model of lists would give lists to the layer that reads it.
-        inputs_structure = getattr(graph, "_inputs_struct", inputs)
-        given = keras.tree.pack_sequence_as(inputs_structure, inputs)
-        single = isinstance(given, list | tuple) and len(given) == 1
-        twin = keras.Model(
-            given[0] if single else given,
-            packed[0] if isinstance(packed, list | tuple) and len(packed) == 1 else packed,
-            name=self.float.model.name,
-        )
+        twin = packed_model(graph, inputs, outputs, self.float.model.name)
         self._copy_weights()
         return twin
-
-    def _stated(self, x: Any, grid: Grid) -> Any:
-        """A quantizer on the input that says what it holds."""
-        name = self._free(f"{x.name}_quantizer")
-        if grid == Grid.unsigned(8, grid.exponent):
-            return qkeras.QActivation(QuantizedRelu(8, grid.exponent + 8), name=name)(x)
-        if grid == Grid.signed(8, grid.exponent):
-            return qkeras.QActivation(QuantizedBits(8, grid.exponent + 7), name=name)(x)
-        high = grid.maximum - grid.zero_point
-        return GridNoise(0, exponent=grid.exponent, minimum=high - 255, maximum=high, name=name)(x)
 
     def _convert(self, node: Any, inputs: Sequence[Any]) -> Any:
         layer, output, x = node.operation, node.output_tensors[0], inputs[0]
@@ -156,7 +123,7 @@ class Conversion:
         if isinstance(layer, _L.Concatenate):
             return self._joined(layer, output, inputs)
         if isinstance(layer, AVERAGES):
-            return self._rounded(self._exact(layer, node)(x), output)
+            return self._rounded((exact_average(layer, node) or self._copy(layer))(x), output)
         if isinstance(layer, _L.Activation | _L.ReLU):
             return self._activation(layer, output, x)
         if is_softmax(layer):
@@ -180,7 +147,8 @@ class Conversion:
         if id(model) not in self.twins:
             seen = None
             if self.data is not None:
-                read = [t for use in self._nested_uses(model) for t in use.input_tensors]
+                uses = [n for n in self.float.nodes if inner_model(n.operation) is model]
+                read = [t for use in uses for t in use.input_tensors]
                 values = predict(self.float.model, read, self.data)
                 count = len(node.input_tensors)
                 seen = [np.concatenate(values[i::count]) for i in range(count)]
@@ -194,9 +162,6 @@ class Conversion:
             {id(y): grid for y, grid in zip(flat, conversion.output_grids, strict=True)}
         )
         return flat
-
-    def _nested_uses(self, model: Any) -> list[Any]:
-        return [n for n in self.float.nodes if inner_model(n.operation) is model]
 
     def _wrapped(self, layer: Any, twin: Any) -> Any:
         if not isinstance(layer, WRAPPERS):
@@ -227,7 +192,7 @@ class Conversion:
             self.twins[id(kernel)] = (kernel, own, twin)
         y = self._wrapped(layer, self.twins[id(kernel)][2])(x)
         if activation == "softmax":
-            y = self._wide(y, output)
+            y = self._quantized(y, self._wide_quantizer(output))
             name = self._free(f"{kernel.name}_softmax")
             return _L.Activation("softmax", name=name)(y)
         if quantizer is not None:
@@ -241,7 +206,7 @@ class Conversion:
         bits = self.options.weight_bits.needed(layer.name)
         values = [self.observed.get(id(t)) for t in outputs]
         sources = [self.observed.get(id(t)) for t in read]
-        with _named(layer.name):
+        with named(layer.name):
             return linear_twin(
                 layer,
                 norm,
@@ -277,8 +242,8 @@ class Conversion:
 
     def _sum(self, layer: Any, output: Any, inputs: Sequence[Any]) -> Any:
         """A sum whose branches lie on steps that every runtime adds alike."""
-        relu = self._meets_relu(output)
-        unsigned = relu or self._never_negative(output)
+        relu = self.roads.meet_relu(output)
+        unsigned = relu or self.roads.never_negative(output)
         grids = [self.grids[id(x)] or Grid.pixels() for x in inputs]
         quantizer = None if relu else self._wide_quantizer(output)
         exponent = None if quantizer is None else quantizer.grid().exponent
@@ -312,12 +277,9 @@ class Conversion:
 
     def _rounded(self, y: Any, tensor: Any) -> Any:
         """Put in a quantizer unless a ReLU further on brings one."""
-        if self._meets_relu(tensor):
+        if self.roads.meet_relu(tensor):
             self.grids[id(y)] = None
             return y
-        return self._wide(y, tensor)
-
-    def _wide(self, y: Any, tensor: Any) -> Any:
         return self._quantized(y, self._wide_quantizer(tensor))
 
     def _quantized(self, y: Any, quantizer: Any) -> Any:
@@ -328,10 +290,10 @@ class Conversion:
 
     def _wide_quantizer(self, tensor: Any) -> Any:
         values = self.observed.get(id(tensor))
-        signed = not self._never_negative(tensor)
+        signed = not self.roads.never_negative(tensor)
         if values is not None:
             integer = integer_bits(values, _WIDE_BITS, signed=signed)
-        elif self._is_last(tensor):
+        elif self.roads.is_last(tensor):
             integer = _LOGITS_INTEGER
         else:
             integer = _WIDE_INTEGER if signed else _RELU_INTEGER
@@ -343,21 +305,11 @@ class Conversion:
         integer = _RELU_INTEGER
         if upper is not None:
             integer = int(np.ceil(np.log2(upper)))
-        with _named(name):
+        with named(name):
             if seen:
                 width = relu_quantizer(bits, 0).bits
                 integer = integer_bits(np.concatenate(seen), width, signed=False, upper=upper)
             return relu_quantizer(bits, integer, upper)
-
-    def _exact(self, layer: Any, node: Any) -> Any:
-        """The layer, or the one whose average is exact in integers."""
-        if isinstance(layer, _L.GlobalAveragePooling2D):
-            height, width = node.input_tensors[0].shape[1:3]
-            if height is None or width is None:
-                raise ValueError(f"Layer '{layer.name}' averages over an open shape. Give a size.")
-            if (height * width) & (height * width - 1):
-                return IntegerGlobalAveragePooling2D(keepdims=layer.keepdims, name=layer.name)
-        return self._copy(layer)
 
     def _copy(self, layer: Any) -> Any:
         if id(layer) not in self.twins:
@@ -370,35 +322,6 @@ class Conversion:
                 copy_linear(layer, norm, twin)
             elif not is_nested(layer) and layer.weights:
                 twin.set_weights(layer.get_weights())
-
-    def _meets_relu(self, tensor: Any) -> bool:
-        """Whether every road from a tensor leads through a ReLU before it leads anywhere else."""
-        readers = self.float.readers(tensor)
-        if not readers or id(tensor) in self.float.final:
-            return False
-        return all(
-            is_relu(node.operation)
-            or (
-                (moves(node.operation) or id(node.operation) in self.folded)
-                and self._meets_relu(node.output_tensors[0])
-            )
-            for node in readers
-        )
-
-    def _never_negative(self, tensor: Any) -> bool:
-        """Whether a tensor is a ReLU's, or made of such ones without a sign."""
-        node = self.float.writer(tensor)
-        if node is None:
-            return False
-        layer = inner_layer(node.operation)
-        if is_relu(layer) or function_name(getattr(layer, "activation", None)) == "relu":
-            return True
-        passes = moves(layer) or isinstance(layer, (*AVERAGES, _L.Add, _L.Concatenate))
-        return passes and all(self._never_negative(t) for t in node.input_tensors)
-
-    def _is_last(self, tensor: Any) -> bool:
-        readers = self.float.readers(tensor)
-        return id(tensor) in self.float.final or any(is_softmax(n.operation) for n in readers)
 
     def _observe(self) -> dict[int, Any]:
         if self.data is None:
@@ -425,14 +348,3 @@ class Conversion:
             free = f"{name}_{count}"
         self.names.add(free)
         return free
-
-
-@contextmanager
-def _named(layer: str) -> Iterator[None]:
-    """Say which layer cannot take its bits."""
-    try:
-        yield
-    except ValueError as error:
-        if f"'{layer}'" in str(error):
-            raise
-        raise ValueError(f"Layer '{layer}': {error}") from None

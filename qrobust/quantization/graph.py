@@ -105,3 +105,16 @@ def is_nested(layer: Any) -> bool:
 def only(tensors: Sequence[Any]) -> Any:
     """One tensor as it is, several as a list: what layers take."""
     return tensors[0] if len(tensors) == 1 else list(tensors)
+
+
+def packed_model(graph: Any, inputs: list[Any], outputs: list[Any], name: str) -> Any:
+    """A model over new tensors whose inputs and outputs are structured as a graph's.
+
+    One tensor in, one out: a model of lists would give lists to the layer that reads it.
+    """
+    structures = [getattr(graph, f"_{kind}_struct", None) for kind in ("inputs", "outputs")]
+    packed = []
+    for structure, tensors in zip(structures, (inputs, outputs), strict=True):
+        value = tensors if structure is None else keras.tree.pack_sequence_as(structure, tensors)
+        packed.append(value[0] if isinstance(value, list | tuple) and len(value) == 1 else value)
+    return keras.Model(*packed, name=name)

@@ -23,8 +23,8 @@ from qrobust.quantization.affine import (
     with_affine_before,
     with_affine_behind,
 )
+from qrobust.quantization.calls import arguments, around, first, halves, kept, pair
 from qrobust.quantization.graph import (
-    WRAPPERS,
     FloatGraph,
     inner_layer,
     inner_model,
@@ -161,7 +161,7 @@ class _Rewriting:
         """The call as it is, on what its inputs have become."""
         if all(v is t for v, t in zip(inputs, node.input_tensors, strict=True)):
             return node.output_tensors
-        return node.operation(*_arguments(node, inputs), **_kept(node))
+        return node.operation(*arguments(node, inputs), **kept(node))
 
     def _special(self, node: Any, inputs: Sequence[Any]) -> Any:
         """What becomes of a call that is rewritten; None where the call stays."""
@@ -187,7 +187,7 @@ class _Rewriting:
         if isinstance(layer, _L.BatchNormalization) and not self._folds_itself(node):
             return self._own_norm(layer, x)
         if is_nested(layer) and self._nested(layer) is not layer:
-            return self._nested(layer)(only(inputs), **_kept(node))
+            return self._nested(layer)(only(inputs), **kept(node))
         return None
 
     def _once(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -215,7 +215,7 @@ class _Rewriting:
             return layer
         if layer is model:
             return simple
-        return self._once(("wrapper", id(layer)), lambda: _around(layer, simple))
+        return self._once(("wrapper", id(layer)), lambda: around(layer, simple))
 
     def _simple(self, model: Any) -> Any:
         if id(model) not in self.copies:
@@ -240,7 +240,7 @@ class _Rewriting:
         return layer(x) if y is None else y
 
     def _separated(self, layer: Any, x: Any) -> Any:
-        depthwise, pointwise = self._once(id(layer), lambda: _halves(layer, self._free))
+        depthwise, pointwise = self._once(id(layer), lambda: halves(layer, self._free))
         one_d = isinstance(layer, _L.SeparableConv1D)
         if not one_d:
             return self._called(pointwise, depthwise(x))
@@ -265,12 +265,12 @@ class _Rewriting:
 
     def _average(self, layer: Any, x: Any) -> Any:
         """An average over a number of values that is no power of two, as its nearest weights."""
-        pool, strides = _pair(layer.pool_size), _pair(layer.strides)
+        pool, strides = pair(layer.pool_size), pair(layer.strides)
         one_d = isinstance(layer, _L.AveragePooling1D)
         if one_d:
             pool, strides = (1, pool[0]), (1, strides[0])
         count = prod(pool)
-        if layer.padding != "valid" or not count & (count - 1) or _first(layer):
+        if layer.padding != "valid" or not count & (count - 1) or first(layer):
             return None
         channels = int(x.shape[-1])
         make = _L.DepthwiseConv2D(
@@ -286,7 +286,7 @@ class _Rewriting:
 
     def _global_average1d(self, layer: Any, x: Any) -> Any:
         length, channels = x.shape[1:]
-        if not length & (length - 1) or _first(layer):
+        if not length & (length - 1) or first(layer):
             return None
         picture = _L.Reshape((1, length, channels), name=self._free(f"{layer.name}_picture"))(x)
         pooled = _L.GlobalAveragePooling2D(name=layer.name)(picture)
@@ -332,76 +332,3 @@ class _Rewriting:
             free = f"{name}_{count}"
         self.names.add(free)
         return free
-
-
-def _halves(layer: Any, free: Callable[[str], str]) -> tuple[Any, Any]:
-    """A separable convolution as a depthwise and a pointwise one, both on pictures."""
-    one_d = isinstance(layer, _L.SeparableConv1D)
-    window = (1, layer.kernel_size[0]) if one_d else layer.kernel_size
-    if layer.padding == "causal":
-        raise ValueError(
-            f"Layer '{layer.name}': a causal separable convolution has no quantized twin. Pad with "
-            f"ZeroPadding1D and use padding='valid'."
-        )
-    depthwise = _L.DepthwiseConv2D(
-        window,
-        strides=max(layer.strides),
-        padding=layer.padding,
-        depth_multiplier=layer.depth_multiplier,
-        dilation_rate=(1, layer.dilation_rate[0]) if one_d else layer.dilation_rate,
-        data_format=layer.data_format,
-        use_bias=False,
-        name=free(f"{layer.name}_depthwise"),
-        depthwise_regularizer=layer.depthwise_regularizer,
-        trainable=layer.trainable,
-    )
-    pointwise = _L.Conv2D(
-        layer.filters,
-        1,
-        data_format=layer.data_format,
-        activation=layer.activation,
-        use_bias=layer.use_bias,
-        name=layer.name,
-        kernel_regularizer=layer.pointwise_regularizer,
-        bias_regularizer=layer.bias_regularizer,
-        trainable=layer.trainable,
-    )
-    kernel = np.asarray(layer.depthwise_kernel)
-    depthwise.build((None, None, None, kernel.shape[-2]))
-    depthwise.kernel.assign(kernel[None] if one_d else kernel)
-    kernel = np.asarray(layer.pointwise_kernel)
-    pointwise.build((None, None, None, kernel.shape[-2]))
-    pointwise.kernel.assign(kernel[None] if one_d else kernel)
-    if layer.use_bias:
-        pointwise.bias.assign(layer.bias)
-    return depthwise, pointwise
-
-
-def _around(wrapper: Any, model: Any) -> Any:
-    """Wrappers around another model."""
-    inside = wrapper.layer
-    return rewrapped(wrapper, _around(inside, model) if isinstance(inside, WRAPPERS) else model)
-
-
-def _arguments(node: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
-    """The positional arguments of a call, its tensors exchanged."""
-    left = iter(inputs)
-    arguments = keras.tree.map_structure(
-        lambda value: next(left) if isinstance(value, keras.KerasTensor) else value,
-        node.arguments.args,
-    )
-    return tuple(arguments)
-
-
-def _kept(node: Any) -> dict[str, Any]:
-    """The keyword arguments of a call; what runs the model says whether it trains."""
-    return {k: v for k, v in node.arguments.kwargs.items() if v is not None and k != "training"}
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    sizes = [value] * 2 if isinstance(value, int) else list(value)
-    return int(sizes[0]), int(sizes[-1])
-
-
-def _first(layer: Any) -> bool:
-    return getattr(layer, "data_format", "channels_last") == "channels_first"
