@@ -2,6 +2,7 @@
 
     python benchmarks/bernhard.py float=F.keras w4a4=A.keras w2a2=B.keras --data DIR
         [--images 1000] [--standard] [--transfer fgsm bim spsa cw pgd] [--json OUT.json]
+        [--record NAME]
 
 The settings of Bernhard, Moellic and Dutertre 2019: FGSM, BIM (300 steps) and SPSA (100 steps of
 128 samples) with epsilon = .03 of the [0, 1] scale, a ball that holds the integers up to 7 of 255;
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import results
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -42,7 +44,7 @@ from qrobust.attacks import (
 )
 from qrobust.attacks.evaluation.report import masking_table
 from qrobust.attacks.evaluation.transfer import mean_sizes
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 EPSILON = 0.03 * 255
 CONFIDENCE = 30  # of Carlini and Wagner's attack where it has to transfer
@@ -51,6 +53,8 @@ TRANSFERS = ("fgsm", "bim", "spsa", "cw", "pgd")
 
 def main() -> int:
     args = arguments()
+    if args.tiny:
+        args.images, args.standard, args.transfer = 1, True, ["fgsm"]
     named = [argument.partition("=") for argument in args.networks]
     targets = [KerasTarget(load_keras(Path(path)), name=name) for name, _, path in named]
     test = datasets.cifar10(args.data).test
@@ -93,7 +97,50 @@ def main() -> int:
             "transfer": transfers,
         }
         args.json.write_text(json.dumps(result, indent=1) + "\n")
+    paths = [Path(path) for _, _, path in named]
+    source = {"models": paths, "data": {f"{len(x)} chosen images": x}, "seed": args.seed}
+    results.record(args.record, counts=wide(rows, clean, len(test.x), len(x)), **source)
+    if args.record is not None:
+        shown = [
+            row for name, found in transfers.items() for row in crafted_on(name, found, len(x))
+        ]
+        results.record(f"{args.record}_transfer", counts=shown, **source)
     return 0
+
+
+def wide(
+    rows: list[dict[str, Any]], clean: dict[str, float], tested: int, images: int
+) -> list[dict[str, Any]]:
+    """A row for each network: right answers left, of those that all networks classify right."""
+    return [
+        {
+            "network": name,
+            "clean": results.share(round(share * tested), tested),
+            **{
+                row["attack"].split(" on ")[0]: results.share(
+                    round(row["accuracy %"] / 100 * images), images
+                )
+                for row in rows
+                if row["network"] == name
+            },
+        }
+        for name, share in clean.items()
+    ]
+
+
+def crafted_on(attack: str, found: dict[str, Any], images: int) -> list[dict[str, Any]]:
+    """Rows of a transfer: what is crafted on a network leaves of each of them."""
+    return [
+        {
+            "attack": attack,
+            "crafted on": source,
+            **{
+                target: results.share(round(left * images), images)
+                for target, left in zip(found["targets"], line, strict=True)
+            },
+        }
+        for source, line in zip(found["sources"], found["accuracy"], strict=True)
+    ]
 
 
 def attacked(
@@ -153,6 +200,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--transfer", nargs="+", choices=TRANSFERS, default=list(TRANSFERS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    results.add_arguments(parser)
     return parser.parse_args()
 
 

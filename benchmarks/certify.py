@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -38,6 +38,7 @@ from qrobust.certify import (
     Certifier,
     Data,
     Job,
+    Settings,
     SmoothingSpec,
     attach_spec,
     certify_dataset,
@@ -239,15 +240,17 @@ def given(args: argparse.Namespace, float_rate: float) -> Network:
 
 def trained_digits(sigma: float) -> Network:
     """The quickstart's network, trained and smoothed with noise of ``sigma`` on [0, 1]."""
-    from qrobust.datasets import digits
-    from qrobust.quickstart.network import Defence, digits_network, train
+    from qrobust.quickstart.run import HERE
+    from qrobust.training.recipe import read_recipe
+    from qrobust.training.train import build, train
     from tflite_export import export
 
-    lsb = sigma * SPAN
-    data, defence = digits(0), Defence(lsb, 1e-4)
+    lsb, recipe = sigma * SPAN, read_recipe(HERE / "defended.toml")
+    recipe = replace(recipe, defence=replace(recipe.defence, sigma=lsb))
     print(f"training on digits with noise of {lsb} LSB", file=sys.stderr)
-    file = export(train(defence, data.train, bits=4, epochs=20, seed=0, callbacks=[])).tflite
-    loop = cohens_loop(digits_network(defence, seed=0), data.test.x[0], lsb)
+    trained = train(recipe)
+    file, data = export(trained.model).tflite, trained.dataset
+    loop = cohens_loop(build(recipe, data), data.test.x[0], lsb)
     float_rate = interleaved({"": (loop, 40_000)}, 3)[""].rate
     spec = SmoothingSpec.for_model(file, sigma=lsb)
     return Network(attach_spec(file, spec), make_data(data.test.x, data.test.y), float_rate)
@@ -255,13 +258,13 @@ def trained_digits(sigma: float) -> Network:
 
 def sequential(network: Network, radius: float, tests: int, images: int) -> dict[str, Any]:
     """Samples and time of sequential tests, and how many decisions are those of n = 100,000."""
-    job = {"model": network.file, "n0": N0, "alpha": ALPHA, "n": FULL}
+    settings = {"n0": N0, "alpha": ALPHA, "n": FULL}
     with Certifier(network.file) as certifier:
         sigma, lsb = float(certifier.noise.sigma) / SPAN, radius * SPAN
-    test = Job(**job, method="sequential", radius=str(lsb))
+    test = Job(network.file, Settings(**settings, method="sequential", radius=str(lsb)))
     certify(test, network.data, 1)  # thresholds are made once
     tested, seconds = certify(test, network.data, tests)
-    fixed, _ = certify(Job(**job), network.data, images)
+    fixed, _ = certify(Job(network.file, Settings(**settings)), network.data, images)
     same = sum(t.abstained == (f.radius < lsb) for t, f in zip(tested, fixed, strict=False))
     mean = float(np.mean([t.samples for t in tested]))
     return {
@@ -285,7 +288,7 @@ def certify(
         results = certify_dataset(
             job, data, out=Path(folder) / "j", indices=range(images), executor=executor, window=4
         )
-        bar = tqdm(results, desc=job.method, total=images, unit="image", file=sys.stderr)
+        bar = tqdm(results, desc=job.settings.method, total=images, unit="image", file=sys.stderr)
         return list(bar), time.perf_counter() - started
 
 
@@ -295,7 +298,7 @@ def certify(
 def scaling(images: int) -> list[dict[str, Any]]:
     """Images per second and agreement of executors, once each is warm."""
     network = trained_digits(SIGMAS[0])
-    job = Job(network.file, n=20_000, threads=1)
+    job = Job(network.file, Settings(n=20_000), threads=1)
     rows: list[dict[str, Any]] = []
     expected = None
     for name, make in (("1 process", one), ("2 processes", two), ("Dask, 2 processes", dask)):

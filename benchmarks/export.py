@@ -1,6 +1,6 @@
 """Export beside TensorFlow's own int8 post-training quantization of the same float networks.
 
-    python benchmarks/export.py [--networks ResNet-8 ...] [--repeats 5]
+    python benchmarks/export.py [--networks ResNet-8 ...] [--repeats 5] [--record export] [--tiny]
 
 Seconds to export (the float twin is quantized by ``qrobust.quantize`` first, which is not counted,
 as training is not), bytes of the file, and inferences per second on XNNPACK with one thread. Both
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import results
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from networks import NETWORKS, random_inputs, trained_looking
@@ -31,13 +32,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--repeats", type=int, default=5)
+    results.add_arguments(parser)
     args = parser.parse_args()
-    rows = [compare(name, args.repeats) for name in args.networks]
-    print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3g"))
+    if args.tiny:
+        args.networks, args.repeats = ["autoencoder"], 1
+    found = [compare(name, args.repeats) for name in args.networks]
+    counts, speeds = zip(*found, strict=True)
+    for rows in (counts, speeds):
+        print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".3g"), end="\n\n")
+    results.record(args.record, counts=counts, speeds=speeds, seed=1)
     return 0
 
 
-def compare(name: str, repeats: int) -> dict[str, Any]:
+def compare(name: str, repeats: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Bytes, and speeds."""
     model = trained_looking(NETWORKS[name](), seed=1)
     images = random_inputs(model, 100, seed=2)
     twin = qrobust.quantize(model, 4, 4, calibrate=images)
@@ -47,18 +55,22 @@ def compare(name: str, repeats: int) -> dict[str, Any]:
     sides = [prepared(ours), prepared(theirs)]
     rates = [tuple(rate(side) for side in sides) for _ in range(8 * repeats)]
     our_rate, their_rate = (statistics.median(side) for side in zip(*rates, strict=True))
-    return {
+    counts = {
         "network": name,
-        "export s": our_seconds,
-        "TF s": their_seconds,
-        "faster by": their_seconds / our_seconds,
         "bytes": len(ours),
         "TF bytes": len(theirs),
         "bytes ratio": len(ours) / len(theirs),
+    }
+    speeds = {
+        "network": name,
+        "export s": our_seconds,
+        "TF export s": their_seconds,
+        "export, times TF": their_seconds / our_seconds,
         "inferences/s": round(our_rate),
         "TF inferences/s": round(their_rate),
-        "speed ratio": statistics.median(a / b for a, b in rates),
+        "median ratio of turns": statistics.median(a / b for a, b in rates),
     }
+    return counts, speeds
 
 
 def timed(function: Callable[[], bytes], repeats: int) -> tuple[bytes, float]:

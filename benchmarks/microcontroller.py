@@ -1,7 +1,7 @@
 """Flash, RAM and instructions of the generated C and the C certifier, core by core.
 
     python benchmarks/microcontroller.py MODEL.tflite DATA.npz --images 200 -n 200
-    python benchmarks/microcontroller.py --resnet8 --images 3 -n 50
+    python benchmarks/microcontroller.py --resnet8 --images 3 -n 50 [--record NAME] [--tiny]
 
 Every core certifies the images under QEMU; outputs, votes and radii are compared with Python's.
 `--resnet8` makes an untrained ResNet-8 (w4a4, calibrated on noise), which needs the training extra:
@@ -10,8 +10,6 @@ are not cycles. TFLM's arena is what its x86-64 build takes, whose pointers are 
 """
 
 import argparse
-import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -24,21 +22,17 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "examples" / "microcontroller"))
 
 import device  # noqa: E402
+import results  # noqa: E402
 
 from qrobust.certify import Certifier, SmoothingSpec, attach_spec, c99, read_spec  # noqa: E402
 from qrobust.certify.file.model_file import load_model  # noqa: E402
+from qrobust.training.publish.device_memory import tflm_arena  # noqa: E402
 from tflite_export import reference  # noqa: E402
 from tflite_export.c99 import write  # noqa: E402
 from tflite_export.c99.generate import generate  # noqa: E402
 from tflite_export.read import read_graph  # noqa: E402
 
 _PILOT, _SEED, _SIGMA = 100, 7, 64
-_TFLM = """
-import sys
-from tflite_micro import runtime as r
-i = r.Interpreter.from_file(sys.argv[1], arena_size=8 << 20)
-i.print_allocations()
-"""
 _COLUMNS = (
     "core",
     "model flash",
@@ -63,7 +57,10 @@ def main() -> int:
     parser.add_argument("-n", type=int, default=200)
     parser.add_argument("--cores", nargs="+", choices=device.CORES, default=list(device.CORES))
     parser.add_argument("--optimize", default="-O2")
+    results.add_arguments(parser)
     options = parser.parse_args()
+    if options.tiny:
+        options.images, options.n, options.cores = 1, 20, ["cortex-m3"]
     if options.resnet8:
         name, tflite, images = "ResNet-8 w4a4, untrained", *_resnet8()
     elif options.data is not None:
@@ -80,7 +77,18 @@ def main() -> int:
     rows, wrong = _rows(model, images, options)
     print(f"{name}: {len(images)} images, n = {options.n}, gcc {options.optimize}")
     print(tabulate(rows, _COLUMNS, intfmt=","))
-    print(f"TFLM's arena for the same file: {_tflm_arena(tflite)}")
+    arena = tflm_arena(tflite)
+    print(f"TFLM's arena for the same file: {arena}")
+    results.record(
+        options.record,
+        counts=[
+            {**dict(zip(_COLUMNS, row, strict=True)), "TFLM's arena (x86-64)": arena}
+            for row in rows
+        ],
+        models=[] if options.model is None else [options.model],
+        data={f"{len(images)} images": images},
+        seed=_SEED,
+    )
     return int(wrong > 0)
 
 
@@ -122,18 +130,6 @@ def _rows(model: bytes, images: Any, options: argparse.Namespace) -> tuple[list[
         print(f"{name} done", file=sys.stderr)
         wrong += differing + certificates
     return rows, wrong
-
-
-def _tflm_arena(tflite: bytes) -> str:
-    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
-        file.write(tflite)
-        file.flush()
-        # In a process of its own: TFLM writes its table past Python's standard error.
-        done = subprocess.run(
-            [sys.executable, "-c", _TFLM, file.name], capture_output=True, text=True, check=False
-        )
-    found = re.search(r"Arena allocation total (\d+) bytes", done.stdout + done.stderr)
-    return f"{int(found[1]):,} bytes" if found else "unknown (tflite-micro is not installed)"
 
 
 def _resnet8() -> tuple[bytes, Any]:

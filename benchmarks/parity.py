@@ -2,13 +2,14 @@
 
     python benchmarks/parity.py [--inputs 10000] [--keras-inputs 2000] [--slow-inputs 100]
         [--networks ResNet-8 ...] [--weights ternary 2 3 4 6] [--activations 2 4 8]
-        [--ondevice N] [--json OUT.json]
+        [--ondevice N] [--json OUT.json] [--allow-missing RUNTIME ...] [--record parity] [--tiny]
 
 The optimized kernels are compared with XNNPACK on ``--inputs`` inputs, ``model.predict`` on
 ``--keras-inputs``; the NumPy reference, the reference kernels and TFLM, which are slow, on
 ``--slow-inputs``. The naive export is the same file without tie-free rounding; its column is the
 worst runtime's share of wrong integers.
-``--ondevice N`` adds ARM64 (qemu) and LiteRT.js (Node) on N inputs.
+``--ondevice N`` adds ARM64 (qemu) and LiteRT.js (Node) on N inputs. A runtime that is missing is an
+error unless it is allowed by name: nothing that was skipped counts as exact.
 """
 
 import argparse
@@ -20,12 +21,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import results
 from networks import NETWORKS, random_inputs, trained_looking
 from tabulate import tabulate
 from tqdm import tqdm
 
 import qrobust
-from tflite_export import Exported, check_parity, export, runtimes
+from tflite_export import Exported, Parity, check_parity, export, runtimes
 from tflite_export.parity import keras_integers
 
 FAST = ("LiteRT XNNPACK", "LiteRT optimized")
@@ -35,6 +37,9 @@ SLOW = ("LiteRT reference", "TFLM")
 
 def main() -> int:
     args = arguments()
+    if args.tiny:
+        args.networks, args.weights, args.activations = ["autoencoder"], ["4"], [4]
+        args.inputs = args.keras_inputs = args.slow_inputs = 5
     rows = []
     started = time.perf_counter()
     cases = [(n, w, a) for n in args.networks for w in args.weights for a in args.activations]
@@ -43,7 +48,9 @@ def main() -> int:
         if args.json:  # after every row: a sweep takes an hour
             Path(args.json).write_text(json.dumps(rows, indent=1))
     print(tabulate(rows, headers="keys", tablefmt="github"))
+    missing = sorted({name for row in rows for name in row if name in args.allow_missing})
     wrong = sum(row[column] for row in rows for column in exact_columns(row))
+    results.record(args.record, counts=shown(rows, args, missing), seed=1)
     print(
         f"\n{len(rows)} networks, {wrong} differing integers; naive: the same file without "
         f"tie-free rounding; {time.perf_counter() - started:.0f} s"
@@ -65,13 +72,56 @@ def compare(name: str, weights: str, activations: int, args: argparse.Namespace)
     row |= {"Keras inputs": len(some), "Keras predict": keras_differing(twin, exported, some)}
     slow = check_parity(twin, exported, few)
     row |= {"slow inputs": len(few), "NumPy reference": slow.differing[FAST[0]]}
-    row |= {name: slow.differing.get(name, slow.skipped.get(name)) for name in SLOW}
+    row |= {name: present(name, slow, args.allow_missing) for name in SLOW}
     plain = check_parity(twin, naive, few)
     if args.ondevice:
         row |= ondevice(twin, inputs[: args.ondevice])
     worst = max(v for k, v in plain.differing.items() if k != "Keras predict")
     row["naive, worst"] = f"{worst / plain.integers:.1%}"
     return row
+
+
+def present(name: str, parity: Parity, allowed: list[str]) -> int | str:
+    """Differing integers of a runtime, or why it is missing where that is allowed."""
+    if name in parity.differing:
+        return parity.differing[name]
+    why = parity.skipped[name]
+    if name not in allowed:
+        raise SystemExit(f"{name} was not compared ({why}); allow that with --allow-missing {name}")
+    return why
+
+
+def shown(rows: list[dict], args: argparse.Namespace, missing: list[str]) -> list[dict]:
+    """A row for each network and weight bits, all activation bits together."""
+    if args.ondevice:
+        return [
+            {
+                "network": f"{row['network']}, w{row['weights']}a{row['activations']}",
+                "inputs": row["device inputs"],
+                "ARM64": row["arm64"],
+                "LiteRT.js in Node": row["node"],
+                "all runtimes of this machine": sum(
+                    row[c] for c in exact_columns(row) if c not in ("arm64", "node")
+                ),
+            }
+            for row in rows
+        ]
+    shown = []
+    for name, weights in dict.fromkeys((row["network"], row["weights"]) for row in rows):
+        these = [r for r in rows if (r["network"], r["weights"]) == (name, weights)]
+        naive = sorted((r["naive, worst"] for r in these), key=lambda text: float(text[:-1]))
+        first = these[0]
+        inputs = (first["inputs"], first["Keras inputs"], first["slow inputs"])
+        row = {
+            "network": name,
+            "weights": weights,
+            "activation bits": ", ".join(str(r["activations"]) for r in these),
+            "inputs: fast kernels / Keras / slow": " / ".join(f"{n:,}" for n in inputs),
+            "differing integers": sum(r[c] for r in these for c in exact_columns(r)),
+            "naive export, worst runtime": " to ".join(dict.fromkeys((naive[0], naive[-1]))),
+        }
+        shown.append(row | ({"not compared": ", ".join(missing)} if missing else {}))
+    return shown
 
 
 def optimized_differing(exported: Exported, inputs: np.ndarray) -> int:
@@ -142,6 +192,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--activations", nargs="+", type=int, default=[2, 4, 8])
     parser.add_argument("--ondevice", type=int, default=0, metavar="N")
     parser.add_argument("--json", metavar="OUT.json")
+    parser.add_argument("--allow-missing", nargs="+", default=[], metavar="RUNTIME")
+    results.add_arguments(parser)
     return parser.parse_args()
 
 

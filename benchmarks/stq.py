@@ -3,7 +3,7 @@
     QROBUST_BASELINES=FOLDER python benchmarks/stq.py --ours MODEL.keras --ours-tflite MODEL.tflite
         [--task cifar10|keywords] [--baseline PATH] [--baseline-tflite FILE.tflite] --data FOLDER
         [--surrogate MODEL.keras] [--images 200] [--epsilon 8] [--norm linf] [--full]
-        [--json OUT.json]
+        [--json OUT.json] [--record NAME] [--tiny]
 
 White box: FGSM, BIM, MI-FGSM and PGD on both Keras models, with an L2 budget Carlini-Wagner and
 DeepFool too. Black box: Square, SPSA and HopSkipJump, on our exported file and on
@@ -31,6 +31,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import results
 from numpy.typing import NDArray
 from tabulate import tabulate
 
@@ -53,7 +54,7 @@ from qrobust.attacks.evaluation.report import masking_table
 from qrobust.attacks.ground.target import Target
 from qrobust.audio.quantize_features import FEATURE_EXPONENT
 from qrobust.certify import load_data
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 # Task -> baseline and claimed gain in points.
 TASKS = {"cifar10": ("pretrainedResnet.h5", 8.3), "keywords": ("kws_ref_model", 79.5)}
@@ -61,6 +62,8 @@ TASKS = {"cifar10": ("pretrainedResnet.h5", 8.3), "keywords": ("kws_ref_model", 
 
 def main() -> int:
     args = arguments()
+    if args.tiny:
+        args.images = 2
     budget = Budget(args.epsilon, args.norm)
     ours = KerasTarget(load_keras(args.ours), name="ours")
     file = TFLiteTarget(args.ours_tflite, name="ours.tflite")
@@ -81,8 +84,8 @@ def main() -> int:
     x, y = x[both], y[both]
     rows = []
     found: dict[str, list[Attacked]] = {"ours": [], "baseline": []}
-    for kind, results in matches(args, budget, (ours, file), (baseline, shipped), x, y):
-        for mine, theirs in results:
+    for kind, pairs in matches(args, budget, (ours, file), (baseline, shipped), x, y):
+        for mine, theirs in pairs:
             found["ours"].append(mine)
             found["baseline"].append(theirs)
             left = 100 * mine.within(budget), 100 * theirs.within(budget)
@@ -113,6 +116,33 @@ def main() -> int:
     if args.json is not None:
         result = {"images": len(x), "rows": rows, "gains": gains, "gain": gain, "worst": worst}
         args.json.write_text(json.dumps(result | {"masking": masking}, indent=1) + "\n")
+    of = len(x)
+    results.record(
+        args.record,
+        counts=[
+            {
+                "box": row["box"],
+                "attack": row["attack"],
+                **{
+                    side: results.share(round(row[side] / 100 * of), of)
+                    for side in ("ours", "baseline")
+                },
+                "gain": f"{row['gain']:+.1f}",
+            }
+            for row in [
+                *rows,
+                {
+                    "box": "",
+                    "attack": "best for each image",
+                    "gain": 100 * (worst["ours"] - worst["baseline"]),
+                    **{side: 100 * left for side, left in worst.items()},
+                },
+            ]
+        ],
+        models=[args.ours, args.ours_tflite],
+        data={f"{of} images that all classify correctly": x},
+        seed=args.seed,
+    )
     return 0
 
 
@@ -234,6 +264,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="the long suite")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    results.add_arguments(parser)
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 """What one training step of ResNet-8 costs, quantized and defended, beside a plain float step.
 
-    python benchmarks/train_step.py [--rounds 7] [--batch 128] [--json OUT.json]
+    python benchmarks/train_step.py [--rounds 7] [--batch 128] [--record train_step] [--tiny]
 
 All contenders train on the same batch of 32 x 32 x 3 pixels with Adam through Keras's own
 ``train_on_batch``, and take turns; a step is the median over all rounds. "CPU" is processor time
@@ -10,17 +10,16 @@ batch norm and activation, once with its folded ``QConv2DBatchnorm``.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import keras
 import numpy as np
 import qkeras
+import results
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -54,17 +53,19 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=7, help="turns of every contender")
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--json", type=Path, help="write the numbers here")
+    results.add_arguments(parser)
     args = parser.parse_args()
+    names = list(CONTENDERS)
+    if args.tiny:
+        args.rounds, args.batch, names = 1, 4, [FLOAT, QUANTIZED]
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (args.batch, *SHAPE)).astype(np.float32)
     y = rng.integers(0, CLASSES, args.batch)
-    models = {name: compiled(build()) for name, build in CONTENDERS.items()}
+    models = {name: compiled(CONTENDERS[name]()) for name in names}
     clocks = interleaved(models, x, y, args.rounds)
     rows = table(clocks)
     print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".2f"))
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n")
+    results.record(args.record, speeds=rows, seed=0)
     return 0
 
 

@@ -18,6 +18,7 @@ _PACKAGES = (
     "quantization",
     "quantizers",
     "training",
+    "verify",
 )
 _HOMES = {
     "adopt": "qrobust.quantization",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from tflite_export.atomic import write_bytes
 from tflite_export.graph import IntegerGraph
 from tflite_export.lower import Lowered
 from tflite_export.report import Report
@@ -62,12 +63,14 @@ class Exported:
         tflite: the file's bytes.
         lowered: the model as an integer graph, before any pass: the specification.
         graph: what the file holds, after the passes.
+        notes: what is not exact, in words, of lowering and of the passes.
         parity: the comparison on the inputs that were given to ``export``, if any were.
     """
 
     tflite: bytes
     lowered: Lowered
     graph: IntegerGraph
+    notes: tuple[str, ...] = ()
     parity: Parity | None = None
 
     @cached_property
@@ -76,13 +79,11 @@ class Exported:
         return Report.of(
             self.graph,
             inputs=self.lowered.described_inputs,
-            notes=self.lowered.notes,
+            notes=self.notes,
             file_bytes=len(self.tflite),
             parity=None if self.parity is None else str(self.parity),
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the ``.tflite``."""
-        path = Path(path)
-        path.write_bytes(self.tflite)
-        return path
+        """Write the ``.tflite``, whole or not at all."""
+        return write_bytes(path, self.tflite)

@@ -4,29 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tflite_export import passes
 from tflite_export.errors import ExportError
 from tflite_export.exported import Exported, Parity
 from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.flatbuffer.explicit_clips import explicit_clips
-from tflite_export.graph import IntegerGraph, Linear
 from tflite_export.grid import Grid
 from tflite_export.input_grids import check_inputs, input_grid_named
 from tflite_export.inputs import model_inputs
+from tflite_export.keras_private import functional
 from tflite_export.lower import lower
 from tflite_export.lower.model import input_name
-from tflite_export.lower.walk import functional
 from tflite_export.metadata import export_metadata
 from tflite_export.parity import KERAS, check_parity
-from tflite_export.passes.global_average import global_average
-from tflite_export.passes.merge_reshapes import merge_reshapes
-from tflite_export.passes.storage import store
-from tflite_export.passes.tie_free import can_be_tie_free, tie_free
 from tflite_export.ranges import observe_ranges
 
 _ROUNDINGS = ("tie-free", "naive")
 _STORAGES = ("int8", "int4", "int2")
 _IOS = ("int8", "uint8")
-_NAIVE = "rounding='naive': kernels round ties differently"
 
 
 def export(
@@ -84,22 +79,16 @@ def export(
     if arrays is not None:
         names = [tensor.name for tensor in lowered.graph.inputs]
         check_inputs(arrays, lowered.input_grids, names)
-    lowered = replace(lowered, graph=merge_reshapes(lowered.graph))
-    lowered = replace(lowered, notes=(*lowered.notes, *_ties(lowered.graph, exact=exact)))
-    graph = merge_reshapes(global_average(lowered.graph))
-    graph = explicit_clips(graph)
-    if rounding == "tie-free":
-        graph = tie_free(graph)
-    else:
-        lowered = replace(lowered, notes=(*lowered.notes, _NAIVE))
-    graph, notes = store(graph, storage, exact=exact)
-    lowered = replace(lowered, notes=(*lowered.notes, *notes))
-    tflite = to_flatbuffer(graph, io=io, metadata=export_metadata(lowered, labels))
-    exported = Exported(tflite, lowered, graph)
+    graph, notes = passes.run(
+        lowered.graph, storage=storage, scale=rounding == "tie-free", exact=exact
+    )
+    graph, notes = explicit_clips(graph), (*lowered.notes, *notes)
+    tflite = to_flatbuffer(graph, io=io, metadata=export_metadata(lowered, notes, labels))
+    exported = Exported(tflite, lowered, graph, notes)
     if arrays is None:
         return exported
     parity = check_parity(model, exported, arrays)
-    if not lowered.notes and not parity.is_exact:
+    if not notes and not parity.is_exact:
         raise ExportError(_failed(model, parity))
     return replace(exported, parity=parity)
 
@@ -133,21 +122,6 @@ def _failed(model: Any, parity: Parity) -> str:
         f"Model '{model.name}': the file differs on the inputs given.\n{parity}\n{hint}; or "
         f"export it with exact=False, which reports what differs."
     )
-
-
-def _ties(graph: IntegerGraph, *, exact: bool) -> list[str]:
-    """The layers whose weights leave no room for tie-free rounding."""
-    notes = []
-    for operator in graph.operators:
-        if isinstance(operator, Linear) and not can_be_tie_free(operator):
-            problem = (
-                f"Layer '{operator.output.name}': {operator.weight_bits}-bit weights leave no room "
-                f"for tie-free rounding (up to 6 bits do), so kernels differ by 1 on ties"
-            )
-            if exact:
-                raise ExportError(f"{problem}. Use 6 bits, or export with exact=False.")
-            notes.append(problem)
-    return notes
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

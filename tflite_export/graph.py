@@ -5,7 +5,7 @@ kernel or another rounds: those live in ``lower``, ``flatbuffer`` and ``passes``
 Shapes leave out the batch.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -216,7 +216,6 @@ class IntegerGraph:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
-    labels: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         """Check every operator against its tensors."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tflite_export.lower.walk import functional
+from tflite_export.keras_private import functional, input_structure
 
 _MOST_EXAMPLES = 4096
 
@@ -48,7 +48,7 @@ def as_structured(model: Any, arrays: list[Any]) -> Any:
     """A list in the order of ``model.inputs`` in the form that the model itself takes."""
     import keras
 
-    structure = getattr(functional(model), "_inputs_struct", None)
+    structure = input_structure(model)
     if structure is None:
         return arrays if len(arrays) > 1 else arrays[0]
     return keras.tree.pack_sequence_as(structure, arrays)
@@ -57,7 +57,7 @@ def as_structured(model: Any, arrays: list[Any]) -> Any:
 def _listed(model: Any, data: Any, what: str) -> list[Any]:
     tensors = functional(model).inputs
     if isinstance(data, Mapping):
-        structure = getattr(functional(model), "_inputs_struct", None)
+        structure = input_structure(model)
         keys = {id(t): k for k, t in structure.items()} if isinstance(structure, dict) else {}
         names = [keys.get(id(t), t.name) for t in tensors]
         if set(names) - set(data):

@@ -8,11 +8,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflite_export.errors import ExportError
+from tflite_export.flatbuffer.codes import CODE_NAMES, KINDS, is_linear
+from tflite_export.printable import printable
 
-_CODES = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 _TYPES = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
-_BITS = {"INT8": 8, "UINT8": 8, "INT4": 4, "INT2": 2, "INT16": 16, "INT32": 32, "FLOAT32": 32}
-_WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+#: Characters of a name in a table.
+_LONGEST = 60
+_WEIGHTED = {CODE_NAMES[code] for code in KINDS if is_linear(code)}
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ class Inspection:
         macs = sum(operator.macs for operator in self.operators)
         floats = self.float_tensors
         verdict = (
-            "fully integer" if not floats else f"{len(floats)} float tensors: {floats[0]}, ..."
+            "fully integer"
+            if not floats
+            else f"{len(floats)} float tensors: {printable(floats[0])}, ..."
         )
         return (
             f"inputs   {'; '.join(_described(t) for t in self.inputs)}\n"
@@ -126,7 +130,7 @@ def _read(model: Any, size: int) -> Inspection:
     operators = []
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
-        kind = _CODES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
+        kind = CODE_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
         inputs = tuple(tensors[i] for i in operator.inputs if i >= 0)
         outputs = tuple(tensors[i] for i in operator.outputs)
         operators.append(FileOperator(kind, inputs, outputs, _macs(kind, inputs, outputs)))
@@ -160,12 +164,6 @@ def _tensor(tensor: Any, buffers: Any) -> FileTensor:
     )
 
 
-def _listed(table: Any, name: str) -> Any:
-    """A vector of a table; the format leaves out both when they are empty."""
-    value = getattr(table, name, None)
-    return [] if value is None else value
-
-
 def _macs(kind: str, inputs: tuple[FileTensor, ...], outputs: tuple[FileTensor, ...]) -> int:
     if kind not in _WEIGHTED:
         return 0
@@ -176,10 +174,12 @@ def _macs(kind: str, inputs: tuple[FileTensor, ...], outputs: tuple[FileTensor, 
 
 
 def _line(operator: FileOperator) -> list[Any]:
+    if not operator.outputs:
+        return ["", operator.kind]  # no file of ours, and still to be shown
     output = operator.outputs[0]
     weights = operator.inputs[1] if operator.kind in _WEIGHTED else None
     return [
-        output.name,
+        printable(output.name, _LONGEST),
         operator.kind,
         "x".join(map(str, output.shape)),
         output.kind,
@@ -202,7 +202,9 @@ def _grid(tensor: FileTensor) -> str:
 
 def _described(tensor: FileTensor) -> str:
     shape = "x".join(map(str, tensor.shape))
-    return f"{tensor.name} {tensor.kind} {shape} ({_grid(tensor)}{_held(tensor)})"
+    return (
+        f"{printable(tensor.name, _LONGEST)} {tensor.kind} {shape} ({_grid(tensor)}{_held(tensor)})"
+    )
 
 
 def _held(tensor: FileTensor) -> str:

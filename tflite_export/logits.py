@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tflite_export.keras_private import call_of, functional, is_model
 from tflite_export.lower.functions import is_softmax
-from tflite_export.lower.walk import functional, is_model
 
 # Layers behind a softmax that only move its values.
 _MOVERS = ("Activation", "Dropout", "Flatten", "Identity", "Permute", "Reshape")
@@ -28,8 +28,8 @@ def logits_model(model: Any) -> Any:
 
 def _without_softmax(tensor: Any) -> Any:
     """The tensor of logits, or the same tensor where there is no softmax."""
-    layer, node_index, tensor_index = tensor._keras_history
-    node = layer._inbound_nodes[node_index]
+    node, tensor_index = call_of(tensor)
+    layer = node.operation
     if node.is_input:
         return tensor
     if is_softmax(layer):

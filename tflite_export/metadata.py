@@ -11,8 +11,15 @@ from tflite_export.lower import Lowered
 ENTRY = "tflite_export"
 
 
-def export_metadata(lowered: Lowered, labels: Sequence[str]) -> dict[str, bytes]:
+def export_metadata(
+    lowered: Lowered, notes: Sequence[str], labels: Sequence[str]
+) -> dict[str, bytes]:
     """The entry for a lowered model.
+
+    Args:
+        lowered: the model.
+        notes: what the file does not compute exactly, in words.
+        labels: class names, or none.
 
     Raises:
         ExportError: as many labels as classes are needed, or none.
@@ -26,7 +33,7 @@ def export_metadata(lowered: Lowered, labels: Sequence[str]) -> dict[str, bytes]
         "inputs": [_entry(grid) for grid in lowered.input_grids],
         "outputs": [_entry(grid) for grid in lowered.output_grids],
         "labels": list(labels),
-        "inexact": list(lowered.notes),
+        "inexact": list(notes),
     }
     return {ENTRY: json.dumps(content, sort_keys=True).encode()}
 

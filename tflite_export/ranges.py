@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tflite_export.lower.walk import functional, is_model, nodes
+from tflite_export.keras_private import functional, is_model, nodes
 
 _EXAMPLES = 256
 

@@ -1,7 +1,8 @@
 """A ``.tflite`` of this package back to its integer graph, without its Keras model.
 
 Reads what ``tflite_export.flatbuffer`` writes and no more: int8 tensors, power-of-two steps, known
-operators. The tie-free scaling is undone, which gives the same integers from smaller weights.
+operators, uint8 at the borders only. The tie-free scaling is undone unless asked otherwise, which
+gives the same integers from smaller weights.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tflite_export.errors import ExportError
+from tflite_export.flatbuffer.codes import CODE_NAMES, KINDS
 from tflite_export.graph import (
     Add,
     Concatenate,
@@ -33,53 +35,96 @@ from tflite_export.graph import (
 )
 from tflite_export.grid import INT8_MIN, Grid, IntArray
 from tflite_export.passes.tie_free import unscaled
+from tflite_export.row_wise import DAMAGED, check_row_wise, read_model
 
-_IDENTIFIER = b"TFL3"
 _Code = schema.BuiltinOperator
 _Fused = schema.ActivationFunctionType
 _Type = schema.TensorType
-_NAMES = {value: name for name, value in vars(_Code).items() if name.isupper()}
+#: Ends the name of a tensor that stands for the same integers on a grid that starts lower.
+WIDENED = "/widened"
 _PACKED_BITS = {_Type.INT8: 8, _Type.INT4: 4, _Type.INT2: 2}
 _PLAIN: dict[int, np.dtype[Any]] = {_Type.INT32: np.dtype("<i4"), _Type.INT64: np.dtype("<i8")}
 
 
-def read_graph(tflite: bytes) -> IntegerGraph:
+def read_graph(tflite: bytes, *, as_stored: bool = False) -> IntegerGraph:
     """Read a file that ``tflite_export.export`` made.
+
+    Args:
+        tflite: the file.
+        as_stored: keep the weights of the file; the tie-free scaling is undone otherwise.
 
     Raises:
         ExportError: no such file, or one that holds something else.
     """
-    if tflite[4:8] != _IDENTIFIER:
-        raise ExportError("Not a .tflite file.")
-    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
-    if len(model.subgraphs) != 1:
-        raise ExportError(f"The file holds {len(model.subgraphs)} subgraphs; the C has one.")
-    return _Reader(model).graph()
+    check_row_wise(tflite)
+    try:
+        return Reader(read_model(tflite), as_stored=as_stored).graph()
+    except ExportError:
+        raise
+    except DAMAGED as error:
+        raise ExportError(f"A damaged .tflite file: {error}") from None
 
 
-class _Reader:
+def border_types(tflite: bytes) -> set[str]:
+    """Return the types of a file's inputs and outputs: "int8" or "uint8" in files of ours."""
+    graph = read_model(tflite).subgraphs[0]
+    kinds = {graph.tensors[int(i)].type for i in (*graph.inputs, *graph.outputs)}
+    return {name.lower() for name, kind in vars(_Type).items() if kind in kinds}
+
+
+class Reader:
     """One file being read."""
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, model: Any, *, as_stored: bool) -> None:
+        self.model, self.as_stored = model, as_stored
         self.subgraph = model.subgraphs[0]
         self.tensors: dict[int, Tensor] = {}
         self.operators: list[Operator] = []
 
     def graph(self) -> IntegerGraph:
-        inputs = tuple(self.activation(int(i)) for i in self.subgraph.inputs)
-        for written in self.subgraph.operators:
-            self.operators.append(self._operator(written))
-        outputs = tuple(self.tensors[int(i)] for i in self.subgraph.outputs)
+        """Return the whole file as a graph."""
+        written = list(self.subgraph.operators)
+        sources = [self.inside(int(i), written, before=True) for i in self.subgraph.inputs]
+        results = [self.inside(int(i), written, before=False) for i in self.subgraph.outputs]
+        inputs = tuple(self.activation(i) for i in sources)
+        for operator in written:
+            self.operators.append(self._operator(operator))
+        outputs = tuple(self.tensors[i] for i in results)
         name = _text(self.subgraph.name) or "model"
         return IntegerGraph(name, inputs, outputs, tuple(self.operators))
+
+    def inside(self, index: int, written: list[Any], *, before: bool) -> int:
+        """The int8 tensor behind a uint8 input or in front of a uint8 output.
+
+        The QUANTIZE between them shifts by 128, exactly, and is taken out of ``written``.
+        """
+        border = self.subgraph.tensors[index]
+        if border.type != _Type.UINT8:
+            return index
+        for place, operator in enumerate(written):
+            source, result = int(operator.inputs[0]), int(operator.outputs[0])
+            if self.kind(operator) != _Code.QUANTIZE or index != (source if before else result):
+                continue
+            other = result if before else source
+            inner, outer = self.subgraph.tensors[other].quantization, border.quantization
+            same = inner.scale[0] == outer.scale[0] and len(inner.scale) == len(outer.scale) == 1
+            if not same or int(outer.zeroPoint[0]) != int(inner.zeroPoint[0]) + 128:
+                raise ExportError(f"'{_text(border.name)}' is not its int8 tensor plus 128.")
+            del written[place]
+            return other
+        raise ExportError(f"'{_text(border.name)}' is uint8 and no QUANTIZE makes int8 of it.")
+
+    def kind(self, written: Any) -> int:
+        """The operator's code."""
+        code = self.model.operatorCodes[written.opcodeIndex]
+        return int(max(code.builtinCode, code.deprecatedBuiltinCode))
 
     def activation(self, index: int, *, minimum: int | None = None) -> Tensor:
         """A tensor that the file computes; its upper end is int8's."""
         written = self.subgraph.tensors[index]
         name = _text(written.name)
         if written.type != _Type.INT8:
-            raise ExportError(f"'{name}' is not int8; export with io='int8' to write C.")
+            raise ExportError(f"'{name}' is neither int8 nor, at a border, uint8.")
         zero_point = int(written.quantization.zeroPoint[0])
         least = INT8_MIN if minimum is None else minimum
         grid = Grid(_exponent(written.quantization.scale[0], name), zero_point, least)
@@ -97,7 +142,7 @@ class _Reader:
         if written.type in _PLAIN:
             return np.frombuffer(content, _PLAIN[written.type]).astype(np.int64).reshape(shape)
         if written.type not in _PACKED_BITS:
-            raise ExportError(f"'{_text(written.name)}' has a type that the C does not know.")
+            raise ExportError(f"'{_text(written.name)}' has a type outside the contract.")
         bits = _PACKED_BITS[written.type]
         size = int(np.prod(shape))
         fields = np.frombuffer(content, np.uint8)[:, None] >> np.arange(0, 8, bits, dtype=np.uint8)
@@ -131,7 +176,7 @@ class _Reader:
             return self.activation(index, minimum=grid.zero_point)
         if fused == _Fused.RELU_N1_TO_1:
             return self.activation(index, minimum=grid.zero_point - (1 << -grid.exponent))
-        raise ExportError(f"'{tensor.name}': fused activation {fused} has no C form.")
+        raise ExportError(f"'{tensor.name}': fused activation {fused} is not of the contract.")
 
     def moved(self, written: Any) -> dict[str, Any]:
         """An operator that only moves integers keeps its input's grid."""
@@ -144,17 +189,23 @@ class _Reader:
         """The same integers on a grid that starts lower; a file does not say where one starts."""
         if tensor.grid.minimum == minimum:
             return tensor
-        wide = Tensor(f"{tensor.name}_wide", tensor.shape, replace(tensor.grid, minimum=minimum))
+        wide = Tensor(
+            f"{tensor.name}{WIDENED}", tensor.shape, replace(tensor.grid, minimum=minimum)
+        )
         self.operators.append(Maximum(inputs=(tensor,), output=wide, bound=minimum))
         return wide
 
     def _operator(self, written: Any) -> Operator:
-        code = self.model.operatorCodes[written.opcodeIndex]
-        kind = max(code.builtinCode, code.deprecatedBuiltinCode)
-        if kind not in _READERS:
-            raise ExportError(f"{_NAMES.get(kind, kind)} is no operator that the C knows.")
-        operator = _READERS[kind](self, written, written.builtinOptions)
-        return unscaled(operator) if isinstance(operator, Linear) else operator
+        number = self.kind(written)
+        if number not in KINDS:
+            name = CODE_NAMES.get(number, number)
+            raise ExportError(f"{name} is no operator of the integer contract.")
+        if any(int(i) < 0 for i in written.inputs):  # -1: none, to Python the last
+            raise ExportError(f"{CODE_NAMES[number]} leaves an input out; the contract does not.")
+        operator = _READERS[KINDS[number]](self, written, written.builtinOptions)
+        if self.as_stored or not isinstance(operator, Linear):
+            return operator
+        return unscaled(operator)
 
 
 def _text(value: Any) -> str:
@@ -164,10 +215,7 @@ def _text(value: Any) -> str:
 def _exponent(scale: Any, name: str) -> int:
     mantissa, exponent = frexp(float(scale))
     if mantissa != 0.5:
-        raise ExportError(
-            f"'{name}' has the step {float(scale):g}, which is no power of two; the C takes files "
-            f"of tflite_export only."
-        )
+        raise ExportError(f"'{name}' has the step {float(scale):g}, which is no power of two.")
     return exponent - 1
 
 
@@ -183,12 +231,12 @@ def _sliding(options: Any) -> dict[str, Any]:
     }
 
 
-def _add(reader: _Reader, written: Any, options: Any) -> Operator:
+def _add(reader: Reader, written: Any, options: Any) -> Operator:
     inputs = tuple(reader.tensors[int(i)] for i in written.inputs)
     return Add(inputs=inputs, output=reader.output(written, options))
 
 
-def _max_pool(reader: _Reader, written: Any, options: Any) -> Operator:
+def _max_pool(reader: Reader, written: Any, options: Any) -> Operator:
     return MaxPool2D(
         **reader.moved(written),
         pool=(int(options.filterHeight), int(options.filterWidth)),
@@ -197,7 +245,7 @@ def _max_pool(reader: _Reader, written: Any, options: Any) -> Operator:
     )
 
 
-def _maximum(reader: _Reader, written: Any, options: Any) -> Operator:
+def _maximum(reader: Reader, written: Any, options: Any) -> Operator:
     del options  # Has none.
     bound = int(reader.data(int(written.inputs[1])).reshape(-1)[0])
     source = reader.tensors[int(written.inputs[0])]
@@ -209,7 +257,7 @@ def _pairs(array: IntArray) -> tuple[tuple[int, int], ...]:
     return tuple((int(before), int(after)) for before, after in array[1:])
 
 
-def _crop(reader: _Reader, written: Any, options: Any) -> Operator:
+def _crop(reader: Reader, written: Any, options: Any) -> Operator:
     del options  # The masks open the batch only.
     moved = reader.moved(written)
     begin, end = (reader.data(int(i)) for i in written.inputs[1:3])
@@ -218,33 +266,33 @@ def _crop(reader: _Reader, written: Any, options: Any) -> Operator:
     return Crop(**moved, crops=_pairs(crops))
 
 
-def _transpose(reader: _Reader, written: Any, options: Any) -> Operator:
+def _transpose(reader: Reader, written: Any, options: Any) -> Operator:
     del options  # Has none.
     axes = reader.data(int(written.inputs[1]))
     return Transpose(**reader.moved(written), axes=tuple(int(axis) - 1 for axis in axes[1:]))
 
 
-def _resize(reader: _Reader, written: Any, options: Any) -> Operator:
+def _resize(reader: Reader, written: Any, options: Any) -> Operator:
     if options.alignCorners or options.halfPixelCenters:
-        raise ExportError("RESIZE_NEAREST_NEIGHBOR with aligned corners has no C form.")
+        raise ExportError("RESIZE_NEAREST_NEIGHBOR with aligned corners is not of the contract.")
     moved = reader.moved(written)
     (height, width, _), (rows, columns, _) = moved["inputs"][0].shape, moved["output"].shape
     if rows % height or columns % width:
-        raise ExportError("RESIZE_NEAREST_NEIGHBOR by a fraction has no C form.")
+        raise ExportError("RESIZE_NEAREST_NEIGHBOR by a fraction is not of the contract.")
     return ResizeNearest(**moved, factors=(rows // height, columns // width))
 
 
-_READERS: dict[int, Callable[[_Reader, Any, Any], Operator]] = {
-    _Code.ADD: _add,
-    _Code.CONCATENATION: lambda r, w, o: Concatenate(**r.moved(w), axis=int(o.axis) - 1),
-    _Code.CONV_2D: lambda r, w, o: Conv2D(**r.linear(w, o), **_sliding(o)),
-    _Code.DEPTHWISE_CONV_2D: lambda r, w, o: DepthwiseConv2D(**r.linear(w, o), **_sliding(o)),
-    _Code.FULLY_CONNECTED: lambda r, w, o: FullyConnected(**r.linear(w, o)),
-    _Code.MAX_POOL_2D: _max_pool,
-    _Code.MAXIMUM: _maximum,
-    _Code.PAD: lambda r, w, o: Pad(**r.moved(w), paddings=_pairs(r.data(int(w.inputs[1])))),
-    _Code.RESHAPE: lambda r, w, o: Reshape(**r.moved(w)),
-    _Code.RESIZE_NEAREST_NEIGHBOR: _resize,
-    _Code.STRIDED_SLICE: _crop,
-    _Code.TRANSPOSE: _transpose,
+_READERS: dict[type[Operator], Callable[[Reader, Any, Any], Operator]] = {
+    Add: _add,
+    Concatenate: lambda r, w, o: Concatenate(**r.moved(w), axis=int(o.axis) - 1),
+    Conv2D: lambda r, w, o: Conv2D(**r.linear(w, o), **_sliding(o)),
+    Crop: _crop,
+    DepthwiseConv2D: lambda r, w, o: DepthwiseConv2D(**r.linear(w, o), **_sliding(o)),
+    FullyConnected: lambda r, w, o: FullyConnected(**r.linear(w, o)),
+    MaxPool2D: _max_pool,
+    Maximum: _maximum,
+    Pad: lambda r, w, o: Pad(**r.moved(w), paddings=_pairs(r.data(int(w.inputs[1])))),
+    Reshape: lambda r, w, o: Reshape(**r.moved(w)),
+    ResizeNearest: _resize,
+    Transpose: _transpose,
 }

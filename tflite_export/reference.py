@@ -50,8 +50,11 @@ def run(graph: IntegerGraph, *inputs: IntArray) -> tuple[IntArray, ...]:
     for tensor, value in zip(graph.inputs, inputs, strict=True):
         values[tensor] = _checked(tensor, value)
     for operator in graph.operators:
-        execute = _EXECUTORS[type(operator)]
-        values[operator.output] = execute(operator, *(values[t] for t in operator.inputs))
+        read = (values[tensor] for tensor in operator.inputs)
+        if isinstance(operator, Linear):
+            values[operator.output] = _linear(operator, *read)
+        else:
+            values[operator.output] = _EXECUTORS[type(operator)](operator, *read)
     return tuple(values[tensor] for tensor in graph.outputs)
 
 
@@ -133,7 +136,9 @@ def _convolve_depthwise(operator: DepthwiseConv2D, x: IntArray) -> IntArray:
 
 
 def _connect(operator: FullyConnected, x: IntArray) -> IntArray:
-    return _exact_matmul(x, operator.weights.T)
+    # Kernels flatten what has more axes than the output.
+    rows = x.reshape(len(x), *operator.output.shape[:-1], -1)
+    return _exact_matmul(rows, operator.weights.T)
 
 
 def _linear(operator: Linear, q: IntArray) -> IntArray:
@@ -201,9 +206,6 @@ _ACCUMULATORS: dict[type[Linear], Callable[[Any, IntArray], IntArray]] = {
     FullyConnected: _connect,
 }
 _EXECUTORS: dict[type[Operator], Callable[..., IntArray]] = {
-    Conv2D: _linear,
-    DepthwiseConv2D: _linear,
-    FullyConnected: _linear,
     Add: _add,
     MaxPool2D: _max_pool,
     Maximum: _maximum,

@@ -47,7 +47,8 @@ class Report:
         inputs: input -> what it holds, in the caller's units.
         notes: what is not exact, in words.
         file_bytes: size of the ``.tflite``.
-        activation_bytes: RAM of the activations on a microcontroller, buffers reused.
+        activation_bytes: of the activations that live at once, buffers reused; a device needs
+            more, for its runtime keeps state of its own.
         parity: the comparison of the runtimes, in words, where one was made.
     """
 
@@ -110,7 +111,7 @@ class Report:
             f"{tabulate(lines, header, tablefmt='simple', disable_numparse=True)}\n"
             f"{stored:,} bytes of weights and biases, {self.macs:,} MACs, "
             f"{self.file_bytes:,} bytes in the file, {self.activation_bytes:,} bytes of "
-            f"activations on a microcontroller{held}\n{verdict}"
+            f"activations alive at once (a runtime needs more){held}\n{verdict}"
         ) + ("" if self.parity is None else f"\n{self.parity}")
 
 

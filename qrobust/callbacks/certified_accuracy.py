@@ -1,6 +1,7 @@
 """Certified accuracy on a validation slice, while training."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from qrobust.callbacks.keras_draws import KerasDraws
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.noise_table import ROUNDED_GAUSSIAN, noise_table
-from qrobust.certify.arithmetic.radius import ABSTAIN, RADIUS_BITS
+from qrobust.certify.arithmetic.radius import ABSTAIN
 from qrobust.certify.arithmetic.streams import Purpose
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.settings import CLOPPER_PEARSON, SEQUENTIAL, Settings
+from qrobust.certify.report.summary import Share, least_q16
 from qrobust.certify.smoothings.input_grid import InputGrid
 from qrobust.certify.smoothings.smoothing import GaussianSmoothing
 from qrobust.layers.input_noise import input_noise
@@ -43,6 +45,7 @@ class CertifiedAccuracy(keras.callbacks.Callback):
         n0: pilot samples.
         n: samples of the bound; the most of them for "sequential".
         alpha: error probability of a certificate.
+        settings: instead of n0, n, alpha and method, as a recipe has them.
         method: "clopper_pearson": n samples an image serve all radii. "sequential": a test per
             radius that stops early; a smaller bill for one or two radii and a large n.
         seed: of the noise, see ``Certifier``.
@@ -65,6 +68,7 @@ class CertifiedAccuracy(keras.callbacks.Callback):
         n: int = 256,
         alpha: float | str = "0.001",
         method: str = CLOPPER_PEARSON,
+        settings: Settings | None = None,
         seed: int = 0,
         batch_size: int = 256,
     ) -> None:
@@ -82,17 +86,21 @@ class CertifiedAccuracy(keras.callbacks.Callback):
                 f"every and batch_size are at least 1. Received: every={every}, "
                 f"batch_size={batch_size}"
             )
-        if method not in _METHODS:
-            raise ValueError(f"method is one of {_METHODS}. Received: method={method!r}")
+        if settings is None and method != SEQUENTIAL:
+            settings = Settings(method=method, n0=n0, n=n, alpha=str(alpha))
+        elif settings is None:
+            settings = Settings(
+                method=method, n0=n0, n=n, alpha=str(alpha), radius=str(self.radii[0])
+            )
+        if settings.method not in _METHODS:
+            raise ValueError(f"method is one of {_METHODS}. Received: method={settings.method!r}")
         self.every = every
         self.sigma = sigma
         self.seed = seed
         self.batch_size = batch_size
-        options: dict[str, Any] = {"method": method, "n0": n0, "n": n, "alpha": str(alpha)}
-        if method == SEQUENTIAL:
-            self.settings = [Settings(**options, radius=str(radius)) for radius in self.radii]
-        else:
-            self.settings = [Settings(**options)]
+        self.settings = [settings]
+        if settings.method == SEQUENTIAL:
+            self.settings = [replace(settings, radius=str(radius)) for radius in self.radii]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Certify, and report."""
@@ -105,16 +113,23 @@ class CertifiedAccuracy(keras.callbacks.Callback):
 
     def certify(self) -> NDArray[np.float64]:
         """The model's certified accuracy as it is now, at every radius."""
+        return np.array([share.value for share in self.shares()])
+
+    def shares(self) -> list[Share]:
+        """How many examples are certified to their class by the model as it is now, per radius."""
         smoothing, shape = self._smoothing()
-        sampler = smoothing.sampler(self.seed)
-        certified = np.zeros(len(self.radii))
+        sampler = smoothing.sampler()
+        certified = np.zeros(len(self.radii), np.int64)
         for image, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
             tensor = smoothing.grid.to_tensor(x, shape, where=f"image {image}")
             draws = KerasDraws(
                 self.model, smoothing, sampler, shape, tensor, image, self.seed, self.batch_size
             )
             certified += self._holds(draws, int(y))
-        return certified / len(self.x)
+        return [
+            Share(rational(str(radius), "a radius"), int(count), len(self.x))
+            for radius, count in zip(self.radii, certified, strict=True)
+        ]
 
     def evaluate(self, model: Any) -> float:
         """A model's certified accuracy at the first radius, as ``search_bits`` asks for it."""
@@ -137,7 +152,7 @@ class CertifiedAccuracy(keras.callbacks.Callback):
             if settings.method == SEQUENTIAL:
                 holds[i] = True
             else:
-                holds = np.array(self.radii) * (1 << RADIUS_BITS) <= outcome.radius_q16
+                holds = np.array([least_q16(str(r)) <= outcome.radius_q16 for r in self.radii])
         return holds
 
     def _sigma(self) -> float:

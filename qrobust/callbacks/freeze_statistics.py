@@ -6,6 +6,7 @@ import keras
 
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 from qrobust.quantization.compile_again import compile_again
+from tflite_export.keras_private import layers_inside
 
 
 class FreezeStatistics(keras.callbacks.Callback):
@@ -38,7 +39,7 @@ class FreezeStatistics(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find the layers."""
-        self._layers = [x for x in self.model._flatten_layers() if isinstance(x, FoldedBatchNorm)]
+        self._layers = [x for x in layers_inside(self.model) if isinstance(x, FoldedBatchNorm)]
         if not self._layers:
             raise ValueError(
                 f"FreezeStatistics found no folded batch norm in model '{self.model.name}'. "

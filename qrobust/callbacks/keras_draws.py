@@ -22,7 +22,7 @@ class KerasDraws:
     Attributes:
         model: of one input; its largest output is the vote.
         smoothing: of the inputs.
-        sampler: of that smoothing, from `seed`.
+        sampler: of that smoothing.
         shape: of one input.
         tensor: int16[coordinates], the input in tensor values.
         image: index.
@@ -52,12 +52,13 @@ class KerasDraws:
 
     def word(self) -> int:
         """Return the 64-bit word that a randomized bound uses."""
-        return int(raw_words(self.seed, self.image, Purpose.UNIFORM, 0, 1)[0])
+        return int(raw_words((self.seed, self.image), Purpose.UNIFORM, 0, 1)[0])
 
     def _batch(self, purpose: Purpose, start: int, count: int) -> NDArray[np.int64]:
         grid = self.smoothing.grid
         copies = np.empty((count, self.smoothing.coordinates), grid.dtype)
-        self.sampler.fill(self.tensor, copies, image=self.image, purpose=purpose, start=start)
+        key = (self.seed, self.image)
+        self.sampler.fill(self.tensor, copies, key=key, purpose=purpose, start=start)
         x = (copies.astype(np.float32) - grid.zero_point) * np.float32(grid.scale)
         logits = self.model.predict_on_batch(x.reshape(count, *self.shape))
         labels = np.argmax(logits, axis=1)  # ties go to the lowest index, as on the device

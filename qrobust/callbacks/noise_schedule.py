@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from qrobust.layers.grid_noise import GridNoise
+from tflite_export.keras_private import layers_inside
 
 Sigma = float | Sequence[float]
 
@@ -29,7 +30,7 @@ class NoiseSchedule(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find the layers."""
-        self._layers = [x for x in self.model._flatten_layers() if isinstance(x, GridNoise)]
+        self._layers = [x for x in layers_inside(self.model) if isinstance(x, GridNoise)]
         if not self._layers:
             raise ValueError(
                 f"NoiseSchedule found no GridNoise layer in model '{self.model.name}'. Put one "

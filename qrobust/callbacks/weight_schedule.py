@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from qrobust.layers.loss_weight import LossWeight
+from tflite_export.keras_private import layers_inside
 
 
 class WeightSchedule(keras.callbacks.Callback):
@@ -31,7 +32,7 @@ class WeightSchedule(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find the layers."""
-        layers = self.model._flatten_layers()
+        layers = layers_inside(self.model)
         self._layers = [x for x in layers if isinstance(x, LossWeight) and isinstance(x, self.kind)]
         if not self._layers:
             raise ValueError(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 from qrobust.quiet import quiet_imports
 
 HELP = "attack a .keras (white box) or a .tflite (black box) and report what is left of it"
@@ -33,9 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LSB",
         help="in input steps (default: 8; with --norm l2 128)",
     )
-    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
     parser.add_argument(
-        "--images", type=int, metavar="N", help="the first N (default: 200, with --full 1000)"
+        "--norm", choices=("linf", "l2"), default="linf", help="of the ball (default: linf)"
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        metavar="N",
+        help="the first N (default: 200, with --full 1000; of --certificates: all)",
     )
     parser.add_argument("--full", action="store_true", help="the long suite: hours, not minutes")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
@@ -60,12 +65,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--certificates",
         type=Path,
         metavar="CERTS.jsonl",
-        help="with a .tflite and --surrogate: attack within the certified radii",
+        help="with a .tflite and --surrogate: attack within the certified radii; a journal of "
+        "proofs is attacked in its own region, without a surrogate",
+    )
+    parser.add_argument(
+        "--trusted",
+        action="store_true",
+        help="run a .tflite in this process; only files of tflite_export (default: in its own)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Attack and report; the exit status is 1 when a certificate is broken."""
+    from qrobust.commands import verify
+
+    if args.certificates is not None and verify.is_proof_journal(args.certificates):
+        return verify.run_cross_examination(args)
     from qrobust.attacks.evaluation.report import check_path
     from qrobust.attacks.ground.budget import Budget
     from qrobust.certify import load_data
@@ -105,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
             masking = suite.masking_suite(surrogate, x, y, budget, **options)
             extra |= {"checks": masking.checks, "checked": surrogate.name}
     if given is not None:
-        attacked, broken = _certificates(given, content, surrogate, data, args.seed)
+        attacked, broken = _certificates(given, content, surrogate, data, args.seed, args.trusted)
         extra |= {"attacked_certificates": attacked, "broken": broken}
     evaluation = report.Evaluation(
         model=target.name,
@@ -146,7 +161,6 @@ def _read(args: argparse.Namespace) -> bytes:
 
 def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
     from qrobust.attacks import KerasTarget, SmoothedTarget, TFLiteTarget
-    from qrobust.certify.file.probe import probe
 
     if args.model.suffix != _TFLITE:
         keras_target = KerasTarget(load_keras(args.model), name=args.model.name)
@@ -154,8 +168,7 @@ def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
             return keras_target, None
         smoothed = SmoothedTarget(keras_target, sigma=args.smooth, draws=args.draws, seed=args.seed)
         return smoothed, None
-    probe(args.model.read_bytes())  # a damaged file may crash an interpreter: elsewhere first
-    target = TFLiteTarget(args.model, name=args.model.name)
+    target = TFLiteTarget(args.model, name=args.model.name, trusted=args.trusted)
     if args.surrogate is None:
         return target, None
     model = load_keras(args.surrogate)
@@ -173,31 +186,38 @@ def _check_surrogate(args: argparse.Namespace, target: Any, surrogate: Any) -> N
 def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> tuple[Any, Any]:
     """The header and the certificates to attack; before the hours that attacks take."""
     from qrobust.attacks.evaluation.attack_certificates import attackable
-    from qrobust.certify import Certificate, read_lines
+    from qrobust.certify import check_offline
 
-    lines = list(read_lines(args.certificates))
-    if not lines:
-        raise ValueError(f"'{args.certificates}' holds no finished line.")
-    header, *rest = (line.value for line in lines)
+    checked = check_offline(args.certificates)
     for key, digest, path in (
         ("model_sha256", hashlib.sha256(content).hexdigest(), args.model),
         ("data_sha256", data.sha256, args.data),
     ):
-        if header[key] != digest:
+        if checked.head.plan[key] != digest:
             raise ValueError(f"'{args.certificates}' is about another file than '{path}'.")
-    certificates = [Certificate.from_json(value) for value in rest]
-    return header, attackable([c for c in certificates if c.index < (args.images or len(data))])
+    bad = {finding.line for finding in checked.failed}
+    if bad:
+        raise ValueError(
+            f"{len(bad)} lines of '{args.certificates}' do not stand; see qrobust audit --offline."
+        )
+    chosen = [c for c in checked.certificates.values() if c.index < (args.images or len(data))]
+    return checked.head, attackable(chosen)
 
 
 def _certificates(
-    given: tuple[Any, Any], content: bytes, surrogate: Any, data: Any, seed: int
+    given: tuple[Any, Any], content: bytes, surrogate: Any, data: Any, seed: int, trusted: bool
 ) -> Any:
     from qrobust.attacks.evaluation.attack_certificates import attack_certificates
     from qrobust.certify import Certifier
 
-    header, certificates = given
+    head, certificates = given
     with Certifier(
-        content, sigma=header["sigma"], noise=header["noise"], seed=int(header["seed"]) + 1
+        content,
+        sigma=head.plan["sigma"],
+        noise=head.plan["noise"],
+        classes=head.plan.get("classes") or len(certificates[0].votes),
+        seed=(head.keys.seed or 0) + 1,
+        trusted=trusted,
     ) as certifier:
         return attack_certificates(certifier, surrogate, data.x, certificates, seed=seed)
 

@@ -3,17 +3,28 @@
 import argparse
 from pathlib import Path
 
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 HELP = "write a fully integer .tflite from a quantized .keras"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL.keras")
-    parser.add_argument("out", type=Path, metavar="OUT.tflite")
-    parser.add_argument("--storage", choices=("int8", "int4", "int2"), default="int8")
-    parser.add_argument("--io", choices=("int8", "uint8"), default="int8")
+    parser.add_argument("model", type=Path, metavar="MODEL.keras", help="a quantized model")
+    parser.add_argument("out", type=Path, metavar="OUT.tflite", help="the file to write")
+    parser.add_argument(
+        "--storage",
+        choices=("int8", "int4", "int2"),
+        default="int8",
+        help="of weights (default: int8); an exact file packs only ternary weights, int2 only in "
+        "dense layers",
+    )
+    parser.add_argument(
+        "--io",
+        choices=("int8", "uint8"),
+        default="int8",
+        help="of inputs and outputs (default: int8); the C certifier takes int8 only",
+    )
     parser.add_argument(
         "--input-grid",
         choices=("pixels", "unit", "signed", "data"),
@@ -51,10 +62,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export a model and print its report."""
+    if args.table is not None and args.sigma is None:
+        raise ValueError("--table holds radii, which need --sigma.")
+    if args.table is not None and args.c99 is not None and args.io == "uint8":
+        raise ValueError("the C certifier takes int8 inputs. Leave out --io uint8, or --table.")
     model = load_keras(args.model)
     from qrobust.certify import SmoothingSpec, attach_spec, load_data
     from qrobust.certify import c99 as certifier_c99
     from tflite_export import c99, export
+    from tflite_export.atomic import write_bytes
     from tflite_export.c_array import save_c_array
 
     exported = export(
@@ -66,13 +82,11 @@ def run(args: argparse.Namespace) -> int:
         inputs=None if args.data is None else load_data(args.data).x,
     )
     tflite = exported.tflite
-    if args.table is not None and args.sigma is None:
-        raise ValueError("--table holds radii, which need --sigma.")
     if args.sigma is not None:
         tables = () if args.table is None else ((args.table, args.alpha),)
         spec = SmoothingSpec.for_model(tflite, sigma=args.sigma, unit=args.unit, tables=tables)
         tflite = attach_spec(tflite, spec)
-    args.out.write_bytes(tflite)
+    write_bytes(args.out, tflite)
     print(exported.report)
     if args.c_array:
         save_c_array(tflite, args.out.with_suffix(".cc"))

@@ -8,22 +8,30 @@ HELP = "show the layers, grids and smoothing spec of a .tflite"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL.tflite")
+    parser.add_argument("model", type=Path, metavar="MODEL.tflite", help="any .tflite")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what the file holds."""
     from qrobust.certify import read_spec
+    from tflite_export.contract import contract_problem
     from tflite_export.inspection import inspect
+    from tflite_export.printable import printable
 
     model = args.model.read_bytes()
     print(inspect(model))
     spec = read_spec(model)
+    problem = contract_problem(model)
+    print(
+        f"outside the integer contract, kernels may differ: {problem}"
+        if problem
+        else "meets the integer contract: the same integers on every kernel"
+    )
     if spec is None:
         print("no smoothing spec")
     else:
         tables = ", ".join(f"n = {t.n}, alpha = {t.alpha}" for t in spec.tables) or "none"
         scale = f", sigma {float(spec.sigma):g} steps of the grid"
-        unit = "" if spec.unit is None else f", one step: {spec.unit}"
+        unit = "" if spec.unit is None else f", one step: {printable(spec.unit)}"
         print(f"smoothing spec: {spec.noise}{scale}{unit}, radius tables: {tables}")
     return 0

@@ -1,11 +1,13 @@
 """``qrobust quickstart``."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from qrobust.quiet import quiet_imports
 
 HELP = "digits: train, export, prove parity, certify, report"
+_INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,13 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a new or empty folder (default: quickstart)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--seed", type=int, help="of everything random (default: 0)")
+    parser.add_argument(
+        "--resume", action="store_true", help="take up an interrupted quickstart in --out"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the quickstart."""
     with quiet_imports():
-        from qrobust.quickstart.run import Settings, quickstart
+        from qrobust.quickstart.run import quickstart
 
-    quickstart(args.out, Settings(seed=args.seed))
+    try:
+        quickstart(args.out, seed=args.seed, resume=args.resume)
+    except KeyboardInterrupt:
+        print(f"interrupted; --out {args.out} --resume takes it up", file=sys.stderr)
+        return _INTERRUPTED
     return 0

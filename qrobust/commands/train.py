@@ -2,9 +2,7 @@
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
 from qrobust.quiet import quiet_imports
 
@@ -14,7 +12,7 @@ _INTERRUPTED = 130
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("recipe", type=Path, metavar="RECIPE.toml")
+    parser.add_argument("recipe", type=Path, metavar="RECIPE.toml", help="what to train")
     parser.add_argument("--data", metavar="DIR", help="folder of the data sets")
     parser.add_argument(
         "--out",
@@ -31,123 +29,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="take up an interrupted training from its log"
     )
+    parser.add_argument(
+        "--trained",
+        action="store_true",
+        help="do not train: export, compare, certify and attack OUT/model.keras again",
+    )
+    parser.add_argument(
+        "--allow-missing",
+        action="append",
+        default=[],
+        metavar="RUNTIME",
+        help="publish although this runtime is not there to be compared, such as TFLM",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, export, compare, certify, write the card."""
-    from qrobust.training.recipe import read_recipe
-
-    recipe = read_recipe(args.recipe)
-    out = args.out or _default_out(args.recipe)
-    log = args.log or out / "log"
+    """Train, export, compare, certify, attack, write the card."""
+    with quiet_imports():
+        from qrobust.training.publish.road import folders, run_recipe
+    if args.trained and args.resume:
+        raise ValueError("--trained does not train, so there is nothing to --resume. Give one.")
+    _, log = folders(args.recipe, args.out, args.log)
     try:
-        text = _train(args, recipe, out, log)
+        published = run_recipe(
+            args.recipe,
+            data=args.data,
+            out=args.out,
+            log=args.log,
+            resume=args.resume,
+            trained=args.trained,
+            allow_missing=args.allow_missing,
+        )
     except KeyboardInterrupt:
         begun = any(log.glob("*.keras"))
         hint = f"what is done is in {log}; --resume takes it up" if begun else "nothing was written"
         print(f"interrupted; {hint}", file=sys.stderr)
         return _INTERRUPTED
-    print(text)
+    print(published.card)
     return 0
-
-
-def _default_out(recipe: Path) -> Path:
-    """The recipe's folder; twins beside it, ``float.toml``, get one of their own, ``float/``."""
-    return recipe.parent if recipe.stem == "recipe" else recipe.parent / recipe.stem
-
-
-def _train(args: argparse.Namespace, recipe: Any, out: Path, log: Path) -> str:
-    with quiet_imports():
-        from qrobust.training.log import finish
-        from qrobust.training.train import publish, train
-    trained = train(recipe, data=args.data, log=log, resume=args.resume)
-    with tempfile.TemporaryDirectory() as folder:
-        write = _write_float if recipe.quantization.is_float else _write
-        text = write(recipe, trained, Path(folder), log, args.recipe.name)
-        publish(sorted(Path(folder).iterdir()), out)
-    finish(log)
-    return text
-
-
-def _write(recipe: Any, trained: Any, folder: Path, log: Path, name: str) -> str:
-    """Export, compare and certify; model, file and card go into ``folder``."""
-    from qrobust.certify import SmoothingSpec, attach_spec
-    from qrobust.training.attacked import attacked
-    from qrobust.training.card import card
-    from tflite_export import check_parity, export
-
-    test, settings = trained.dataset.test, recipe.certification
-    exported = export(trained.model, labels=trained.dataset.class_names)
-    parity = check_parity(trained.model, exported, test.x[: max(200, settings.images)])
-    if not parity.is_exact:
-        raise ValueError(
-            f"the exported file differs from the model; nothing is published: {parity}"
-        )
-    trained.model.save(folder / "model.keras")
-    tflite, certificates = exported.tflite, []
-    if settings.images:
-        labels = tuple(trained.dataset.class_names)
-        spec = SmoothingSpec.for_model(
-            tflite, sigma=recipe.defence.sigma, labels=labels, unit=trained.dataset.unit
-        )
-        tflite = attach_spec(tflite, spec)
-        certificates = _certified(recipe, tflite, test, log)
-    (folder / "model.tflite").write_bytes(tflite)
-    facts = {
-        "recipe": name,
-        "accuracy": trained.accuracy,
-        "train_images": len(trained.dataset.train.x),
-        "test_images": len(test.x),
-        "pixels": test.x.dtype == "uint8",
-        "unit": trained.dataset.unit,
-        "size": len(tflite),
-        "attacked": attacked(trained.model, tflite, test, recipe.attack),
-    }
-    text = card(recipe, exported, parity, certificates, facts)
-    (folder / "card.md").write_text(text)
-    return text
-
-
-def _certified(recipe: Any, tflite: bytes, test: Any, log: Path) -> list[Any]:
-    """Certificates of the first test examples; those that the log holds already are kept."""
-    from tqdm import tqdm
-
-    from qrobust.certify import Certificate, Job, certify_dataset, make_data, read_lines
-
-    settings = recipe.certification
-    job = Job(model=tflite, seed=recipe.seed, n0=settings.n0, n=settings.n, alpha=settings.alpha)
-    data = make_data(test.x[: settings.images], test.y[: settings.images])
-    journal = log / "certificates.jsonl"
-    for _ in tqdm(
-        certify_dataset(job, data, out=journal), desc="certifying", total=len(data), unit="image"
-    ):
-        pass
-    _, *lines = read_lines(journal)
-    return [Certificate.from_json(line.value) for line in lines]
-
-
-def _write_float(recipe: Any, trained: Any, folder: Path, log: Path, name: str) -> str:
-    """A float twin: there is no file to export, so its copies are classified in Keras."""
-    from qrobust.callbacks import CertifiedAccuracy
-    from qrobust.training.card import float_card
-
-    trained.model.save(folder / "model.keras")
-    test, settings = trained.dataset.test, recipe.certification
-    certified: Any = []
-    if settings.images:
-        callback = CertifiedAccuracy(
-            test.x[: settings.images],
-            test.y[: settings.images],
-            radii=settings.radii,
-            sigma=recipe.defence.sigma,
-            n0=settings.n0,
-            n=settings.n,
-            alpha=settings.alpha,
-            seed=recipe.seed,
-        )
-        callback.set_model(trained.model)
-        certified = callback.certify()
-    facts = {"recipe": name, "accuracy": trained.accuracy, "test_images": len(test.x)}
-    text = float_card(recipe, certified, facts)
-    (folder / "card.md").write_text(text)
-    return text

@@ -52,6 +52,11 @@ class FoldedBatchNorm:
     """
 
     frozen = False
+    # Of the Keras layer that a subclass names as its second base, and of the subclass.
+    add_weight: Any
+    kernel: Any
+    activation: Any
+    _linear: Any
 
     def _init_norm(
         self,

@@ -7,6 +7,7 @@ from qrobust.quantization.compile_again import compile_again
 from qrobust.quantization.twins import relu_quantizer, weight_quantizer
 from qrobust.quantizers import PowerOfTwoWeights, QuantizedRelu, StochasticTernary
 from qrobust.quantizers.weight_quantizer import WeightQuantizer
+from tflite_export.keras_private import layers_inside
 
 # QKeras layers call one attribute and keep the other to say that they have it.
 _HOLDERS = ("kernel_quantizer", "depthwise_quantizer")
@@ -73,7 +74,7 @@ def current_bits(model: Any) -> tuple[dict[str, int], dict[str, int]]:
 def _holders(model: Any) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
     """(layer, attribute) of all weight quantizers, then of the ReLU quantizers."""
     weights, activations = [], []
-    for layer in model._flatten_layers():
+    for layer in layers_inside(model):
         for name in (*(f"{holder}_internal" for holder in _HOLDERS), *_HOLDERS):
             if isinstance(getattr(layer, name, None), WeightQuantizer | StochasticTernary):
                 weights.append((layer, name))

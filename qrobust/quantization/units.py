@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from qrobust.layers import JacobianRegularized
 from qrobust.quantization.twins import FOLDED, LINEAR, copy_linear
 from tflite_export.lower.walk import functional, nodes
 
@@ -19,11 +20,15 @@ class Unit:
         linear: a Dense, Conv2D or DepthwiseConv2D layer.
         norm: its batch norm, or None.
         relu: the ReLU layer behind, or None.
+        runs: how often the model runs it; every time the same layers follow.
+        wrapper: the Jacobian penalty around the linear layer, or None.
     """
 
     linear: Any
     norm: Any
     relu: Any
+    runs: int = 1
+    wrapper: Any = None
 
     def float_layer(self) -> Any:
         """One float layer that computes the same, not built yet: folded where there is a norm."""
@@ -31,11 +36,13 @@ class Unit:
         if self.relu is not None:
             config["activation"] = "relu"
         if self.norm is None:
-            return type(self.linear).from_config(config)
+            kind: Any = type(self.linear)
+            return kind.from_config(config)
         for key in ("bias_initializer", "bias_regularizer", "bias_constraint", "use_bias"):
             config.pop(key, None)
         config.update(momentum=self.norm.momentum, epsilon=self.norm.epsilon)
-        return FOLDED[type(self.linear)].from_config(config)
+        folded: Any = FOLDED[type(self.linear)]
+        return folded.from_config(config)
 
     def copy_weights(self, layer: Any) -> None:
         """Give a built ``float_layer`` the weights of the unit."""
@@ -45,35 +52,60 @@ class Unit:
             copy_linear(self.linear, self.norm, layer)
 
 
-def find_units(model: Any) -> list[Unit]:
-    """The units of a float model: every linear layer that runs once is in one."""
-    graph = functional(model)
+def find_units(model: Any, *, shared: bool = False) -> list[Unit]:
+    """The units of a model, for whoever makes one layer of each: penalties, folding.
+
+    A norm belongs to a unit where it follows the linear layer every time that either runs: a layer
+    that branches share, and follow with different norms, could be folded for one of them only, and
+    a norm behind two layers keeps the statistics of both. A ReLU belongs to it by the same rule.
+
+    Args:
+        model: a float Sequential or Functional model.
+        shared: also give linear layers that run more than once. (Without, every linear layer that
+            runs once is in one unit.)
+    """
+    graph, all_nodes = functional(model), nodes(model)
     readers: dict[int, list[Any]] = {}
-    for node in nodes(model):
+    runs: dict[int, list[Any]] = {}
+    for node in all_nodes:
+        runs.setdefault(id(inner_layer(node.operation)), []).append(node)
         for tensor in node.input_tensors:
             readers.setdefault(id(tensor), []).append(node)
     final = {id(tensor) for tensor in graph.outputs}
 
-    def next_of(node: Any) -> Any:
-        output = node.output_tensors[0]
-        following = readers.get(id(output), [])
-        return following[0] if len(following) == 1 and id(output) not in final else None
+    def next_of(before: list[Any]) -> list[Any]:
+        """The runs of the one layer that follows all these runs, and nothing else; or none."""
+        after = []
+        for node in before:
+            output = node.output_tensors[0]
+            following = readers.get(id(output), [])
+            if len(following) != 1 or id(output) in final:
+                return []
+            after.append(following[0])
+        layer = after[0].operation
+        whole = len(runs[id(inner_layer(layer))]) == len(after)
+        return after if whole and all(node.operation is layer for node in after) else []
 
     units = []
-    linear = [node for node in nodes(model) if type(node.operation) in LINEAR]
-    for node in linear:
-        layer = node.operation
-        if sum(other.operation is layer for other in linear) > 1:
+    for mine in runs.values():
+        layer, outer = inner_layer(mine[0].operation), mine[0].operation
+        if type(layer) not in LINEAR or (len(mine) > 1 and not shared):
             continue
         norm = relu = None
         if layer.activation is keras.activations.linear:
-            after = next_of(node)
-            if after is not None and isinstance(after.operation, _L.BatchNormalization):
-                norm, after = after.operation, next_of(after)
-            if after is not None and is_plain_relu(after.operation):
-                relu = after.operation
-        units.append(Unit(layer, norm, relu))
+            after = next_of(mine)
+            if after and isinstance(after[0].operation, _L.BatchNormalization):
+                norm, after = after[0].operation, next_of(after)
+            if after and is_plain_relu(after[0].operation):
+                relu = after[0].operation
+        units.append(Unit(layer, norm, relu, len(mine), None if outer is layer else outer))
     return units
+
+
+def inner_layer(layer: Any) -> Any:
+    """The layer inside a penalty on one layer."""
+    wraps = isinstance(layer, JacobianRegularized) and not layer.wraps_model
+    return layer.layer if wraps else layer
 
 
 def is_plain_relu(layer: Any) -> bool:

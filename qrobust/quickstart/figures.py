@@ -1,39 +1,15 @@
-"""The two pictures of the quickstart's report."""
+"""The picture of digits, noise and votes in the quickstart's report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from qrobust.certify import Certificate, Certifier
-
-matplotlib.use("Agg")
-
-
-def certified_accuracy_figure(
-    curves: Mapping[str, Sequence[Certificate]], path: Path, *, sigma: float, n: int, alpha: str
-) -> None:
-    """Share of images certified to their true class, against the radius; one curve a model."""
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
-    axes = figure.subplots()
-    for name, certificates in curves.items():
-        radii = np.sort([c.radius for c in certificates if c.correct])
-        share = np.arange(len(radii), -1, -1) / len(certificates)
-        axes.stairs(share[:-1], np.concatenate([[0.0], radii]), baseline=None, label=name)
-    axes.set(
-        xlabel="L2 radius in pixel steps (1/255 of the scale)",
-        ylabel="certified accuracy",
-        title=f"Noise sigma {sigma:g}, n = {n:,}, alpha = {alpha}",
-        xlim=(0, None),
-        ylim=(0, 1),
-    )
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
+from qrobust.certify.run.keys import read_key
+from tflite_export.atomic import replacing
 
 
 def votes_figure(
@@ -44,10 +20,13 @@ def votes_figure(
     certifier: Certifier,
 ) -> None:
     """A few digits, the first noisy copy of each that voted, and the votes of all."""
+    # The object API draws without a display and leaves pyplot's global state alone.
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(1.6 * len(images), 4.6), layout="constrained")
     axes: Any = figure.subplots(3, len(images), squeeze=False)
     for column, (image, certificate) in enumerate(zip(images, certificates, strict=True)):
-        noisy = certifier.copies(image, 1, index=certificate.index).reshape(image.shape)
+        noisy = certifier.copies(image, 1, key=read_key(certificate.key)).reshape(image.shape)
         for row, picture in enumerate((image, noisy)):
             axes[row, column].imshow(picture[..., 0], cmap="gray_r", vmin=0, vmax=255)
             axes[row, column].set_axis_off()
@@ -59,4 +38,5 @@ def votes_figure(
         axes[2, column].tick_params(labelsize=6)
     axes[2, 0].set_ylabel("share of votes", fontsize=8)
     figure.suptitle("Held-out digits, one noisy copy of each, and how all noisy copies voted")
-    figure.savefig(path, dpi=120)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120)

@@ -1,44 +1,25 @@
-"""The quickstart's report in Markdown and its table for the terminal."""
+"""The quickstart's report in Markdown, and what it says in the terminal."""
 
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 from tabulate import tabulate
 
-
-def radius_table(summary: Mapping[str, Any], *, style: str) -> str:
-    """Certified accuracy at fixed radii, defended beside undefended."""
-    defended, baseline = summary["certified_accuracy"], summary["baseline_certified_accuracy"]
-    rows = [
-        [radius, f"{float(radius) / 255:.3f}", f"{defended[radius]:.1%}", f"{baseline[radius]:.1%}"]
-        for radius in defended
-    ]
-    header = ["radius (pixel steps)", "radius / 255", "defended", "undefended"]
-    return tabulate(rows, header, tablefmt=style, disable_numparse=True)
+from qrobust.training.publish.card import certified_table
+from qrobust.training.publish.evidence import DATA, JOURNAL
+from qrobust.training.publish.road import TFLITE, Published
+from qrobust.training.publish.summary import ModelSummary
 
 
-def markdown(summary: Mapping[str, Any], layers: str) -> str:
-    """The whole report."""
-    parity = tabulate(
-        [[name, count] for name, count in summary["parity"].items()],
-        ["runtime", "differing integers"],
-        tablefmt="github",
-    )
-    settings = summary["settings"]
-    return f"""# Digits: a certified integer model
-
-{settings["weight_bits"]}-bit weights and activations, trained with integer noise of sigma
-{settings["sigma"]} pixel steps and a per-layer Jacobian penalty of {settings["jacobian"]};
-"undefended" is the same network trained without either. Seed {settings["seed"]}.
-
-* Clean accuracy on {summary["test_images"]} held-out digits: {summary["clean_accuracy"]:.1%}
-  (undefended {summary["baseline_clean_accuracy"]:.1%}).
-* Certificates: {summary["certified_images"]} held-out digits, n = {settings["n"]:,},
-  alpha = {settings["alpha"]}, {summary["votes_per_second"]:,.0f} votes per second.
-
+def markdown(published: Published) -> str:
+    """The card, pictures, and the runtimes one by one."""
+    compared = published.summary.compared
+    rows = [] if compared is None else [[*item] for item in compared.differing.items()]
+    rows += [] if compared is None else [[*item] for item in compared.skipped.items()]
+    parity = tabulate(rows, ["runtime", "differing integers"], tablefmt="github")
+    return f"""{published.card}
 ## Certified accuracy
 
-{radius_table(summary, style="github")}
+"undefended" is the same network, trained without noise and penalties.
 
 ![certified accuracy](report.png)
 
@@ -46,13 +27,40 @@ def markdown(summary: Mapping[str, Any], layers: str) -> str:
 
 ## The same integers everywhere
 
-{summary["inputs_compared"]} inputs, {summary["integers_compared"]} logits on each runtime.
-
 {parity}
-
-## Layers
-
-```
-{layers}
-```
 """
+
+
+def in_words(summary: ModelSummary, out: Path) -> str:
+    """What the command prints at the end."""
+    compared, file, certified = summary.compared, summary.file, summary.certified
+    lines = []
+    if compared is not None:
+        lines.append(
+            f"{compared.inputs} inputs, {compared.integers} integers each, against the reference:"
+        )
+        lines += [f"  {name:<18}{count:>8} differ" for name, count in compared.differing.items()]
+        lines += [f"  {name:<18} not compared: {why}" for name, why in compared.skipped.items()]
+    clean = f"clean accuracy {summary.clean.value:.1%} on {summary.clean.of} held-out digits"
+    if summary.baseline is not None:
+        clean += f" (undefended {summary.baseline.clean.value:.1%})"
+    lines += ["", clean if file is None else f"{clean}, {file.bytes:,} bytes"]
+    if certified is not None:
+        settings = certified.settings
+        lines += [
+            f"certified accuracy of {certified.images} held-out digits, n = {settings['n']:,}, "
+            f"alpha = {settings['alpha']} (95 % intervals over images):",
+            "",
+            certified_table(summary, style="simple"),
+            "",
+        ]
+    lines += [speed(summary), f"report: {out / 'report.md'}"]
+    lines.append(f"check it: qrobust audit {out / JOURNAL} {out / TFLITE} {out / DATA}")
+    return "\n".join(lines)
+
+
+def speed(summary: ModelSummary) -> str:
+    """What this run took on its machine."""
+    seconds = f"{summary.seconds or 0:.0f} seconds in all"
+    votes = summary.votes_per_second
+    return seconds if votes is None else f"{votes:,} votes per second; {seconds}"

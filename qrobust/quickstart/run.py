@@ -1,199 +1,125 @@
-"""Trains, exports, compares, certifies and reports; the command behind ``qrobust quickstart``."""
+"""Two recipes, defended and undefended, through the road of ``qrobust train``, and a report."""
 
-import json
+import re
+import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-from tqdm.keras import TqdmCallback
-
-from qrobust.certify import (
-    Certificate,
-    Certifier,
-    Job,
-    SmoothingSpec,
-    attach_spec,
-    certify_dataset,
-    make_data,
-)
+from qrobust.certify import Certifier
+from qrobust.certify.report.summary import Summary
+from qrobust.certify.report.write_report import can_plot, plot_accuracy
 from qrobust.datasets import digits
-from qrobust.quickstart.figures import certified_accuracy_figure, votes_figure
-from qrobust.quickstart.network import Defence, train
-from qrobust.quickstart.report import markdown, radius_table
-from tflite_export import Exported, check_parity, export
+from qrobust.quickstart.figures import votes_figure
+from qrobust.quickstart.report import in_words, markdown
+from qrobust.training.publish.evidence import DATA
+from qrobust.training.publish.road import Published, folders, run_recipe
+from qrobust.training.recipe import read_recipe
+from tflite_export.atomic import replacing, write_text
+
+HERE = Path(__file__).parent
+RECIPE, UNDEFENDED = "recipe.toml", "undefended"
+
+_COMMAND = "qrobust quickstart"
+_PICTURED = 8
+_SEED = re.compile(r"^seed = \d+$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the quickstart does; written into its summary.
+class Recipes:
+    """The two recipes, as TOML.
 
     Attributes:
-        sigma: noise in pixel steps, in training and in certification.
-        jacobian: weight of the per-layer Jacobian penalty.
-        weight_bits: of weights and activations.
-        epochs: of training.
-        images: held-out digits to certify.
-        n0: noisy copies that choose the class.
-        n: noisy copies that bound its probability.
-        alpha: error probability of a certificate.
-        seed: of everything random.
+        defended: with the defence.
+        undefended: the same network without it.
     """
 
-    sigma: int = 64
-    jacobian: float = 1e-4
-    weight_bits: int = 4
-    epochs: int = 30
-    images: int = 200
-    n0: int = 100
-    n: int = 10_000
-    alpha: str = "0.001"
-    seed: int = 0
+    defended: str
+    undefended: str
+
+    @classmethod
+    def shipped(cls) -> "Recipes":
+        """Those of this folder."""
+        return cls(*((HERE / f"{name}.toml").read_text() for name in ("defended", UNDEFENDED)))
+
+    def seeded(self, seed: int) -> "Recipes":
+        """The same with another seed of everything random."""
+        line = f"seed = {seed}"
+        return Recipes(_SEED.sub(line, self.defended), _SEED.sub(line, self.undefended))
 
 
-_RADII = (0, 32, 64, 96, 128, 160)
-_PICTURED = 8
+def quickstart(
+    out: Path, *, seed: int | None = None, resume: bool = False, recipes: Recipes | None = None
+) -> dict[str, Any]:
+    """Run the whole road twice and report.
 
+    ``out`` and ``out/undefended`` become folders as ``qrobust train`` writes them, each with its
+    recipe: they can be trained again, audited and attacked. ``out`` also gets data.npz, report.md,
+    report.png and votes.png.
 
-def quickstart(out: Path, settings: Settings) -> dict[str, Any]:
-    """Run the whole road and write everything into ``out``.
-
-    Writes model.keras, model.tflite, certificates.jsonl, data.npz, report.md, report.png,
-    votes.png, summary.json, and the undefended network's baseline.tflite and
-    baseline_certificates.jsonl.
+    Args:
+        out: the folder: a new or empty one, unless ``resume``.
+        seed: of everything random; 0 where nothing is resumed.
+        resume: take up what was interrupted.
+        recipes: what to train; the shipped ones by default.
 
     Returns:
         The content of summary.json.
 
     Raises:
         FileExistsError: ``out`` already holds something.
+        ValueError: another seed than that of what is to be resumed.
     """
     started = time.perf_counter()
-    _make_folder(out)
-    data = digits(settings.seed)
-    np.savez(out / "data.npz", x=data.test.x[: settings.images], y=data.test.y[: settings.images])
-
-    defended = _train("defended", Defence(settings.sigma, settings.jacobian), data, settings)
-    baseline = _train("undefended", Defence(0, 0), data, settings)
-    defended.save(out / "model.keras")
-    exported = export(defended, labels=data.class_names)
-    parity = check_parity(defended, exported, data.test.x)
-    print(parity)
-
-    model = _smoothed(exported, settings, data)
-    (out / "model.tflite").write_bytes(model)
-    baseline_model = _smoothed(export(baseline), settings, data)
-    (out / "baseline.tflite").write_bytes(baseline_model)
-
-    clock = time.perf_counter()
-    certificates = _certify("defended", model, data.test, out / "certificates.jsonl", settings)
-    seconds = time.perf_counter() - clock
-    beside = _certify(
-        "undefended", baseline_model, data.test, out / "baseline_certificates.jsonl", settings
+    path, beside = out / RECIPE, out / UNDEFENDED / RECIPE
+    _make_folder(out, resume)
+    if resume and path.exists():
+        _check_seed(path, seed)
+    else:
+        texts = (recipes or Recipes.shipped()).seeded(seed or 0)
+        beside.parent.mkdir(exist_ok=True)
+        write_text(beside, texts.undefended)
+        write_text(path, texts.defended)
+    undefended = run_recipe(beside, resume=resume, command=_COMMAND)
+    defended = run_recipe(
+        path, resume=resume, command=_COMMAND, baseline=undefended.summary, started=started
     )
-    summary = {
-        "settings": asdict(settings),
-        "clean_accuracy": _accuracy(defended, data.test),
-        "baseline_clean_accuracy": _accuracy(baseline, data.test),
-        "test_images": len(data.test.x),
-        "certified_images": len(certificates),
-        "certified_accuracy": _certified_accuracy(certificates),
-        "baseline_certified_accuracy": _certified_accuracy(beside),
-        "parity": parity.differing,
-        "parity_skipped": parity.skipped,
-        "inputs_compared": parity.inputs,
-        "integers_compared": parity.integers,
-        "model_bytes": len(model),
-        "votes_per_second": round(sum(c.samples for c in certificates) / seconds),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
-    certified_accuracy_figure(
-        {"defended": certificates, "undefended": beside},
-        out / "report.png",
-        sigma=settings.sigma,
-        n=settings.n,
-        alpha=settings.alpha,
-    )
-    with Certifier(model, seed=settings.seed) as certifier:
+    _, log = folders(path, None, None)
+    with replacing(out / DATA) as copied:
+        shutil.copyfile(log / DATA, copied)
+    _draw(out, defended, undefended)
+    write_text(out / "report.md", markdown(defended))
+    print(in_words(defended.summary, out))
+    return defended.summary.to_json()
+
+
+def _make_folder(out: Path, resume: bool) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()) and not resume:
+        raise FileExistsError(
+            f"'{out}' is not empty. Give --out another folder, remove this one first, or take up "
+            f"what is in it with --resume."
+        )
+
+
+def _check_seed(path: Path, seed: int | None) -> None:
+    found = read_recipe(path).seed
+    if seed is not None and seed != found:
+        raise ValueError(f"'{path}' has seed {found}, which --resume keeps. Received: {seed}")
+
+
+def _draw(out: Path, defended: Published, undefended: Published) -> None:
+    if not can_plot() or defended.tflite is None:
+        return
+    runs = {"defended": defended, "undefended": undefended}
+    curves = {name: Summary(published.certificates) for name, published in runs.items()}
+    plot_accuracy(curves, out / "report.png")
+    recipe = read_recipe(out / RECIPE)
+    with Certifier(defended.tflite) as certifier:
         votes_figure(
-            data.test.x[:_PICTURED],
-            certificates[:_PICTURED],
+            digits(recipe.seed).test.x[:_PICTURED],
+            defended.certificates[:_PICTURED],
             out / "votes.png",
             certifier=certifier,
         )
-    (out / "report.md").write_text(markdown(summary, str(exported.report)))
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    _print_result(summary, out)
-    return summary
-
-
-def _make_folder(out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()):
-        raise FileExistsError(
-            f"'{out}' is not empty. Give --out another folder, or remove this one first."
-        )
-
-
-def _train(name: str, defence: Defence, data: Any, settings: Settings) -> Any:
-    bar = TqdmCallback(verbose=0, desc=f"training, {name}", leave=True)
-    return train(
-        defence,
-        data.train,
-        bits=settings.weight_bits,
-        epochs=settings.epochs,
-        seed=settings.seed,
-        callbacks=[bar],
-    )
-
-
-def _smoothed(exported: Exported, settings: Settings, data: Any) -> bytes:
-    """The file with its smoothing spec inside, so that the file alone can be certified."""
-    spec = SmoothingSpec.for_model(
-        exported.tflite, sigma=settings.sigma, labels=tuple(data.class_names), unit=data.unit
-    )
-    return attach_spec(exported.tflite, spec)
-
-
-def _certify(
-    name: str, model: bytes, data: Any, journal: Path, settings: Settings
-) -> list[Certificate]:
-    job = Job(model=model, seed=settings.seed, n0=settings.n0, n=settings.n, alpha=settings.alpha)
-    images = make_data(data.x[: settings.images], data.y[: settings.images])
-    results = certify_dataset(job, images, out=journal)
-    return list(tqdm(results, desc=f"certifying, {name}", total=settings.images, unit="digit"))
-
-
-def _accuracy(model: Any, data: Any) -> float:
-    predicted = model.predict(data.x.astype("float32"), verbose=0).argmax(-1)
-    return float(np.mean(predicted == data.y))
-
-
-def _certified_accuracy(certificates: Sequence[Certificate]) -> dict[str, float]:
-    """Share of images whose true class is certified at each radius, in pixel steps."""
-    return {
-        str(radius): float(np.mean([bool(c.correct) and c.radius >= radius for c in certificates]))
-        for radius in _RADII
-    }
-
-
-def _print_result(summary: dict[str, Any], out: Path) -> None:
-    print(
-        f"\nclean accuracy {summary['clean_accuracy']:.1%} on {summary['test_images']} held-out "
-        f"digits (undefended {summary['baseline_clean_accuracy']:.1%}), "
-        f"{summary['model_bytes']:,} bytes\n"
-        f"certified accuracy of {summary['certified_images']} held-out digits, "
-        f"n = {summary['settings']['n']:,}, alpha = {summary['settings']['alpha']}:\n"
-    )
-    print(radius_table(summary, style="simple"))
-    print(
-        f"\n{summary['votes_per_second']:,} votes per second; "
-        f"{summary['seconds']:.0f} seconds in all; report in {out / 'report.md'}"
-    )
-    print(
-        f"check it: qrobust audit {out / 'certificates.jsonl'} {out / 'model.tflite'} "
-        f"{out / 'data.npz'}"
-    )

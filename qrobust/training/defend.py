@@ -6,6 +6,7 @@ import keras
 
 from qrobust.layers import BatchNormalization, GridNoise, JacobianRegularized
 from qrobust.quantization.units import find_units
+from tflite_export.keras_private import built_shape
 from tflite_export.lower.walk import walk
 
 
@@ -40,7 +41,7 @@ def defend(
 
     Raises:
         ExportError: the model has no recorded graph.
-        ValueError: a negative sigma or weight.
+        ValueError: a negative sigma or weight, or a penalty on a layer that runs twice.
     """
     (old,) = model.inputs
     inputs = keras.Input(old.shape[1:], name=old.name)
@@ -48,8 +49,17 @@ def defend(
         sigma, exponent=exponent, minimum=minimum, maximum=maximum, seed=seed, name="noise"
     )
 
-    units = {id(unit.linear): unit for unit in find_units(model)} if jacobian else {}
+    found = find_units(model, shared=True) if jacobian else []
+    for unit in found:
+        if unit.runs > 1:
+            raise ValueError(
+                f"Layer '{unit.linear.name}' runs {unit.runs} times, and a Jacobian penalty is on "
+                f"layers that run once. Build a layer for each run, or give jacobian=0."
+            )
+    units = {id(unit.linear): unit for unit in found if unit.wrapper is None}
     absorbed = {id(layer) for unit in units.values() for layer in (unit.norm, unit.relu)}
+
+    copies: dict[int, Any] = {}
 
     def visit(layer: Any, tensors: Any) -> Any:
         unit = units.get(id(layer))
@@ -61,7 +71,9 @@ def defend(
         if id(layer) in absorbed:
             return tensors[0]
         if type(layer) is keras.layers.BatchNormalization:
-            layer = _faster(layer)
+            if id(layer) not in copies:  # branches that share a norm share its copy
+                copies[id(layer)] = _faster(layer)
+            layer = copies[id(layer)]
         return layer(tensors[0] if len(tensors) == 1 else list(tensors))
 
     (output,) = walk(model, [noise(inputs)], visit)
@@ -70,6 +82,6 @@ def defend(
 
 def _faster(norm: Any) -> Any:
     copy = BatchNormalization.from_config(norm.get_config())
-    copy.build(norm._build_shapes_dict["input_shape"])
+    copy.build(built_shape(norm))
     copy.set_weights(norm.get_weights())
     return copy

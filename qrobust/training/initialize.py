@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+from tflite_export.keras_private import layers_inside
 
 
 def initialize(model: Any, seed: int) -> None:
@@ -14,7 +15,7 @@ def initialize(model: Any, seed: int) -> None:
         model: a built Keras model.
         seed: of the model; layer i uses ``seed + i``.
     """
-    for number, layer in enumerate(model._flatten_layers()):
+    for number, layer in enumerate(layers_inside(model)):
         for name in ("kernel_initializer", "depthwise_initializer"):
             initializer = getattr(layer, name, None)
             if initializer is None or not hasattr(layer, "kernel"):
@@ -55,6 +56,6 @@ def _unfolded(layer: Any) -> list[list[Any]]:
 def _learned(model: Any) -> list[Any]:
     return [
         layer
-        for layer in model._flatten_layers(include_self=False)
-        if layer.trainable_variables and not list(layer._flatten_layers(include_self=False))
+        for layer in layers_inside(model, itself=False)
+        if layer.trainable_variables and not list(layers_inside(layer, itself=False))
     ]

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from qrobust.certify import Settings
+from qrobust.certify import CertifyError, Settings
+from qrobust.training.recipe_checks import check_values
+from tflite_export.printable import printable
 
 
 @dataclass(frozen=True)
@@ -122,17 +124,29 @@ class Certification:
 
     Attributes:
         images: of the test set; 0 for no certificates.
-        n0: pilot samples.
-        n: samples of the bound.
-        alpha: error probability, as exact text.
         radii: in LSB.
+        sigma: of the noise, in LSB; 0 for that of ``[defence]``.
+        settings: of every certificate; its fields (``n0``, ``n``, ``alpha``, ``method``, ...)
+            stand beside ``images`` in the file.
     """
 
     images: int = 200
-    n0: int = 100
-    n: int = 10_000
-    alpha: str = "0.001"
     radii: tuple[float, ...] = (0.0, 32.0, 64.0, 96.0, 128.0)
+    sigma: float = 0.0
+    settings: Settings = Settings()
+
+
+@dataclass(frozen=True)
+class Parity:
+    """``[parity]``: how the runtimes are compared.
+
+    Attributes:
+        inputs: of the test set, at least; never fewer than are certified.
+        allow_missing: runtimes that need not be installed; any other that is missing is an error.
+    """
+
+    inputs: int = 200
+    allow_missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,9 +177,15 @@ class Recipe:
     training: Training
     quantization: Quantization = Quantization()
     certification: Certification = Certification()
+    parity: Parity = Parity()
     attack: Attack = Attack()
     seed: int = 0
     notes: str = ""
+
+    @property
+    def noise(self) -> float:
+        """Sigma of the certificates' noise in LSB."""
+        return self.certification.sigma or self.defence.sigma
 
 
 _SECTIONS: dict[str, Any] = {
@@ -175,6 +195,7 @@ _SECTIONS: dict[str, Any] = {
     "defence": Defence,
     "training": Training,
     "certification": Certification,
+    "parity": Parity,
     "attack": Attack,
 }
 
@@ -191,15 +212,20 @@ def read_recipe(path: str | Path) -> Recipe:
         content = tomllib.loads(path.read_text())
     except OSError as error:
         raise ValueError(f"the recipe '{path}' cannot be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors
         raise ValueError(f"'{path}' is not TOML: {error}") from None
     for name, section in _SECTIONS.items():
         if name in content:
-            content[name] = _build(section, content[name], f"{path}, [{name}]")
+            where = f"{path}, [{name}]"
+            if section is Certification:
+                content[name] = _certification(content[name], where)
+            else:
+                content[name] = _build(section, content[name], where)
     recipe: Recipe = _build(Recipe, content, str(path))
     _check_counts(recipe, path)
+    check_values(recipe, str(path))
     network = recipe.network
-    found = {
+    found: dict[str, Any] = {
         key: str(path.parent / value)
         for key, value in (("weights", network.weights), ("start", network.start))
         if value
@@ -216,8 +242,8 @@ def _check_counts(recipe: Recipe, path: Path) -> None:
         ("[training] batch_size", training.batch_size, 1),
         ("[training] watch", training.watch, 0),
         ("[certification] images", certification.images, 0),
-        ("[certification] n0", certification.n0, 1),
-        ("[certification] n", certification.n, 1),
+        ("[certification] sigma", certification.sigma, 0),
+        ("[parity] inputs", recipe.parity.inputs, 1),
         ("[attack] images", recipe.attack.images, 0),
     ):
         if value < least:
@@ -238,19 +264,36 @@ def _check_counts(recipe: Recipe, path: Path) -> None:
             raise ValueError(
                 f"{path}: [certification] radii are numbers, not negative. Received: {radius!r}"
             )
-    try:
-        Settings(n0=certification.n0, n=certification.n, alpha=certification.alpha)
-    except ValueError as error:
-        raise ValueError(f"{path}: [certification]: {error}") from None
     if recipe.attack.images and not recipe.attack.epsilon >= 1:
         raise ValueError(
             f"{path}: [attack] epsilon is at least 1 LSB. Received: {recipe.attack.epsilon}"
         )
-    if certification.images and not recipe.defence.sigma > 0:
+    if certification.images and not recipe.noise > 0:
         raise ValueError(
             f"{path}: without noise there is nothing to certify. Set [defence] sigma above 0, or "
-            f"[certification] images = 0. Received: sigma = {recipe.defence.sigma}"
+            f"[certification] sigma for a network trained without noise, or [certification] "
+            f"images = 0. Received: sigma = {recipe.noise}"
         )
+
+
+def _certification(content: Any, where: str) -> Certification:
+    """The section's own keys, and those of a certificate's settings, which stand beside them."""
+    if not isinstance(content, dict):
+        raise ValueError(f"{where}: a table is needed. Received: {content!r}")
+    own = {f.name for f in fields(Certification)} - {"settings"}
+    settings = {f.name for f in fields(Settings)}
+    unknown = sorted(content.keys() - own - settings)
+    if unknown:
+        known = ", ".join((*sorted(own), *sorted(settings)))
+        raise ValueError(f"{where}: unknown key '{unknown[0]}'. Known keys: {known}.")
+    made: Certification = _build(
+        Certification, {key: content[key] for key in content if key in own}, where
+    )
+    try:
+        asked = _build(Settings, {key: content[key] for key in content if key in settings}, where)
+    except CertifyError as error:
+        raise ValueError(f"{where}: {error}") from None
+    return replace(made, settings=asked)
 
 
 def _build(kind: Any, content: Any, where: str) -> Any:
@@ -266,7 +309,8 @@ def _build(kind: Any, content: Any, where: str) -> Any:
         kind_of = known[name].type
         wanted = kind_of.__name__ if isinstance(kind_of, type) else str(kind_of)
         if not _fits(values[name], wanted):
-            raise ValueError(f"{where}: '{name}' is of type {wanted}. Received: {value!r}")
+            shown = printable(repr(value))
+            raise ValueError(f"{where}: '{name}' is of type {wanted}. Received: {shown}")
     try:
         return kind(**values)
     except TypeError as error:
@@ -280,6 +324,7 @@ def _fits(value: Any, annotation: str) -> bool:
         return True
     allowed: dict[str, tuple[type, ...]] = {
         "str": (str,),
+        "str | None": (str,),
         "int": (int,),
         "float": (int, float),
         "int | str | collections.abc.Mapping[str, int | str]": (int, str, dict),

@@ -1,8 +1,5 @@
-"""Trains what a recipe says; files take their names in its folder when all are finished."""
+"""Trains what a recipe says."""
 
-import shutil
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +7,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from qrobust import architectures, datasets, quantize
+from qrobust import architectures, datasets
 from qrobust.callbacks import BitWidthSchedule
 from qrobust.layers import JacobianRegularized
 from qrobust.layers.input_noise import input_noise
+from qrobust.quantization.quantize import quantize
 from qrobust.quantization.set_bits import current_bits, set_bits
 from qrobust.training.defend import defend
 from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
+from tflite_export.keras_private import layers_inside
 
 # Stochastic weights draw from other streams than the noise, which has the recipe's seed.
 _STOCHASTIC = 1000
@@ -33,12 +32,17 @@ class Trained:
     Attributes:
         model: the quantized model, ready to export; or the float one where the recipe says so.
         dataset: what it was trained and is tested on.
-        accuracy: on the test set, without noise.
+        right: test examples that it classifies right, without noise.
     """
 
     model: Any
     dataset: datasets.Dataset
-    accuracy: float
+    right: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test set that is classified right, without noise."""
+        return self.right / len(self.dataset.test.x)
 
 
 def train(
@@ -68,7 +72,7 @@ def train(
         model = fit(
             _start(recipe, dataset), recipe, dataset, phase=QUANTIZED, log=log, resume=resume
         )
-        return Trained(model, dataset, accuracy(model, dataset.test))
+        return Trained(model, dataset, right_answers(model, dataset.test))
     if resume and twin is not None and twin.exists():
         model = keras.models.load_model(twin)
     else:
@@ -88,7 +92,7 @@ def train(
             if twin is not None:
                 save(model, twin)
     if recipe.quantization.is_float:
-        return Trained(model, dataset, accuracy(model, dataset.test))
+        return Trained(model, dataset, right_answers(model, dataset.test))
     calibration = None
     if recipe.training.float_epochs or recipe.network.weights:
         # Ranges of what the quantized twin will see: images of all classes, with noise.
@@ -104,7 +108,7 @@ def train(
         seed=recipe.seed + _STOCHASTIC,
     )
     model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
-    return Trained(model, dataset, accuracy(model, dataset.test))
+    return Trained(model, dataset, right_answers(model, dataset.test))
 
 
 def _start(recipe: Recipe, dataset: datasets.Dataset) -> Any:
@@ -129,7 +133,7 @@ def _start(recipe: Recipe, dataset: datasets.Dataset) -> Any:
             f"[network] start: '{path}' is no {recipe.network.name} from {shapes[0][0]} to "
             f"{shapes[0][1]} with weight_bits = {bits.weight_bits}."
         )
-    penalized = any(isinstance(x, JacobianRegularized) for x in model._flatten_layers())
+    penalized = any(isinstance(x, JacobianRegularized) for x in layers_inside(model))
     if bool(recipe.defence.jacobian) != penalized:
         raise ValueError(
             f"[network] start: '{path}' was trained {'with' if penalized else 'without'} a "
@@ -200,16 +204,7 @@ def _load_weights(model: Any, path: str) -> None:
         raise ValueError(f"[network] weights: '{path}' does not fit: {error}") from None
 
 
-def accuracy(model: Any, split: datasets.Split) -> float:
-    """Share of a split that is classified right, without noise."""
+def right_answers(model: Any, split: datasets.Split) -> int:
+    """How many examples of a split are classified right, without noise."""
     predicted = model.predict(split.x.astype("float32"), verbose=0).argmax(-1)
-    return float(np.mean(predicted == split.y))
-
-
-def publish(files: Sequence[Path], out: Path) -> None:
-    """Put finished files into a folder: each is whole there before the first takes its name."""
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out) as folder:
-        staged = [Path(shutil.copy(path, folder)) for path in files]
-        for path in staged:
-            path.replace(out / path.name)
+    return int(np.sum(predicted == split.y))

@@ -15,6 +15,8 @@ HEAVY = ("tensorflow", "keras", "qkeras", "scipy", "sklearn", "matplotlib")
         "qrobust.certify",
         "qrobust.cli",
         "qrobust.datasets",
+        "qrobust.verify",
+        "qrobust.commands.verify",
         "tflite_export",
         "tflite_export.grid",
         "tflite_export.reference",

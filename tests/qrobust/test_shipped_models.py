@@ -1,14 +1,21 @@
 """Every model in models/: the file is what its Keras model exports, and the card is about it."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from qrobust.certify import read_certificates
 from qrobust.certify.file.smoothing_spec import read_spec
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
+from qrobust.training.publish.card import card
+from qrobust.training.publish.device_memory import GENERATED_C, TFLM
+from qrobust.training.publish.summary import read_summary
 from tflite_export import export
+from tflite_export.c99.generate import generate
+from tflite_export.read import read_graph
 
 MODELS = Path(__file__).parents[2] / "models"
 FILES = sorted(MODELS.rglob("model.tflite"))
@@ -38,6 +45,40 @@ def test_the_file_gives_the_integers_of_its_keras_model(path):
     assert (spec is None) == ("| certificates" in card and "| none" in card)
     if spec is not None:
         assert f"sigma {float(spec.sigma):g} LSB" in card and spec.unit and f"| {spec.unit}" in card
+
+
+SUMMARIES = sorted(MODELS.rglob("summary.json"))
+
+
+@pytest.mark.parametrize("path", SUMMARIES, ids=lambda path: str(path.parent.relative_to(MODELS)))
+def test_a_card_is_rendered_from_the_summary_of_its_file(path):
+    summary = read_summary(path)
+    assert path.with_name("card.md").read_text() == card(summary)
+    tflite = path.with_name("model.tflite")
+    assert (summary.file is None) != tflite.exists()
+    if summary.file is not None:
+        content = tflite.read_bytes()
+        assert summary.file.sha256 == hashlib.sha256(content).hexdigest()
+        assert f"{len(content):,} bytes in the file" in summary.file.layers
+        assert summary.file.memory[GENERATED_C] == generate(read_graph(content)).arena
+        # What a runtime allocates is never below what its activations alone need.
+        assert summary.file.memory[TFLM] > summary.file.memory[GENERATED_C] > 0
+    assert path.with_name("card.md").exists()
+
+
+def test_every_card_has_a_summary():
+    assert {p.parent for p in SUMMARIES} == {p.parent for p in MODELS.rglob("card.md")}
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.rglob("certificates.jsonl")))
+def test_certified_accuracy_is_that_of_the_journal(path):
+    summary = read_summary(path.with_name("summary.json"))
+    found = list(read_certificates(path))
+    assert {c.model_sha256 for c in found} == {summary.file.sha256}
+    assert len(found) == summary.certified.images
+    for share in summary.certified.shares:
+        least = share.radius * 2**16
+        assert share.certified == sum(c.label == c.y and c.radius_q16 >= least for c in found)
 
 
 def test_there_are_models():

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qrobust import quantize
 from qrobust.layers import JacobianRegularized
@@ -101,3 +103,84 @@ def test_what_something_else_reads_stays_apart():
     units = {unit.linear.name: unit for unit in find_units(model)}
     assert units.keys() == {"once", "capped"}
     assert units["once"].relu is None and units["capped"].relu is None
+
+
+def siamese(first, second):
+    """Two branches on one input, joined."""
+    inputs = keras.Input((6,))
+    branches = []
+    for layers in (first, second):
+        y = inputs
+        for layer in layers:
+            y = layer(y)
+        branches.append(y)
+    model = keras.Model(inputs, L.Dense(3, name="logits")(L.ReLU()(L.Add()(branches))))
+    rng = np.random.default_rng(0)
+    for variable in model.variables:
+        low = 0.3 if "variance" in variable.path else -1.0
+        variable.assign(rng.uniform(low, 1.5, variable.shape))
+    return model
+
+
+def sharing(case):
+    dense, norm, relu = L.Dense(4, name="dense"), L.BatchNormalization(name="norm"), L.ReLU()
+    other = L.Dense(4, name="other")
+    return {
+        "two norms behind one layer": ([dense, norm], [dense, L.BatchNormalization(name="b")]),
+        "a norm in one branch only": ([dense, norm], [dense]),
+        "one norm behind two layers": ([dense, norm], [other, norm]),
+        "a norm that also runs alone": ([dense, norm], [other, relu, norm]),
+    }[case]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "two norms behind one layer",
+        "a norm in one branch only",
+        "one norm behind two layers",
+        "a norm that also runs alone",
+    ],
+)
+def test_what_branches_share_and_follow_differently_is_never_folded(case):
+    model = siamese(*sharing(case))
+    assert all(unit.norm is None for unit in find_units(model, shared=True))
+    with pytest.raises(ValueError, match="cannot be folded"):
+        quantize(model, 4, 4)
+
+
+def test_a_layer_and_its_norm_that_branches_share_alike_are_folded():
+    dense, norm = L.Dense(4, name="dense"), L.BatchNormalization(name="norm")
+    model = siamese([dense, norm, L.ReLU()], [L.ReLU(), dense, norm, L.ReLU()])
+    (unit,) = (u for u in find_units(model, shared=True) if u.linear is dense)
+    assert (unit.norm, unit.runs) == (norm, 2)
+    assert dense not in [u.linear for u in find_units(model)]
+    x = np.random.default_rng(1).integers(0, 8, (50, 6)).astype("float32") / 4
+    twin = quantize(model, 8, 8, calibrate=x)
+    expected = model.predict(x, verbose=0)
+    off = np.abs(twin.predict(x, verbose=0) - expected).max()
+    assert off < 0.05 * np.abs(expected).max()  # eight bits of a folded layer, not another function
+    with pytest.raises(ValueError, match="'dense' runs 2 times"):
+        defend(model, sigma=0, jacobian=1e-3)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.sampled_from("dDnNrR"), min_size=1, max_size=5),
+    st.lists(st.sampled_from("dDnNrR"), min_size=1, max_size=5),
+)
+def test_a_defence_computes_the_same_or_is_refused(first, second):
+    """Any two branches of two dense layers, two norms and two ReLUs, shared as it comes."""
+    pool = {name: L.Dense(6) for name in "dD"}
+    pool |= {name: L.BatchNormalization() for name in "nN"} | {name: L.ReLU() for name in "rR"}
+    model = siamese(*([pool[name] for name in branch] for branch in (first, second)))
+    runs = {name: [*first, *second].count(name) for name in "dD"}
+    if max(runs.values()) > 1:
+        with pytest.raises(ValueError, match="runs . times"):
+            defend(model, sigma=0, jacobian=1e-3)
+        return
+    x = np.random.default_rng(1).integers(0, 5, (5, 6)).astype("float32")
+    defended = defend(model, sigma=0, jacobian=1e-3)
+    expected = model.predict_on_batch(x)
+    size = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(defended.predict_on_batch(x) / size, expected / size, atol=1e-4)

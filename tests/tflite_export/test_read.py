@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from random_graphs import random_graph, random_inputs
 
 from tflite_export import ExportError, reference
 from tflite_export.c99.__main__ import main
@@ -10,8 +11,6 @@ from tflite_export.graph import Linear
 from tflite_export.passes.storage import store
 from tflite_export.passes.tie_free import can_be_tie_free, tie_free
 from tflite_export.read import read_graph
-
-from .graphs import random_graph, random_inputs
 
 
 def file_of(graph):
@@ -66,8 +65,17 @@ def test_other_files_are_refused():
     with pytest.raises(ExportError, match="step 0.3, which is no power of two"):
         read_graph(_packed(model))
     model.subgraphs[0].tensors[0].type = schema.TensorType.UINT8
-    with pytest.raises(ExportError, match="is not int8; export with io='int8'"):
+    with pytest.raises(ExportError, match="is uint8 and no QUANTIZE makes int8 of it"):
         read_graph(_packed(model))
+
+
+def test_a_uint8_border_is_read_but_not_written_as_c(tmp_path, capsys):
+    graph = next(random_graph(s) for s in range(50) if file_of(random_graph(s)) is not None)
+    file = to_flatbuffer(explicit_clips(graph), io="uint8")
+    assert [t.shape for t in read_graph(file).inputs] == [t.shape for t in graph.inputs]
+    (tmp_path / "m.tflite").write_bytes(file)
+    assert main([str(tmp_path / "m.tflite"), str(tmp_path / "c")]) == 2
+    assert "is uint8; export with io='int8' to write C" in capsys.readouterr().err
 
 
 def _packed(model):

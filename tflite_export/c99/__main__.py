@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tflite_export.c99.write import write
-from tflite_export.read import read_graph
+from tflite_export.errors import ExportError
+from tflite_export.read import border_types, read_graph
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="model", help="of the files and of what they define")
     options = parser.parse_args(arguments)
     try:
-        written = write(read_graph(options.model.read_bytes()), options.folder, options.name)
+        content = options.model.read_bytes()
+        graph = read_graph(content)
+        if "uint8" in border_types(content):
+            raise ExportError("A border of the file is uint8; export with io='int8' to write C.")
+        written = write(graph, options.folder, options.name)
     except (OSError, ValueError) as error:
         print(f"error: {options.model}: {error}", file=sys.stderr)
         return 2

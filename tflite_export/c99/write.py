@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tflite_export.atomic import write_text
 from tflite_export.c99.generate import generate
 from tflite_export.graph import IntegerGraph
+from tflite_export.passes.merge_reshapes import merge_reshapes
 
 if TYPE_CHECKING:
     from tflite_export.exported import Exported
@@ -43,11 +45,11 @@ def write(model: "Exported | IntegerGraph", folder: str | Path, name: str = "mod
             f"name='{name}' is a word or a header of C, which the generated files would hide from "
             f"their own code. Choose another, such as 'my_model'."
         )
-    graph = model if isinstance(model, IntegerGraph) else model.lowered.graph
+    graph = model if isinstance(model, IntegerGraph) else merge_reshapes(model.lowered.graph)
     generated = generate(graph, name)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     header, source = folder / f"{name}.h", folder / f"{name}.c"
-    header.write_text(generated.header, encoding="utf-8")
-    source.write_text(generated.source, encoding="utf-8")
+    write_text(header, generated.header)
+    write_text(source, generated.source)
     return [header, source]

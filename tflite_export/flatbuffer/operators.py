@@ -36,7 +36,6 @@ _SMALLEST_SHIFT = -7
 _LARGEST_ADD_RATIO = 6
 _SMALLEST_ADD_RATIO = -10
 
-_Code = schema.BuiltinOperator
 _Fused = schema.ActivationFunctionType
 
 
@@ -116,7 +115,7 @@ def _conv(writer: Writer, operator: Conv2D) -> None:
     options.dilationHFactor, options.dilationWFactor = operator.dilation
     options.fusedActivationFunction = _fused(operator)
     constants = _linear_constants(writer, operator)
-    writer.emit(operator, _Code.CONV_2D, _version(operator), options, constants)
+    writer.emit(operator, _version(operator), options, constants)
 
 
 def _depthwise(writer: Writer, operator: DepthwiseConv2D) -> None:
@@ -127,7 +126,7 @@ def _depthwise(writer: Writer, operator: DepthwiseConv2D) -> None:
     options.depthMultiplier = operator.multiplier
     options.fusedActivationFunction = _fused(operator)
     constants = _linear_constants(writer, operator)
-    writer.emit(operator, _Code.DEPTHWISE_CONV_2D, _version(operator), options, constants)
+    writer.emit(operator, _version(operator), options, constants)
 
 
 def _fully_connected(writer: Writer, operator: FullyConnected) -> None:
@@ -136,7 +135,7 @@ def _fully_connected(writer: Writer, operator: FullyConnected) -> None:
     options.fusedActivationFunction = _fused(operator)
     version = 4 if operator.storage == "int8" else 10
     constants = _linear_constants(writer, operator)
-    writer.emit(operator, _Code.FULLY_CONNECTED, version, options, constants)
+    writer.emit(operator, version, options, constants)
 
 
 def _add(writer: Writer, operator: Add) -> None:
@@ -154,7 +153,7 @@ def _add(writer: Writer, operator: Add) -> None:
             )
     options = schema.AddOptionsT()
     options.fusedActivationFunction = _fused(operator)
-    writer.emit(operator, _Code.ADD, 2, options)
+    writer.emit(operator, 2, options)
 
 
 def _max_pool(writer: Writer, operator: MaxPool2D) -> None:
@@ -162,7 +161,7 @@ def _max_pool(writer: Writer, operator: MaxPool2D) -> None:
     options.padding = _padding(operator.padding)
     options.strideH, options.strideW = operator.strides
     options.filterHeight, options.filterWidth = operator.pool
-    writer.emit(operator, _Code.MAX_POOL_2D, 2, options)
+    writer.emit(operator, 2, options)
 
 
 def _maximum(writer: Writer, operator: Maximum) -> None:
@@ -172,13 +171,13 @@ def _maximum(writer: Writer, operator: Maximum) -> None:
         np.array([operator.bound], np.int8),
         quantization([grid.step], grid.zero_point),
     )
-    writer.emit(operator, _Code.MAXIMUM, 2, schema.MaximumMinimumOptionsT(), (bound,))
+    writer.emit(operator, 2, schema.MaximumMinimumOptionsT(), (bound,))
 
 
 def _pad(writer: Writer, operator: Pad) -> None:
     paddings = np.array([(0, 0), *operator.paddings], np.int32)
     constant = writer.constant(f"{operator.output.name}/paddings", paddings)
-    writer.emit(operator, _Code.PAD, 2, schema.PadOptionsT(), (constant,))
+    writer.emit(operator, 2, schema.PadOptionsT(), (constant,))
 
 
 def _reshape(writer: Writer, operator: Reshape) -> None:
@@ -187,11 +186,10 @@ def _reshape(writer: Writer, operator: Reshape) -> None:
     options = schema.ReshapeOptionsT()
     options.newShape = shape.tolist()
     constant = writer.constant(f"{operator.output.name}/shape", shape)
-    writer.emit(operator, _Code.RESHAPE, 1, options, (constant,))
+    writer.emit(operator, 1, options, (constant,))
 
 
 def _crop(writer: Writer, operator: Crop) -> None:
-    """STRIDED_SLICE: its masks leave the batch open, which SLICE cannot."""
     name, sizes = operator.output.name, operator.inputs[0].shape
     ends = [size - after for (_, after), size in zip(operator.crops, sizes, strict=True)]
     begin = np.array([0, *(before for before, _ in operator.crops)], np.int32)
@@ -203,13 +201,13 @@ def _crop(writer: Writer, operator: Crop) -> None:
         writer.constant(f"{name}/end", end),
         writer.constant(f"{name}/strides", np.ones_like(begin)),
     )
-    writer.emit(operator, _Code.STRIDED_SLICE, 2, options, constants)
+    writer.emit(operator, 2, options, constants)
 
 
 def _transpose(writer: Writer, operator: Transpose) -> None:
     axes = np.array([0, *(axis + 1 for axis in operator.axes)], np.int32)
     constant = writer.constant(f"{operator.output.name}/axes", axes)
-    writer.emit(operator, _Code.TRANSPOSE, 2, schema.TransposeOptionsT(), (constant,))
+    writer.emit(operator, 2, schema.TransposeOptionsT(), (constant,))
 
 
 def _resize_nearest(writer: Writer, operator: ResizeNearest) -> None:
@@ -225,13 +223,13 @@ def _resize_nearest(writer: Writer, operator: ResizeNearest) -> None:
     size = np.array(operator.output.shape[:2], np.int32)
     constant = writer.constant(f"{operator.output.name}/size", size)
     options = schema.ResizeNearestNeighborOptionsT()
-    writer.emit(operator, _Code.RESIZE_NEAREST_NEIGHBOR, 2, options, (constant,))
+    writer.emit(operator, 2, options, (constant,))
 
 
 def _concatenate(writer: Writer, operator: Concatenate) -> None:
     options = schema.ConcatenationOptionsT()
     options.axis = operator.axis + 1
-    writer.emit(operator, _Code.CONCATENATION, 2, options)
+    writer.emit(operator, 2, options)
 
 
 EMITTERS: dict[type[Operator], Callable[[Writer, Any], None]] = {

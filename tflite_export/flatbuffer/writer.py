@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from tflite_export.flatbuffer.codes import CODES
 from tflite_export.flatbuffer.packing import pack
 from tflite_export.graph import IntegerGraph, Operator, Tensor
 
@@ -70,14 +71,13 @@ class Writer:
     def emit(
         self,
         operator: Operator,
-        code: int,
         version: int,
         options: Any = None,
         constants: tuple[int, ...] = (),
     ) -> None:
         """Append one operator: its activations first, then constant tensors."""
         sources = [*(self.index[t] for t in operator.inputs), *constants]
-        self._append(sources, self.index[operator.output], code, version, options)
+        self._append(sources, self.index[operator.output], CODES[type(operator)], version, options)
 
     def _append(
         self, inputs: list[int], output: int, code: int, version: int, options: Any = None

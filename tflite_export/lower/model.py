@@ -8,11 +8,12 @@ from tflite_export.errors import ExportError
 from tflite_export.graph import IntegerGraph, Tensor
 from tflite_export.grid import Grid
 from tflite_export.input_grids import described
+from tflite_export.keras_private import functional, is_model
 from tflite_export.lower.builder import Builder, once
 from tflite_export.lower.checks import check_layer
 from tflite_export.lower.registry import lowering_of
 from tflite_export.lower.values import OnGrid, Pending, PendingInput, Probabilities, Result
-from tflite_export.lower.walk import functional, is_model, walk
+from tflite_export.lower.walk import walk
 
 
 @dataclass(frozen=True)

@@ -7,39 +7,11 @@ none. Nested models and shared layers appear as what they are: one more operatio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tflite_export.errors import ExportError
+from tflite_export.keras_private import functional, is_model, nodes
+
+__all__ = ["functional", "is_model", "nodes", "walk"]
 
 Visitor = Callable[[Any, Sequence[Any]], Any]
-
-
-def functional(model: Any) -> Any:
-    """The recorded graph of a Sequential or Functional model.
-
-    Raises:
-        ExportError: the model is not built, or subclassed.
-    """
-    graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_nodes_by_depth"):
-        raise ExportError(
-            f"Model '{model.name}' ({type(model).__name__}) has no recorded graph. Build it with "
-            f"an input shape, and as a Sequential or Functional model, not a subclassed one."
-        )
-    return graph
-
-
-def is_model(layer: Any) -> bool:
-    """Whether a layer is a Sequential or Functional model of its own."""
-    return getattr(layer, "_functional", None) is not None or hasattr(layer, "_nodes_by_depth")
-
-
-def nodes(model: Any) -> list[Any]:
-    """The calls of a model's layers, inputs left out, each after those it reads from.
-
-    A node has an ``operation``, ``input_tensors`` and ``output_tensors``.
-    """
-    by_depth = functional(model)._nodes_by_depth
-    ordered = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
-    return [node for node in ordered if not node.is_input]
 
 
 def walk(model: Any, inputs: Sequence[Any], visit: Visitor) -> list[Any]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from tflite_export.graph import (
+    Conv2D,
     DepthwiseConv2D,
     FullyConnected,
     IntegerGraph,
@@ -19,6 +20,12 @@ from tflite_export.graph import (
 from tflite_export.passes.tie_free import is_tie_free, unscaled
 
 _LARGEST = {"int4": 7, "int2": 1}
+# Per kind, what every kernel family takes; a depthwise convolution has few weights anyway.
+_PACKED: dict[type[Linear], tuple[str, ...]] = {
+    Conv2D: ("int4",),
+    DepthwiseConv2D: (),
+    FullyConnected: ("int2", "int4"),
+}
 
 
 def store(graph: IntegerGraph, storage: str, *, exact: bool) -> tuple[IntegerGraph, list[str]]:
@@ -41,11 +48,8 @@ def store(graph: IntegerGraph, storage: str, *, exact: bool) -> tuple[IntegerGra
 def _store(operator: Operator, storage: str, exact: bool, notes: list[str]) -> Operator:
     if not isinstance(operator, Linear) or storage == "int8":
         return operator
-    if isinstance(operator, DepthwiseConv2D):
-        return operator  # few weights, and one kernel family would refuse the file
-    wanted = ("int2", "int4") if storage == "int2" else ("int4",)
-    for kind in wanted:
-        if kind == "int2" and not isinstance(operator, FullyConnected):
+    for kind in _PACKED[type(operator)]:
+        if kind == "int2" and storage != "int2":
             continue
         if kind == "int4" and _needs_channel_scales(operator):
             continue

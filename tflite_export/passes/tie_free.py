@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from tflite_export.errors import ExportError
 from tflite_export.graph import IntegerGraph, Linear, Operator
 from tflite_export.grid import IntArray
 
@@ -25,6 +26,25 @@ def tie_free(graph: IntegerGraph) -> IntegerGraph:
 def can_be_tie_free(operator: Linear) -> bool:
     """Whether every channel that rounds has weights of at most 31."""
     return bool(np.all(_largest_per_channel(operator)[operator.shift >= 1] <= LARGEST_WEIGHT))
+
+
+def possible_ties(graph: IntegerGraph, *, exact: bool) -> tuple[str, ...]:
+    """The operators whose weights leave no room for the scaling, in words.
+
+    Raises:
+        ExportError: there is one, with ``exact``.
+    """
+    notes = []
+    for operator in graph.operators:
+        if isinstance(operator, Linear) and not can_be_tie_free(operator):
+            problem = (
+                f"Layer '{operator.output.name}': {operator.weight_bits}-bit weights leave no room "
+                f"for tie-free rounding (up to 6 bits do), so kernels differ by 1 on ties"
+            )
+            if exact:
+                raise ExportError(f"{problem}. Use 6 bits, or export with exact=False.")
+            notes.append(problem)
+    return tuple(notes)
 
 
 def is_tie_free(operator: Linear) -> bool:

@@ -102,7 +102,7 @@ static int certify_image(const qrc_request *request, int sequential)
         return 0;
     }
     semihost_print("certificate");
-    print_number((int64_t)request->image);
+    print_number((int64_t)request->key[1]);
     print_number((int64_t)certificate.decision);
     print_number(certificate.label);
     print_number(certificate.candidate);
@@ -132,7 +132,7 @@ static void print_meter(uint32_t stack_certify)
     print_number(meter_between(from, to));
 #ifdef WITH_CERTIFIER
     {
-        const qrc_request request = {1u, 2u, 1u};
+        const qrc_request request = {{1u, 2u}, 1u};
         const uint32_t stack_run = meter_stack_used();
 
         from = meter_ticks();
@@ -180,8 +180,8 @@ int main(void)
         if (job[JOB_PILOT] > 0u) {
             qrc_request request;
 
-            request.seed = ((uint64_t)job[JOB_SEED_HIGH] << 32) | job[JOB_SEED_LOW];
-            request.image = index;
+            request.key[0] = ((uint64_t)job[JOB_SEED_HIGH] << 32) | job[JOB_SEED_LOW];
+            request.key[1] = index;
             request.pilot = job[JOB_PILOT];
             meter_paint_stack();
             if (!certify_image(&request, job[JOB_SEQUENTIAL] != 0u)) {

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrobust.attacks.ground.ball import direction, into_ball
 from qrobust.attacks.ground.budget import L2, Budget
 from qrobust.attacks.ground.pixel_grid import Integers, project, random_start, verify
 from qrobust.attacks.ground.target import CROSS_ENTROPY, MARGIN, Labels, margins
 from qrobust.attacks.targets.keras_target import KerasTarget
 from qrobust.attacks.targets.smoothed_target import SmoothedTarget
-from qrobust.attacks.white_box.projected_gradient import direction, into_ball
 from qrobust.certify import ABSTAIN, Certificate, Certifier
 from qrobust.certify.arithmetic.exact_numbers import text
+from qrobust.certify.run.keys import read_key
 
 #: Error probability of one verdict: thousands of them are made.
 _ALPHA = "0.000001"
@@ -74,7 +75,7 @@ def attack_certificates(
     at the most, and those are printed too.
 
     Args:
-        certifier: of the file that was certified; give it another seed than the certificates'.
+        certifier: of the file that was certified; its keys must not be the certificates'.
         surrogate: the Keras model of the file, for gradients.
         x: all the data, indexed by the certificates.
         certificates: those that abstain, or hold no integer input but their own, are skipped.
@@ -89,14 +90,15 @@ def attack_certificates(
 
     Raises:
         ValueError: certificates of another file or noise than the certifier's, or made with the
-            same seed; none with a radius to attack.
+            same keys; none with a radius to attack.
     """
     chosen = attackable(certificates)
     _check_same(certifier, chosen)
-    if any(c.seed == certifier.seed for c in chosen):
+    seed_of_verdicts = certifier.keys.seed
+    if any(read_key(c.key) == (seed_of_verdicts, c.index) for c in chosen):
         raise ValueError(
             f"The verdicts need fresh samples: make the certifier with another seed than the "
-            f"certificates', {certifier.seed}."
+            f"certificates', {seed_of_verdicts}."
         )
     smoothed = SmoothedTarget(surrogate, sigma=float(certifier.noise.sigma), draws=draws, seed=seed)
     broken = []
@@ -172,7 +174,7 @@ def _strongest(
             met = float(margins(logits, label)[0]), candidate
             found[candidate.tobytes()] = min(met, found.get(candidate.tobytes(), met), key=_margin)
             z = z + 2.5 * budget.epsilon / steps * direction(gradients, budget.norm)
-            z = np.clip(into_ball(z, image, budget), grid.low, grid.high)
+            z = into_ball(z, image, budget, grid)
     best = [candidate for _, candidate in sorted(found.values(), key=_margin)[:_FINALISTS]]
     points = np.concatenate(best)
     rounds = -(-_RANKING // smoothed.draws)

@@ -26,8 +26,10 @@ THRESHOLD_BITS = 80
 WORD_BITS = 16
 REFINEMENT_BITS = THRESHOLD_BITS - WORD_BITS
 
-#: Marks a table word that does not settle the value. No noise value is this small.
-AMBIGUOUS = np.int16(-32768)
+#: A table word below this does not settle the value: it is `FIRST_CODE` plus the word's rank among
+#: all of them. No noise value is this small.
+AMBIGUOUS = np.int16(-16384)
+FIRST_CODE = -32768
 
 #: The widest 8-bit grid. Sixteen-bit inputs would leave no word unambiguous.
 MAX_SPAN = 255
@@ -47,11 +49,11 @@ class NoiseTable:
         sigma: its scale in input LSB, exact.
         span: width of the input grid in LSB; values lie in ``[-span, span]``.
         thresholds: ``2 * span`` integers; entry ``i`` is ``floor(2**80 * P(N <= i - span))``.
-        lookup: int16[65536], the value of a draw whose top word is the index, or `AMBIGUOUS`.
-        settled: int64[65536], how many thresholds lie at or below the word's first ``U``.
-        crowded: bool[65536], whether the word holds two thresholds or more.
-        threshold_words: int64[2 * span + 1], top 16 bits of the thresholds, then 65,536.
-        threshold_rests: uint64[2 * span + 1], their other 64 bits, then 0.
+        lookup: int16[65536], the value of a draw whose top word is the index, or a code below
+            `AMBIGUOUS`.
+        first: int16[m], how many thresholds lie at or below the first ``U`` of each ambiguous word.
+        shared: int16[m], how many more lie within the word: one or more.
+        threshold_rests: uint64[2 * span], low 64 bits of the thresholds.
     """
 
     kind: str
@@ -59,9 +61,8 @@ class NoiseTable:
     span: int
     thresholds: tuple[int, ...]
     lookup: NDArray[np.int16]
-    settled: NDArray[np.int64]
-    crowded: NDArray[np.bool_]
-    threshold_words: NDArray[np.int64]
+    first: NDArray[np.int16]
+    shared: NDArray[np.int16]
     threshold_rests: NDArray[np.uint64]
 
     @property
@@ -79,25 +80,28 @@ class NoiseTable:
         """
         return Fraction(len(self.thresholds), 1 << THRESHOLD_BITS)
 
-    def refine(self, words: NDArray[np.int64], rests: NDArray[np.uint64]) -> NDArray[np.int16]:
-        """Return the values of the draws ``U = words * 2**64 + rests``.
+    def refine(self, codes: NDArray[np.int16], rests: NDArray[np.uint64]) -> NDArray[np.int16]:
+        """Return the values of draws that their top words leave open.
 
         Args:
-            words: int64[m], top 16 bits of each draw.
-            rests: uint64[m], the other 64.
+            codes: int16[m], what `lookup` says of the top words, all below `AMBIGUOUS`.
+            rests: uint64[m], the other 64 bits of the draws.
 
         Returns:
             int16[m].
         """
-        count = self.settled[words]
-        open_ = np.arange(len(words))
+        place = codes.astype(np.intp) - FIRST_CODE
+        count = self.first[place]
+        step = self.threshold_rests[count] <= rests
+        values: NDArray[np.int16] = count + step - np.int16(self.span)
         # One step counts one more threshold; few words hold two, so few draws go on.
-        while len(open_):
-            at, word = count[open_], words[open_]
-            more = (self.threshold_words[at] == word) & (self.threshold_rests[at] <= rests[open_])
-            count[open_] += more
-            open_ = open_[more & self.crowded[word]]
-        values: NDArray[np.int16] = (count - self.span).astype(np.int16)
+        shared = self.shared[place]
+        going, steps = np.flatnonzero(step & (shared > 1)), 1
+        while len(going):
+            step = self.threshold_rests[count[going] + steps] <= rests[going]
+            values[going] += step
+            steps += 1
+            going = going[step & (shared[going] > steps)]
         return values
 
 
@@ -132,12 +136,14 @@ def _noise_table(kind: str, sigma: Fraction, span: int) -> NoiseTable:
     # t <= word * 2^64 (the word's first U) exactly where ceil(t / 2^64) <= word.
     settled = np.searchsorted(top + (rest > 0), words, side="right")
     possible = np.searchsorted(top, words, side="right")
-    lookup = np.where(settled == possible, settled - span, AMBIGUOUS).astype(np.int16)
-    crowded = np.bincount(top, minlength=1 << WORD_BITS) > 1
-    top, rest = np.append(top, 1 << WORD_BITS), np.append(rest, np.uint64(0))
-    for array in (lookup, settled, crowded, top, rest):
+    lookup = (settled - span).astype(np.int16)
+    ambiguous = np.flatnonzero(settled < possible)
+    lookup[ambiguous] = FIRST_CODE + np.arange(len(ambiguous))
+    first = settled[ambiguous].astype(np.int16)
+    shared = (possible - settled)[ambiguous].astype(np.int16)
+    for array in (lookup, first, shared, rest):
         array.flags.writeable = False
-    return NoiseTable(kind, sigma, span, thresholds, lookup, settled, crowded, top, rest)
+    return NoiseTable(kind, sigma, span, thresholds, lookup, first, shared, rest)
 
 
 def _rounded_gaussian(sigma: Fraction, span: int) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
-"""Where a sample's random words lie: Philox4x64-10 addressed by seed, image, purpose and sample.
+"""Where a sample's random words lie: Philox4x64-10 addressed by key, purpose and sample.
 
 The specification, complete enough to write the words again in C:
 
-* key = (seed, image index), two words of 64 bits.
+* key: two words of 64 bits, one pair an image; :mod:`qrobust.certify.run.keys` says which.
 * counter = (block, 2 * purpose + overflow, 0, 0). Block ``b`` is the four words of Philox4x64-10
   at that counter, lowest first. NumPy raises its counter *before* each block; :class:`Words`
   starts one lower to make up for it.
@@ -32,12 +32,17 @@ from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
 
-#: Version of the layout above. It is part of the smoothing spec and of every journal.
-LAYOUT_VERSION = 1
+#: Version of the layout above and of its keys, part of the smoothing spec and of every journal.
+#: Version 1 had the same words; its only keys were (seed, image index).
+LAYOUT_VERSION = 2
+LAYOUTS = (1, 2)
 
 WORDS_PER_BLOCK = 4
 DRAWS_PER_WORD = 4
 _WORD = 1 << 64
+
+#: The two words of Philox's key, each in [0, 2**64).
+Key = tuple[int, int]
 
 
 class Purpose(IntEnum):
@@ -87,27 +92,24 @@ def check_key(name: str, value: int) -> int:
 
 
 class Words:
-    """A movable place in the streams of one seed; one per thread.
+    """A movable place in the streams of all keys; one per thread.
 
     NumPy asks the operating system for entropy whenever a generator is made, keys or not: moving
     one is several times faster than making one.
-
-    Args:
-        seed: first word of every key.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._generator = np.random.Philox(key=check_key("seed", seed))
+    def __init__(self) -> None:
+        self._generator = np.random.Philox(key=0)
         self._state = self._generator.state
 
     def take(
-        self, image: int, purpose: int, block: int, count: int, *, overflow: bool = False
+        self, key: Key, purpose: int, block: int, count: int, *, overflow: bool = False
     ) -> NDArray[np.uint64]:
         """Return ``count`` words from the start of ``block`` on, uint64[count]."""
         # NumPy increments the counter before it generates, hence one block back.
         before = (block + (2 * purpose + overflow) * _WORD - 1) % (1 << 256)
         inner = self._state["state"]
-        inner["key"][1] = check_key("image index", image)
+        inner["key"][:] = [check_key("a word of the key", word) for word in key]
         inner["counter"][:] = [before >> shift & (_WORD - 1) for shift in (0, 64, 128, 192)]
         self._generator.state = self._state
         words: NDArray[np.uint64] = self._generator.random_raw(count)
@@ -115,8 +117,8 @@ class Words:
 
 
 def raw_words(
-    seed: int, image: int, purpose: int, start: int, count: int, *, overflow: bool = False
+    key: Key, purpose: int, start: int, count: int, *, overflow: bool = False
 ) -> NDArray[np.uint64]:
     """Return words ``start`` to ``start + count - 1`` of a stream, uint64[count]."""
     block, skip = divmod(start, WORDS_PER_BLOCK)
-    return Words(seed).take(image, purpose, block, skip + count, overflow=overflow)[skip:]
+    return Words().take(key, purpose, block, skip + count, overflow=overflow)[skip:]

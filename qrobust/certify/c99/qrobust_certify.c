@@ -45,12 +45,12 @@ static uint64_t multiply_high(uint64_t a, uint64_t b)
     return ((a >> 32) * (b >> 32)) + (left >> 32) + (right >> 32);
 }
 
-static void philox(uint64_t seed, uint64_t image, uint64_t stream, uint64_t index, block_t *block)
+static void philox(const uint64_t key[2], uint64_t stream, uint64_t index, block_t *block)
 {
     const uint64_t multiplier0 = 0xD2E7470EE14C6C93u;
     const uint64_t multiplier1 = 0xCA5A826395121157u;
-    uint64_t key0 = seed;
-    uint64_t key1 = image;
+    uint64_t key0 = key[0];
+    uint64_t key1 = key[1];
     uint64_t c0 = index;
     uint64_t c1 = stream;
     uint64_t c2 = 0;
@@ -303,12 +303,12 @@ static uint64_t next_rest(refiner_t *refiner)
     if (rank < refiner->reserve) {
         const uint64_t word = refiner->reserve_start + rank;
         if ((rank % 4u) == 0u) { /* the reserve starts on a block */
-            philox(request->seed, request->image, refiner->stream, word / 4u, &refiner->block);
+            philox(request->key, refiner->stream, word / 4u, &refiner->block);
         }
         rest = word_of(&refiner->block, rank % 4u);
     } else {
         const uint64_t word = (refiner->sample * refiner->certifier->coordinates) + rank;
-        philox(request->seed, request->image, refiner->stream + 1u, word / 4u, &refiner->block);
+        philox(request->key, refiner->stream + 1u, word / 4u, &refiner->block);
         rest = word_of(&refiner->block, (uint32_t)(word % 4u));
     }
     refiner->used = rank + 1u;
@@ -375,7 +375,7 @@ void qrc_sample(const qrc_certifier *certifier, const int8_t *image, const qrc_r
         int32_t value;
 
         if ((i % 16u) == 0u) {
-            philox(request->seed, request->image, refiner.stream, (start / 4u) + (i / 16u),
+            philox(request->key, refiner.stream, (start / 4u) + (i / 16u),
                    &block);
         }
         value = draw(&refiner, (block.half[(i / 2u) % 8u] >> (16u * (i % 2u))) & 0xFFFFu);

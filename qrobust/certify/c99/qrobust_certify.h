@@ -63,9 +63,13 @@ typedef struct {
     const uint32_t *stops;
 } qrc_certifier;
 
+/* The key decides what a certificate is worth. Where strangers supply the inputs, fill it for every
+ * query with 128 bits of entropy that they cannot know (a true random number generator), and keep
+ * it with the certificate: with it, `qrobust audit` counts the same votes. A counter or a clock is
+ * no entropy, nor is a number that starts again with the device. {seed, index} gives the votes of
+ * `qrobust certify --seed`, for experiments. */
 typedef struct {
-    uint64_t seed;
-    uint64_t image; /* index: other images draw other noise */
+    uint64_t key[2];
     uint32_t pilot; /* samples that choose the class; n comes with the tables */
 } qrc_request;
 

@@ -11,7 +11,8 @@ from typing import Any
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text
 from qrobust.certify.arithmetic.noise_table import ROUNDED_GAUSSIAN, noise_table
-from qrobust.certify.arithmetic.streams import LAYOUT_VERSION
+from qrobust.certify.arithmetic.streams import LAYOUT_VERSION, LAYOUTS
+from qrobust.certify.arithmetic.strict_json import strict_json
 from qrobust.certify.file.metadata import read_metadata, write_metadata
 from qrobust.certify.file.model_file import Model, ModelFile, load_model, read_model
 from qrobust.certify.methods.tables import (
@@ -21,13 +22,17 @@ from qrobust.certify.methods.tables import (
     sequential_table,
 )
 from qrobust.certify.smoothings.input_grid import InputGrid
-from qrobust.certify.smoothings.smoothing import GaussianSmoothing, Smoothing
+from qrobust.certify.smoothings.smoothing import GaussianSmoothing
+from tflite_export.printable import LONGEST
 
 #: Name of the metadata entry in the file.
 METADATA_NAME = "qrobust.smoothing"
 
 FORMAT_VERSION = 1
 LOWEST_INDEX = "lowest_index"
+# "keep" and "null" stand in files of older versions.
+_KNOWN = {"version", "noise", "sigma", "keep", "null", "streams", "tie", "grid", "labels", "unit"}
+_KNOWN |= {"classes", "tables", "tests"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class SmoothingSpec:
         streams: version of the layout of random words.
         tie: how equal outputs are decided; always the lowest index.
         unit: what one LSB of the input is, in words ("pixel step", "feature step"), or None.
+        classes: how many the file tells apart; None in files of older versions.
     """
 
     sigma: Fraction
@@ -56,16 +62,23 @@ class SmoothingSpec:
     streams: int = LAYOUT_VERSION
     tie: str = LOWEST_INDEX
     unit: str | None = None
+    classes: int | None = None
 
     def __post_init__(self) -> None:
         noise_table(self.noise, self.sigma, self.grid.span)  # refuses a bad kind or sigma
-        if self.streams != LAYOUT_VERSION:
+        if self.streams not in LAYOUTS:
             raise CertifyError(
                 f"the smoothing spec wants stream layout {self.streams}, this program knows "
-                f"{LAYOUT_VERSION}; use the version that wrote the file"
+                f"{' and '.join(map(str, LAYOUTS))}; use the version that wrote the file"
             )
         if self.tie != LOWEST_INDEX:
             raise CertifyError(f"unknown tie rule {self.tie!r}; known: {LOWEST_INDEX}")
+        for what, words in (("unit", self.unit), *(("label", name) for name in self.labels or ())):
+            if words is not None and (len(words) > LONGEST or not words.isprintable()):
+                raise CertifyError(
+                    f"a {what} of the smoothing spec is at most {LONGEST} printable characters, "
+                    f"received {words[:40]!r}"
+                )
 
     @classmethod
     def for_model(
@@ -91,7 +104,14 @@ class SmoothingSpec:
             tests: ``(radius, n, alpha)`` triples to store sequential tests for.
         """
         file = load_model(model)
-        spec = cls(rational(sigma, "sigma"), file.grid, noise=noise, labels=labels, unit=unit)
+        spec = cls(
+            rational(sigma, "sigma"),
+            file.grid,
+            noise=noise,
+            labels=labels,
+            unit=unit,
+            classes=file.classes,
+        )
         return spec.with_tables(file, tables, tests)
 
     def with_tables(
@@ -116,7 +136,7 @@ class SmoothingSpec:
             ),
         )
 
-    def smoothing(self, shape: tuple[int, ...]) -> Smoothing:
+    def smoothing(self, shape: tuple[int, ...]) -> GaussianSmoothing:
         """Return the smoothing of inputs of ``shape``."""
         noise = noise_table(self.noise, self.sigma, self.grid.span)
         return GaussianSmoothing(noise, self.grid, prod(shape))
@@ -138,6 +158,7 @@ class SmoothingSpec:
             },
             "labels": None if self.labels is None else list(self.labels),
             "unit": self.unit,
+            "classes": self.classes,
             "tables": [table.to_json() for table in self.tables],
             "tests": [test.to_json() for test in self.tests],
         }
@@ -147,6 +168,9 @@ class SmoothingSpec:
         """Read what :meth:`to_json` wrote; raise `CertifyError` naming what is wrong."""
         if not isinstance(value, dict):
             raise CertifyError("the smoothing spec is not a JSON object; export the file again")
+        unknown = sorted(value.keys() - _KNOWN)
+        if unknown:
+            raise CertifyError(f"the smoothing spec has unknown keys: {', '.join(unknown)}")
         if value.get("version") != FORMAT_VERSION:
             raise CertifyError(
                 f"the smoothing spec has version {value.get('version')!r}, this program reads "
@@ -183,6 +207,9 @@ class SmoothingSpec:
         # Files of older versions have these two for a smoothing that was withdrawn.
         if value.get("keep") is not None or value.get("null") is not None:
             raise CertifyError("the smoothing spec describes ablation, which is withdrawn")
+        classes = value.get("classes")
+        if classes is not None and (type(classes) is not int or classes < 2):
+            raise CertifyError(f"the smoothing spec's classes are {classes!r}; 2 or more")
         return cls(
             sigma=rational(value["sigma"], "sigma of the smoothing spec"),
             grid=grid,
@@ -193,6 +220,7 @@ class SmoothingSpec:
             streams=value["streams"],
             tie=str(value["tie"]),
             unit=unit,
+            classes=classes,
         )
 
 
@@ -205,13 +233,7 @@ def read_spec(model: Model) -> SmoothingSpec | None:
     data = read_metadata(read_model(model), METADATA_NAME)
     if data is None:
         return None
-    try:
-        value = json.loads(data)
-    except ValueError:  # JSON and UTF-8 errors
-        raise CertifyError("the smoothing spec is not JSON; export the file again") from None
-    except RecursionError:
-        raise CertifyError("the smoothing spec is nested too deeply") from None
-    return SmoothingSpec.from_json(value)
+    return SmoothingSpec.from_json(strict_json(data, "the smoothing spec"))
 
 
 def attach_spec(model: Model, spec: SmoothingSpec) -> bytes:
@@ -230,6 +252,10 @@ def check_spec(spec: SmoothingSpec, file: ModelFile) -> None:
     """Raise `CertifyError` unless the spec describes this file."""
     if spec.grid != file.grid:
         raise CertifyError(f"the smoothing spec is for {spec.grid}, the file has {file.grid}")
+    if spec.classes not in (None, file.classes):
+        raise CertifyError(
+            f"the smoothing spec is for {spec.classes} classes, the file has {file.classes}"
+        )
     if spec.labels is not None and len(spec.labels) != file.classes:
         raise CertifyError(
             f"the smoothing spec names {len(spec.labels)} labels, the file has "

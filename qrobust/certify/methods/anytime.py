@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import isqrt
 
 import numpy as np
@@ -57,7 +59,16 @@ class Anytime:
         n, level = self.ladder[size], self.levels[size]
         votes = draws.votes(Purpose.BOUND, 0, n)
         lower = probability_bound(int(votes[candidate]), n, level)
-        return bounded(candidate, self.smoothing.radius_q16(lower, _ONE - lower), votes, drawn)
+        return bounded(candidate, self.smoothing.radius_q16(lower, _ONE - lower), votes, pilot)
+
+    def asks_for(self, pilot: Sequence[int]) -> int | None:
+        """Return the samples that a finished pilot asks for; None where it is not finished.
+
+        Args:
+            pilot: votes of its samples, one count per class.
+        """
+        n = self.ladder[self.choose(max(pilot), sum(pilot))]
+        return n if n <= _PILOT_SHARE * sum(pilot) else None
 
     def choose(self, votes: int, drawn: int) -> int:
         """Return the place on the ladder that ``votes`` of ``drawn`` pilot samples ask for."""
@@ -75,6 +86,7 @@ class Anytime:
         return max(self.smoothing.radius_q16(lower, _ONE - lower), 0)
 
 
+@lru_cache(maxsize=1 << 14)  # few pilots differ, and each asks for every size
 def wilson_lower(votes: int, drawn: int, n: int, level: Fraction) -> int:
     r"""Lower end of Wilson's score interval for ``n`` samples, in units of ``2**-48``.
 

@@ -36,12 +36,13 @@ class ClopperPearson:
 
     def run(self, draws: Draws) -> Outcome:
         """Certify one image."""
-        candidate = int(np.argmax(draws.votes(Purpose.PILOT, 0, self.n0)))
+        pilot = draws.votes(Purpose.PILOT, 0, self.n0)
+        candidate = int(np.argmax(pilot))
         votes = draws.votes(Purpose.BOUND, 0, self.n)
         # One more than a uniform word: never below the uniform it stands for.
         weight = draws.word() + 1 if self.randomized else WHOLE
         lower = probability_bound(int(votes[candidate]), self.n, self.level, weight=weight)
-        return bounded(candidate, self.smoothing.radius_q16(lower, _ONE - lower), votes, self.n0)
+        return bounded(candidate, self.smoothing.radius_q16(lower, _ONE - lower), votes, pilot)
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,12 @@ class TwoClass:
 
     def run(self, draws: Draws) -> Outcome:
         """Certify one image."""
-        candidate = int(np.argmax(draws.votes(Purpose.PILOT, 0, self.n0)))
+        pilot = draws.votes(Purpose.PILOT, 0, self.n0)
+        candidate = int(np.argmax(pilot))
         votes = draws.votes(Purpose.BOUND, 0, self.n)
         lower = probability_bound(int(votes[candidate]), self.n, self.level / 2)
         second = int(np.delete(votes, candidate).max())
         share = self.level / (2 * (self.classes - 1))
         upper = _ONE - probability_bound(self.n - second, self.n, share)
         radius = self.smoothing.radius_q16(lower, min(upper, _ONE - lower))
-        return bounded(candidate, radius, votes, self.n0)
+        return bounded(candidate, radius, votes, pilot)

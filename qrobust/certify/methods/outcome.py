@@ -39,14 +39,14 @@ class Outcome:
         candidate: class that the pilot chose.
         radius_q16: certified radius in units of ``2**-16``, or `ABSTAIN`.
         votes: int64[classes] of the fresh samples.
-        pilot: pilot samples drawn.
+        pilot: int64[classes], votes of the samples that chose it.
         decision: `CERTIFIED`, `ABSTAINED`, `GAVE_UP` or `UNDECIDED`.
     """
 
     candidate: int
     radius_q16: int
     votes: NDArray[np.int64]
-    pilot: int
+    pilot: NDArray[np.int64]
     decision: str
 
 
@@ -57,7 +57,9 @@ class Method(Protocol):
         """Certify one image."""
 
 
-def bounded(candidate: int, radius: int, votes: NDArray[np.int64], pilot: int) -> Outcome:
+def bounded(
+    candidate: int, radius: int, votes: NDArray[np.int64], pilot: NDArray[np.int64]
+) -> Outcome:
     """Return the outcome of a bound: certified, unless its radius is `ABSTAIN`."""
     decision = ABSTAINED if radius == ABSTAIN else CERTIFIED
     return Outcome(candidate, radius, votes, pilot, decision)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.arithmetic.exact_numbers import rational, text
+from qrobust.certify.arithmetic.exact_numbers import rational, text, whole
 
 CLOPPER_PEARSON = "clopper_pearson"
 RANDOMIZED = "randomized_clopper_pearson"
@@ -15,6 +15,9 @@ SEQUENTIAL = "sequential"
 ANYTIME = "anytime"
 
 METHODS = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, SEQUENTIAL, ANYTIME)
+
+#: More would take days; a file or an option that asks for it is refused.
+MOST_SAMPLES = 1_000_000_000
 
 #: Share of the radius that `ANYTIME` may leave on the table.
 DEFAULT_GAIN = "0.05"
@@ -29,7 +32,7 @@ class Settings:
         n0: pilot samples that choose the class (the first of them, for `ANYTIME`).
         n: samples of the bound; the most that `SEQUENTIAL` and `ANYTIME` may draw.
         alpha: error probability, in (0, 0.5].
-        radius: of the `SEQUENTIAL` test, in LSB for L2 noise, in pixels for ablation.
+        radius: of the `SEQUENTIAL` test, in LSB.
         gain: `ANYTIME` stops where ``n`` samples would raise the radius by less than this share.
     """
 
@@ -44,8 +47,8 @@ class Settings:
         if self.method not in METHODS:
             raise CertifyError(f"unknown method {self.method!r}; known: {', '.join(METHODS)}")
         for name in ("n0", "n"):
-            if getattr(self, name) < 1:
-                raise CertifyError(f"{name} must be at least 1, received {getattr(self, name)}")
+            self._set(name, whole(getattr(self, name), name, 1))
+            whole(getattr(self, name), name, 1, MOST_SAMPLES)
         self._set("alpha", text(rational(self.alpha, "alpha")))
         if self.method == SEQUENTIAL:
             if self.radius is None:
@@ -64,7 +67,7 @@ class Settings:
         elif self.gain is not None:
             raise CertifyError(f"only {ANYTIME} takes a gain, not {self.method}")
 
-    def _set(self, name: str, value: str) -> None:
+    def _set(self, name: str, value: str | int) -> None:
         object.__setattr__(self, name, value)  # normal forms, so that equal settings compare equal
 
     def to_json(self) -> dict[str, Any]:

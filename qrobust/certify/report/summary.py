@@ -1,4 +1,8 @@
-"""What a set of certificates says: certified shares at radii with confidence intervals."""
+"""What a set of certificates says: certified shares at radii with confidence intervals.
+
+Certified accuracy is counted here and nowhere else. Where the true class of an image is not known,
+its label counts; the share is then called a certified share, not an accuracy.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,32 @@ from math import ceil
 from typing import Any
 
 from qrobust.certify.arithmetic.binomial import PROBABILITY_BITS, lower_bound, upper_bound
-from qrobust.certify.arithmetic.exact_numbers import Exact, rational
+from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text
+from qrobust.certify.arithmetic.joint import most_false
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
 from qrobust.certify.run.certificate import Certificate
+from qrobust.certify.run.keys import WITNESSED
+from tflite_export.printable import printable
 
 #: Radii in multiples of sigma at which a summary gives the share, where nobody asks for others.
 _MULTIPLES = (0, 0.5, 1, 1.5, 2, 3)
+_PIXELS = (0, 1, 2, 4, 8, 16)
 
 #: Intervals cover the share over all such images with this probability.
 CONFIDENCE = Fraction(95, 100)
+
+#: Statements about all images together fail with this probability.
+BETA = Fraction(1, 100)
+
+
+def least_q16(radius: Exact) -> int:
+    """Return the smallest certified radius, in units of ``2**-16``, that reaches a radius."""
+    return ceil(rational(radius, "a radius") * (1 << RADIUS_BITS))
+
+
+def counts(certificate: Certificate) -> bool:
+    """Whether a certificate counts at radius 0: it does not abstain, and is not known wrong."""
+    return not certificate.abstained and certificate.correct is not False
 
 
 @dataclass(frozen=True)
@@ -42,12 +63,19 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Exact two-sided Clopper-Pearson interval of the share over all such images."""
-        if not self.images:
-            return 0.0, 1.0
-        level = (1 - CONFIDENCE) / 2
-        unit = 1 << PROBABILITY_BITS
-        low = lower_bound(self.images, self.certified, level) / unit
-        return low, upper_bound(self.images, self.certified, level) / unit
+        return share_interval(self.certified, self.images)
+
+
+def share_interval(count: int, of: int) -> tuple[float, float]:
+    """Return the exact two-sided 95 % Clopper-Pearson interval of a share ``count / of``.
+
+    Both ends are rounded outwards. Nothing counted says nothing: [0, 1].
+    """
+    if not of:
+        return 0.0, 1.0
+    level = (1 - CONFIDENCE) / 2
+    unit = 1 << PROBABILITY_BITS
+    return lower_bound(of, count, level) / unit, upper_bound(of, count, level) / unit
 
 
 class Summary:
@@ -55,10 +83,13 @@ class Summary:
 
     Args:
         certificates: in any order.
+        planned: images of the plan; those without a certificate count as not certified. As many
+            as there are certificates where nobody tells.
     """
 
-    def __init__(self, certificates: Iterable[Certificate]) -> None:
+    def __init__(self, certificates: Iterable[Certificate], planned: int | None = None) -> None:
         self.certificates = list(certificates)
+        self.images = max(planned or 0, len(self.certificates))
 
     @property
     def labelled(self) -> bool:
@@ -66,19 +97,37 @@ class Summary:
         return bool(self.certificates) and all(c.y is not None for c in self.certificates)
 
     @property
+    def name(self) -> str:
+        """What the share is: of right labels, or of labels."""
+        return "certified accuracy" if self.labelled else "certified share"
+
+    @property
     def unit(self) -> str:
         """What radii are measured in."""
         return "pixels" if self.certificates and self.certificates[0].norm == "l0" else "LSB"
 
+    @property
+    def has_unit_scale(self) -> bool:
+        """Whether radii divided by the span mean something: inputs are pixels, not features."""
+        return self.unit == "LSB" and all(
+            c.unit is None or c.unit.startswith("pixel") for c in self.certificates
+        )
+
+    @property
+    def abstained(self) -> int:
+        """How many images got no certificate."""
+        return sum(c.abstained for c in self.certificates)
+
+    @property
+    def samples(self) -> int:
+        """Noisy copies classified for all images."""
+        return sum(c.samples for c in self.certificates)
+
     def share(self, radius: Exact) -> Share:
         """Return how many images are certified (and, where known, right) at a radius."""
-        exact = rational(radius, "a radius")
-        least = ceil(exact * (1 << RADIUS_BITS))
-        certified = sum(
-            not c.abstained and c.correct is not False and c.radius_q16 >= least
-            for c in self.certificates
-        )
-        return Share(exact, certified, len(self.certificates))
+        least = least_q16(radius)
+        certified = sum(counts(c) and c.radius_q16 >= least for c in self.certificates)
+        return Share(rational(radius, "a radius"), certified, self.images)
 
     @property
     def radii(self) -> list[Fraction]:
@@ -86,6 +135,8 @@ class Summary:
         if not self.certificates:
             return []
         first = self.certificates[0]
+        if first.norm == "l0":
+            return [Fraction(pixels) for pixels in _PIXELS]
         if first.settings.get("radius") is not None:
             return [Fraction(0), Fraction(first.settings["radius"])]
         return [Fraction(multiple) * Fraction(first.sigma) for multiple in _MULTIPLES]
@@ -94,33 +145,91 @@ class Summary:
         """Return the share at every radius."""
         return [self.share(radius) for radius in (self.radii if radii is None else radii)]
 
+    def curve(self) -> tuple[list[float], list[float]]:
+        """Return every step of the certified share against the radius.
+
+        Returns:
+            Radii in LSB (or pixels), rising from 0, and the share certified up to and at each.
+        """
+        radii = sorted(c.radius for c in self.certificates if counts(c))
+        total = self.images
+        steps = [(0.0, len(radii) / total if total else 0.0)]
+        steps += [(radius, (len(radii) - i) / total) for i, radius in enumerate(radii)]
+        return [radius for radius, _ in steps], [share for _, share in steps]
+
+    @property
+    def most_false(self) -> int:
+        """False certificates that the images may have together, but with probability `BETA`."""
+        if not self.certificates:
+            return 0
+        alpha = rational(self.certificates[0].alpha, "alpha")
+        return most_false(self.images, alpha, BETA)
+
+    @property
+    def key_level(self) -> str:
+        """Where keys come from, as the certificates claim; "mixed" where they differ."""
+        levels = {c.key_level for c in self.certificates}
+        return levels.pop() if len(levels) == 1 else "mixed"
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """What holds of all images together, and what it is worth, in sentences."""
+        if not self.certificates:
+            return ()
+        missing = self.images - len(self.certificates)
+        counted = f"{len(self.certificates)} of {self.images} planned images were attempted"
+        return (
+            f"{counted}{'; the others count as not certified' if missing else ''}.",
+            f"Error probability {self.certificates[0].alpha} an image: with probability "
+            f"{float(1 - BETA):g} at most {self.most_false} of the {self.images} are false, so "
+            f"that many may be taken off each count.",
+            f"Keys are {self.key_level}"
+            + (": claimed, until an auditor has nonce and plan hash." if self._claimed else "."),
+        )
+
+    @property
+    def _claimed(self) -> bool:
+        return self.key_level == WITNESSED
+
     def to_json(self, radii: Sequence[Exact] | None = None) -> dict[str, Any]:
         """Return a JSON object."""
-        name = "certified_accuracy" if self.labelled else "certified_share"
         return {
             "images": len(self.certificates),
-            "abstained": sum(c.abstained for c in self.certificates),
-            "samples": sum(c.samples for c in self.certificates),
+            "planned": self.images,
+            "key": self.key_level,
+            "abstained": self.abstained,
+            "samples": self.samples,
             "radius_unit": self.unit,
-            name: {f"{float(share.radius):g}": share.value for share in self.shares(radii)},
+            self.name.replace(" ", "_"): {
+                f"{float(share.radius):g}": share.value for share in self.shares(radii)
+            },
+            "joint": {
+                "beta": text(BETA),
+                "most_false": self.most_false,
+                "shares": {
+                    f"{float(s.radius):g}": max(s.certified - self.most_false, 0) / max(s.images, 1)
+                    for s in self.shares(radii)
+                },
+            },
         }
 
     def text(self, radii: Sequence[Exact] | None = None) -> str:
         """Return a small table for people."""
         images = len(self.certificates)
-        samples = sum(c.samples for c in self.certificates)
         lines = [
-            f"{images} images, {sum(c.abstained for c in self.certificates)} abstained, "
-            f"{samples / max(images, 1):.0f} samples each on average"
+            f"{images} images, {self.abstained} abstained, "
+            f"{self.samples / max(images, 1):.0f} samples each on average"
         ]
         if images and self.certificates[0].unit:
-            lines.append(f"one LSB: {self.certificates[0].unit}")
+            lines.append(f"one LSB: {printable(self.certificates[0].unit)}")
         if images:
-            name = "certified accuracy" if self.labelled else "certified share"
-            lines.append(f"{'radius (' + self.unit + ')':>16}  {'on [0, 1]':>9}  {name} (95 %)")
+            scale = "on [0, 1]" if self.has_unit_scale else ""
+            lines.append(f"{'radius (' + self.unit + ')':>16}  {scale:>9}  {self.name} (95 %)")
         for share in self.shares(radii):
             radius = float(share.radius)
-            unit = f"{radius / self.certificates[0].span:9.4f}" if self.unit == "LSB" else " " * 9
+            scaled = self.certificates and self.has_unit_scale
+            unit = f"{radius / self.certificates[0].span:9.4f}" if scaled else " " * 9
             low, high = share.interval
             lines.append(f"{radius:16g}  {unit}  {share.value:6.1%}  ({low:.1%} to {high:.1%})")
+        lines += self.statements
         return "\n".join(lines)

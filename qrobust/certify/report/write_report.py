@@ -14,10 +14,12 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact
 from qrobust.certify.report.summary import Summary
 from qrobust.certify.run.certificate import Certificate
+from tflite_export.atomic import replacing, write_text
+from tflite_export.printable import markdown, printable
 
 
 def write_report(
-    runs: Mapping[str, Sequence[Certificate]],
+    runs: Mapping[str, Sequence[Certificate] | Summary],
     folder: str | os.PathLike[str],
     *,
     radii: Sequence[Exact] | None = None,
@@ -25,7 +27,7 @@ def write_report(
     """Write the report of one or more runs, side by side.
 
     Args:
-        runs: name of a run -> its certificates.
+        runs: name of a run -> its certificates, or a `Summary` that knows the plan, too.
         folder: made if missing. Gets ``certified_accuracy.csv`` (every step of every curve),
             ``report.md`` (table at fixed radii with 95 % intervals) and, where Matplotlib is
             installed, ``certified_accuracy.png`` and ``samples.png``.
@@ -35,14 +37,22 @@ def write_report(
         The files written.
 
     Raises:
-        CertifyError: no certificates, runs in different norms, or a folder that cannot be written.
+        CertifyError: no certificates, runs in different norms, labelled beside unlabelled ones, or
+            a folder that cannot be written.
     """
-    summaries = {name: Summary(certificates) for name, certificates in runs.items()}
+    summaries = {
+        name: run if isinstance(run, Summary) else Summary(run) for name, run in runs.items()
+    }
     if not summaries or not all(s.certificates for s in summaries.values()):
         raise CertifyError("a report needs at least one certificate of every run")
     units = {s.unit for s in summaries.values()}
     if len(units) > 1:
         raise CertifyError("runs in LSB and in pixels do not go into one report")
+    if len({s.labelled for s in summaries.values()}) > 1:
+        raise CertifyError(
+            "a run with true classes and one without do not go into one report: one counts right "
+            "labels, the other any"
+        )
     first = next(iter(summaries.values()))
     target = Path(folder)
     chosen = first.radii if radii is None else list(radii)
@@ -54,7 +64,7 @@ def write_report(
         ]
         if can_plot():
             written += [
-                _plot_accuracy(summaries, target / "certified_accuracy.png"),
+                plot_accuracy(summaries, target / "certified_accuracy.png"),
                 _plot_samples(summaries, target / "samples.png"),
             ]
     except OSError as error:
@@ -71,31 +81,15 @@ def can_plot() -> bool:
     return True
 
 
-def curve(summary: Summary) -> tuple[list[float], list[float]]:
-    """Return every step of certified accuracy against radius.
-
-    Returns:
-        Radii in LSB (or pixels), rising from 0, and the share certified up to and at each.
-    """
-    radii = sorted(
-        c.radius for c in summary.certificates if not c.abstained and c.correct is not False
-    )
-    total = len(summary.certificates)
-    steps = [(0.0, len(radii) / total)]
-    steps += [(radius, (len(radii) - i) / total) for i, radius in enumerate(radii)]
-    return [radius for radius, _ in steps], [share for _, share in steps]
-
-
 def _write(path: Path, content: str) -> Path:
-    path.write_text(content, encoding="utf-8")
-    return path
+    return write_text(path, content)
 
 
 def _csv(summaries: Mapping[str, Summary]) -> str:
     lines = ["run,radius,certified_accuracy"]
     for name, summary in summaries.items():
-        quoted = '"' + name.replace('"', '""') + '"'
-        for radius, share in zip(*curve(summary), strict=True):
+        quoted = '"' + printable(name).replace('"', '""') + '"'
+        for radius, share in zip(*summary.curve(), strict=True):
             lines.append(f"{quoted},{radius!r},{share!r}")
     return "\n".join(lines) + "\n"
 
@@ -103,8 +97,8 @@ def _csv(summaries: Mapping[str, Summary]) -> str:
 def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
     first = next(iter(summaries.values()))
     shares = [summary.shares(radii) for summary in summaries.values()]
-    lines = ["# Certified accuracy", ""]
-    lines.append(f"| radius ({first.unit}) | {' | '.join(summaries)} |")
+    lines = [f"# {first.name.capitalize()}", ""]
+    lines.append(f"| radius ({first.unit}) | {' | '.join(map(markdown, summaries))} |")
     lines.append("|---|" + "---|" * len(summaries))
     for row in zip(*shares, strict=True):
         cells = []
@@ -118,14 +112,14 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, summary in summaries.items():
-        certificates = summary.certificates
-        abstained = sum(c.abstained for c in certificates)
-        mean = sum(c.samples for c in certificates) / len(certificates)
-        settings = certificates[0].settings
+        images, settings = len(summary.certificates), summary.certificates[0].settings
         lines.append(
-            f"| {name} | {len(certificates)} | {abstained} | {mean:.0f} | {settings['method']} | "
-            f"{settings['alpha']} |"
+            f"| {markdown(name)} | {images} | {summary.abstained} | "
+            f"{summary.samples / images:.0f} | "
+            f"{markdown(settings['method'])} | {markdown(settings['alpha'])} |"
         )
+    for name, summary in summaries.items():
+        lines += ["", f"{markdown(name)}: {' '.join(summary.statements)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -139,25 +133,32 @@ def _axes() -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
+def _shown(name: str) -> str:
+    """A name in a figure, where dollars would start a formula."""
+    return printable(name).replace("$", r"\$")
+
+
+def plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
+    """Draw the certified share of each run against the radius; needs Matplotlib."""
     figure, axes = _axes()
     for name, summary in summaries.items():
-        radii, shares = curve(summary)
+        radii, shares = summary.curve()
         # The share holds up to the radius of each certificate and drops after it.
-        axes.step([*radii, radii[-1]], [*shares, 0.0], where="pre", label=name)
+        axes.step([*radii, radii[-1]], [*shares, 0.0], where="pre", label=_shown(name))
     first = next(iter(summaries.values()))
     norm = "L2" if first.unit == "LSB" else "L0"
     axes.set_xlabel(f"certified {norm} radius ({first.unit})")
-    axes.set_ylabel("certified accuracy" if first.labelled else "certified share")
+    axes.set_ylabel(first.name)
     axes.set_ylim(0, 1)
     axes.set_xlim(left=0)
-    if first.unit == "LSB":
+    if first.has_unit_scale:
         span = first.certificates[0].span
         top = axes.secondary_xaxis("top", functions=(lambda r: r / span, lambda u: u * span))
         top.set_xlabel("on the [0, 1] scale")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=150)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=150)
     return path
 
 
@@ -167,11 +168,12 @@ def _plot_samples(summaries: Mapping[str, Summary], path: Path) -> Path:
     low = min(map(min, counts.values()))
     high = max(map(max, counts.values()))
     bins = [low * (high / low + 1e-9) ** (i / 30) for i in range(31)] if high > low else 30
-    axes.hist(list(counts.values()), bins=bins, label=list(counts))
+    axes.hist(list(counts.values()), bins=bins, label=[_shown(name) for name in counts])
     if high > 10 * low:
         axes.set_xscale("log")
     axes.set_xlabel("samples used per image")
     axes.set_ylabel("images")
     axes.legend()
-    figure.savefig(path, dpi=150)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=150)
     return path

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.arithmetic.streams import LAYOUT_VERSION
-from qrobust.certify.methods.settings import CLOPPER_PEARSON, Settings
+from qrobust.certify.arithmetic.streams import Key
+from qrobust.certify.methods.settings import Settings
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.certifier import Certifier
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import Journal
+from qrobust.certify.run.keys import KeySource, plan_hash
 from qrobust.certify.run.parallel import ordered_map
 from qrobust.certify.run.votes import DEFAULT_BATCH
 
@@ -32,45 +33,29 @@ class Job:
 
     Attributes:
         model: bytes of the ``.tflite`` file.
+        settings: method, samples and alpha of every certificate.
         sigma: scale of the noise in LSB, exact text, or None to take the file's.
         noise: kind of noise, or None to take the file's.
-        seed: of the random streams.
-        n0: pilot samples.
-        n: samples of the bound.
-        alpha: error probability, exact text.
-        method: one of `METHODS`.
-        radius: of a sequential test, exact text.
-        gain: of an anytime certificate, exact text.
+        classes: how many the file tells apart, or None where its spec or the labels tell.
+        keys: where the keys of random words come from.
         kernels: kernel family.
         threads: of one process; None for all cores.
         batch_size: inputs per ``invoke``.
+        workers: child processes that share the work.
+        trusted: run the file in this process; see `Certifier`.
     """
 
     model: bytes
+    settings: Settings = field(default_factory=Settings)
     sigma: str | None = None
     noise: str | None = None
-    seed: int = 0
-    n0: int = 100
-    n: int = 10_000
-    alpha: str = "0.001"
-    method: str = CLOPPER_PEARSON
-    radius: str | None = None
-    gain: str | None = None
+    classes: int | None = None
+    keys: KeySource = field(default_factory=KeySource)
     kernels: str = "xnnpack"
     threads: int | None = None
     batch_size: int = DEFAULT_BATCH
-
-    @property
-    def settings(self) -> Settings:
-        """The settings of every certificate; `CertifyError` where they make no sense."""
-        return Settings(
-            method=self.method,
-            n0=self.n0,
-            n=self.n,
-            alpha=self.alpha,
-            radius=self.radius,
-            gain=self.gain,
-        )
+    workers: int = 1
+    trusted: bool = False
 
     def certifier(self) -> Certifier:
         """Return a certifier for this job; the caller closes it."""
@@ -78,15 +63,20 @@ class Job:
             self.model,
             sigma=self.sigma,
             noise=self.noise,
-            seed=self.seed,
+            classes=self.classes,
+            key=self.keys,
             threads=self.threads,
             batch_size=self.batch_size,
             kernels=self.kernels,
+            workers=self.workers,
+            trusted=self.trusted,
         )
 
     def certify(self, image: Image) -> Certificate:
         """Certify one image in this process; executors call this."""
-        return _certifier(self).run(self.settings, image.x, index=image.index, y=image.y)
+        return _certifier(self).run(
+            self.settings, image.x, index=image.index, y=image.y, plan=image.plan
+        )
 
 
 @dataclass(frozen=True)
@@ -96,6 +86,8 @@ class Image:
     x: NDArray[Any]
     index: int
     y: int | None
+    plan: dict[str, Any] = field(hash=False, repr=False)
+    key: Key | None = None
 
 
 @lru_cache(maxsize=1)
@@ -104,17 +96,21 @@ def _certifier(job: Job) -> Certifier:
     return job.certifier()
 
 
-def header(certifier: Certifier, settings: Settings, data: Data) -> dict[str, Any]:
-    """Return the journal header of some data certified with some settings."""
+def header(certifier: Certifier, plan: dict[str, Any]) -> dict[str, Any]:
+    """Return the journal header of a plan that this certifier carries out."""
     return {
-        "model_sha256": certifier.file.sha256,
-        "data_sha256": data.sha256,
-        **certifier.smoothing.description,
-        "streams": LAYOUT_VERSION,
-        "seed": certifier.seed,
-        **settings.to_json(),
+        "plan": plan,
+        "plan_sha256": plan_hash(plan),
+        "key": certifier.keys.to_json(),
         "kernels": certifier.kernels,
     }
+
+
+def plan_of(job: Job, data: Data, indices: Iterable[int] | None = None) -> dict[str, Any]:
+    """Return what a job would certify; its hash is what is published before a nonce."""
+    with job.certifier() as certifier:
+        chosen = range(len(data)) if indices is None else indices
+        return certifier.plan(job.settings, data.sha256, chosen)
 
 
 def check_work(
@@ -130,6 +126,7 @@ def check_work(
         if not 0 <= index < len(data):
             raise CertifyError(f"image {index} of {len(data)}: there is no such image")
     certifier.method(settings)
+    certifier.check_classes(data.y)
     for index in indices:
         certifier.prepare(data.x[index], index=index)
         certifier.check_label(data.label(index), index)
@@ -162,7 +159,9 @@ def certify_dataset(
 ) -> Iterator[Certificate]:
     """Certify images, write each certificate to a journal, and yield it.
 
-    A journal that already holds some of them is resumed: those are neither repeated nor yielded.
+    The journal's header holds the plan, written before the first draw; when all of it is done a
+    closing line says so. A journal that already holds some images is resumed: those are neither
+    repeated nor yielded. Other images or settings are another plan and another journal.
     Certificates come in the order of ``indices`` whatever the executor.
 
     Args:
@@ -179,12 +178,15 @@ def certify_dataset(
         CertifyError: bad data, journal or settings, or a worker that died; what the journal holds
             is kept.
     """
-    chosen = list(range(len(data)) if indices is None else indices)
+    chosen = list(dict.fromkeys(range(len(data)) if indices is None else indices))
     settings = job.settings
     with job.certifier() as certifier:
         check_work(certifier, settings, data, chosen, allow_constant=allow_constant)
-        with Journal(out, header(certifier, settings, data)) as journal:
-            images = (Image(data.x[i], i, data.label(i)) for i in chosen if i not in journal.done)
+        plan = certifier.plan(settings, data.sha256, chosen)
+        with Journal(out, header(certifier, plan)) as journal:
+            images = (
+                Image(data.x[i], i, data.label(i), plan) for i in chosen if i not in journal.done
+            )
             threads = certifier.counter.threads
             window = 2 * threads if window is None else window
             if executor is None:
@@ -195,6 +197,7 @@ def certify_dataset(
                 for certificate in results:
                     journal.append(certificate.to_json())
                     yield certificate
+                journal.finish()
             except BrokenExecutor:
                 raise CertifyError(
                     f"a worker process died; the {len(journal.done)} certificates in the journal "
@@ -211,7 +214,9 @@ def run_here(
     """
 
     def certify(image: Image) -> Certificate:
-        return certifier.run(settings, image.x, index=image.index, y=image.y)
+        return certifier.run(
+            settings, image.x, index=image.index, y=image.y, plan=image.plan, key=image.key
+        )
 
     with ThreadPoolExecutor(certifier.counter.threads) as pool:
         try:

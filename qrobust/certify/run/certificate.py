@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from math import isqrt
@@ -9,6 +10,7 @@ from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.radius import ABSTAIN, RADIUS_BITS
+from qrobust.certify.run.keys import CHOSEN, key_text
 
 L2 = "l2"
 _NINE_DECIMALS = 10**9
@@ -19,26 +21,30 @@ class Certificate:
     """With probability at least ``1 - alpha`` the label holds within the radius.
 
     The claim: the smoothed classifier gives ``label`` for every input whose distance from this
-    one is below the radius (L2, in LSB), or whose pixels differ in at most that many (L0).
-    Probability is over the sampling, not over inputs.
+    one is below the radius (L2, in LSB). Probability is over the key, not over inputs; what that
+    is worth depends on where the key comes from, see :mod:`qrobust.certify.run.keys`.
 
     Attributes:
         index: of the image in its data, and in the key of its random streams.
         label: certified class, or `ABSTAIN` (-1).
         candidate: the class that the pilot samples chose.
         radius_q16: certified radius in units of ``2**-16``; 0 when abstaining.
-        norm: ``"l2"``, radius in LSB, or ``"l0"``, radius in pixels.
+        norm: ``"l2"``, radius in LSB.
         decision: how the method ended.
-        votes: of the ``n`` fresh samples, one count per class.
+        pilot_votes: of the ``n0`` samples that chose the candidate, one count per class; None in
+            journals of version 1.
+        votes: of the ``n`` fresh samples, likewise.
         n0: pilot samples drawn.
         n: fresh samples drawn.
         settings: of the method; see `Settings`.
         sampler_error: part of alpha kept for the sampler's total variation, rounded up.
         noise: kind of noise.
-        sigma: its scale in LSB, exact decimal text; None for ablation.
+        sigma: its scale in LSB, exact decimal text.
         span: width of the input grid in LSB; the [0, 1] scale divides by it.
         coordinates: numbers in one input.
-        seed: of the random streams.
+        key: of the image's random words, 32 hexadecimal digits.
+        key_level: where it comes from: "chosen", "derived", "witnessed" (claimed: an auditor who
+            has the nonce from elsewhere says so) or "fresh".
         streams: version of their layout.
         quantized_input: the input came as real numbers and was quantized first; the certificate
             is about the quantized input.
@@ -46,6 +52,8 @@ class Certificate:
         model_sha256: of the ``.tflite`` file.
         runtime: name and version of the interpreter.
         kernels: its kernel family.
+        portable: whether the file meets the integer contract, so that runtime and kernels do not
+            matter; where it does not, they are part of the claim. None in journals of version 1.
         unit: what one LSB is, in words, where the file says it: "pixel step", or "feature step" of
             features that the certificate holds on, and not on what they were computed from.
         y: true class where known.
@@ -58,6 +66,7 @@ class Certificate:
     radius_q16: int
     norm: str
     decision: str
+    pilot_votes: tuple[int, ...] | None
     votes: tuple[int, ...]
     n0: int
     n: int
@@ -67,13 +76,15 @@ class Certificate:
     sigma: str
     span: int
     coordinates: int
-    seed: int
+    key: str
+    key_level: str
     streams: int
     quantized_input: bool
     input_sha256: str
     model_sha256: str
     runtime: str
     kernels: str
+    portable: bool | None
     unit: str | None = None
     y: int | None = None
     seconds: float = 0.0
@@ -95,7 +106,7 @@ class Certificate:
 
     @property
     def radius(self) -> float:
-        """Certified radius in LSB (L2) or pixels (L0), exact."""
+        """Certified radius in LSB, exact."""
         return self.radius_q16 / (1 << RADIUS_BITS)
 
     @property
@@ -129,8 +140,9 @@ class Certificate:
 
     def to_json(self) -> dict[str, Any]:
         """Return one JSON object: the attributes, and what follows from them."""
-        value = {item.name: getattr(self, item.name) for item in fields(self)}
+        value = {name: getattr(self, name) for name in _NAMES}
         value["votes"] = list(self.votes)
+        value["pilot_votes"] = None if self.pilot_votes is None else list(self.pilot_votes)
         value["samples"] = self.samples
         value["radius"] = self.radius
         value["correct"] = self.correct
@@ -143,7 +155,11 @@ class Certificate:
     def from_json(cls, value: dict[str, Any]) -> Certificate:
         """Read what :meth:`to_json` wrote; raise `CertifyError` where it is damaged."""
         value = {"unit": None, **value}  # journals of older versions have none
-        known = {item.name: str(item.type) for item in fields(cls)}
+        seed, index = value.get("seed"), value.get("index")
+        if "key" not in value and type(seed) is type(index) is int:
+            value |= {"key": key_text((seed, index)), "key_level": CHOSEN}
+            value |= {"pilot_votes": None, "portable": None}
+        known = _KINDS
         missing = known.keys() - value.keys()
         if missing:
             raise CertifyError(f"the certificate lacks {', '.join(sorted(missing))}")
@@ -151,15 +167,37 @@ class Certificate:
         for name, item in chosen.items():
             # True is an int to Python, but no count.
             right = isinstance(item, _TYPES[known[name]])
-            if not right or (isinstance(item, bool) and known[name] != "bool"):
+            if not right or (isinstance(item, bool) and not known[name].startswith("bool")):
                 raise CertifyError(f"the certificate's {name} is {item!r}")
-        if not all(type(count) is int for count in chosen["votes"]):
-            raise CertifyError("the certificate's votes are not all integers")
+        for name in ("votes", "pilot_votes"):
+            if chosen[name] is None:
+                continue
+            if not all(type(count) is int for count in chosen[name]):
+                raise CertifyError(f"the certificate's {name} are not all integers")
+            if not all(0 <= count < 1 << 63 for count in chosen[name]):
+                raise CertifyError(f"the certificate's {name} are not all counts")
+            chosen[name] = tuple(chosen[name])
+        for name, (low, high) in _BOUNDS.items():
+            if not low <= chosen[name] <= high:
+                raise CertifyError(f"the certificate's {name} is {chosen[name]}")
+        if not re.fullmatch("[0-9a-f]{32}", chosen["key"]):
+            raise CertifyError(f"the certificate's key is {chosen['key']!r}, not 32 hex digits")
         if "alpha" not in chosen["settings"]:
             raise CertifyError("the certificate's settings lack alpha")
-        chosen["votes"] = tuple(chosen["votes"])
         return cls(**chosen)
 
+
+_KINDS = {item.name: str(item.type) for item in fields(Certificate)}
+_NAMES = tuple(_KINDS)
+#: Integers that others divide by or count with, and what they can be.
+_BOUNDS = {
+    "index": (0, (1 << 64) - 1),
+    "label": (ABSTAIN, 1 << 31),
+    "candidate": (0, 1 << 31),
+    "radius_q16": (0, 1 << 62),
+    "span": (1, 1 << 16),
+    "coordinates": (1, 1 << 40),
+}
 
 # Annotations as text (postponed evaluation), and what JSON gives for them.
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -168,6 +206,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "str | None": (str, type(None)),
     "bool": (bool,),
+    "bool | None": (bool, type(None)),
+    "tuple[int, ...] | None": (list, type(None)),
     "float": (int, float),
     "tuple[int, ...]": (list,),
     "dict[str, Any]": (dict,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
@@ -10,19 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text, text_above
+from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text_above, whole
 from qrobust.certify.arithmetic.noise_table import NoiseTable
 from qrobust.certify.arithmetic.radius import ABSTAIN, binomial_test, charged_level, check_samples
-from qrobust.certify.arithmetic.streams import LAYOUT_VERSION, Purpose, check_key
+from qrobust.certify.arithmetic.streams import LAYOUT_VERSION, Key, Purpose
 from qrobust.certify.file.model_file import Model, load_model, runtime
-from qrobust.certify.file.smoothing_spec import SmoothingSpec, check_spec, read_spec
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.outcome import Method
-from qrobust.certify.methods.settings import CLOPPER_PEARSON, Settings
+from qrobust.certify.methods.settings import CLOPPER_PEARSON, MOST_SAMPLES, Settings
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.image_draws import ImageDraws, Input
+from qrobust.certify.run.keys import KeySource, key_text
+from qrobust.certify.run.plan import make_plan
+from qrobust.certify.run.spec_in_force import check_labels_fit, classes_known, spec_in_force
 from qrobust.certify.run.votes import DEFAULT_BATCH, VoteCounter
-from qrobust.certify.smoothings.smoothing import GaussianSmoothing, Smoothing
+from qrobust.certify.smoothings.smoothing import GaussianSmoothing
 
 
 class Certifier:
@@ -33,11 +36,21 @@ class Certifier:
         sigma: scale of the noise in input LSB. Needed only where the file has no smoothing spec;
             where it has one, it must agree.
         noise: kind of noise, likewise.
-        seed: of the random streams, in [0, 2**64). The same seed, file and input give the same
-            votes on every machine.
+        classes: how many the file tells apart, likewise; without a spec that says it, the labels
+            of the data may tell (``y``), else it has to be given.
+        key: where random words come from: ``"derived"`` (the default) from hashes of model and
+            input, ``"fresh"`` anew for every query, or a `KeySource`. See
+            :mod:`qrobust.certify.run.keys` for what each is worth.
+        seed: of chosen keys, in [0, 2**64), for experiments.
+        nonce: of witnessed keys; with ``source`` and ``round``, who published it and when.
+        source: of the nonce, in words.
+        round: of the nonce, in words.
         threads: interpreters at work; all cores by default.
         batch_size: inputs per ``invoke``; changes the speed only.
         kernels: LiteRT kernel family: ``"xnnpack"``, ``"builtin"`` or ``"reference"``.
+        workers: child processes that share the work, each with ``threads`` interpreters.
+        trusted: run the file in this process, not in a child with limits; only for files of known
+            origin that meet the integer contract.
 
     Raises:
         CertifyError: no integer classifier, no sigma, or one that contradicts the file's spec.
@@ -49,58 +62,36 @@ class Certifier:
         *,
         sigma: Exact | None = None,
         noise: str | None = None,
-        seed: int = 0,
+        classes: int | None = None,
+        key: str | KeySource | None = None,
+        seed: int | None = None,
+        nonce: str | None = None,
+        source: str | None = None,
+        round: str | None = None,
         threads: int | None = None,
         batch_size: int = DEFAULT_BATCH,
         kernels: str = "xnnpack",
+        workers: int = 1,
+        trusted: bool = False,
     ) -> None:
-        self.file = load_model(model)
-        self.spec = self._agree(read_spec(self.file.content), sigma, noise)
-        self.smoothing: Smoothing = self.spec.smoothing(self.file.shape)
-        self.seed = check_key("seed", seed)
+        self.file = load_model(model, trusted=trusted)
+        self.spec = spec_in_force(self.file, sigma, noise)
+        self.smoothing: GaussianSmoothing = self.spec.smoothing(self.file.shape)
+        self.keys = KeySource.choose(key=key, seed=seed, nonce=nonce, source=source, round=round)
+        self._classes_known = classes_known(self.file, self.spec, classes)
         self.kernels = kernels
         self.counter = VoteCounter(
             self.file,
             self.smoothing,
-            seed=seed,
             threads=threads,
             batch_size=batch_size,
             kernels=kernels,
+            processes=workers,
         )
-
-    def _agree(
-        self, spec: SmoothingSpec | None, sigma: Exact | None, noise: str | None
-    ) -> SmoothingSpec:
-        """The spec in force: the file's own or the caller's, who must not contradict it."""
-        given = None if sigma is None else rational(sigma, "sigma")
-        if given is not None and given <= 0:
-            raise CertifyError(f"sigma must be positive (in input LSB), received {sigma}")
-        if spec is None:
-            if given is None:
-                raise CertifyError(
-                    "the file has no smoothing spec; give sigma in input LSB or attach a spec"
-                )
-            grid = self.file.grid
-            return (
-                SmoothingSpec(given, grid) if noise is None else SmoothingSpec(given, grid, noise)
-            )
-        check_spec(spec, self.file)
-        if given not in (None, spec.sigma):
-            raise CertifyError(
-                f"sigma={sigma} contradicts the file's smoothing spec, which says "
-                f"{text(spec.sigma)}; leave sigma out or attach another spec"
-            )
-        if noise not in (None, spec.noise):
-            raise CertifyError(
-                f"noise={noise} contradicts the file's smoothing spec, which says {spec.noise}"
-            )
-        return spec
 
     @property
     def noise(self) -> NoiseTable:
-        """Table of the noise; `CertifyError` where the smoothing is an ablation."""
-        if not isinstance(self.smoothing, GaussianSmoothing):
-            raise CertifyError("an ablated classifier has no noise table")
+        """Table of the noise."""
         return self.smoothing.noise
 
     def copies(
@@ -109,6 +100,7 @@ class Certifier:
         count: int,
         *,
         index: int = 0,
+        key: Key | None = None,
         purpose: Purpose = Purpose.BOUND,
         start: int = 0,
     ) -> NDArray[np.int16]:
@@ -118,6 +110,7 @@ class Certifier:
             x: one input.
             count: how many copies.
             index: of the image.
+            key: of its random words (a certificate has it); this certifier's own by default.
             purpose: which of its streams.
             start: index of the first sample.
 
@@ -126,9 +119,9 @@ class Certifier:
         """
         grid = self.file.grid
         out = np.empty((count, self.file.coordinates), grid.dtype)
-        self.smoothing.sampler(self.seed).fill(
-            self.prepare(x, index=index).tensor, out, image=index, purpose=purpose, start=start
-        )
+        source = self.prepare(x, index=index)
+        key = self._key(source) if key is None else key
+        self.smoothing.sampler().fill(source.tensor, out, key=key, purpose=purpose, start=start)
         return (out.astype(np.int16) - np.int16(grid.zero_point)).reshape(count, *self.file.shape)
 
     def prepare(self, x: NDArray[Any], *, index: int = 0) -> Input:
@@ -138,7 +131,7 @@ class Certifier:
             x: one input of the model's shape: integers on the grid, or floats to be quantized.
             index: of the image, in [0, 2**64).
         """
-        check_key("image index", index)
+        index = whole(index, "image index", 0, (1 << 64) - 1)
         x = np.asarray(x)
         tensor = self.file.grid.to_tensor(x, self.file.shape, where=f"image {index}")
         return Input(tensor, x.dtype.kind == "f", index)
@@ -150,12 +143,40 @@ class Certifier:
                 f"image {index} has y={y}; the model has classes 0 to {self.file.classes - 1}"
             )
 
+    def check_classes(self, labels: NDArray[np.int64] | None) -> None:
+        """Raise `CertifyError` where neither spec, caller nor labels tell how many classes."""
+        if not self._classes_known:
+            check_labels_fit(self.file.classes, labels)
+
+    def plan(self, settings: Settings, data_sha256: str, indices: Iterable[int]) -> dict[str, Any]:
+        """Return what is going to be certified as a JSON object; see `make_plan`."""
+        portable = not self.file.not_portable
+        return make_plan(
+            model_sha256=self.file.sha256,
+            data_sha256=data_sha256,
+            classes=self.file.classes,
+            coordinates=self.file.coordinates,
+            span=self.file.grid.span,
+            description=dict(self.smoothing.description),
+            settings=settings,
+            kernels=None if portable else self.kernels,
+            runtime=None if portable else runtime(),
+            indices=indices,
+        )
+
+    def _key(self, source: Input, settings: Settings | None = None) -> Key:
+        """Key of a single query: its data is the input itself."""
+        settings = Settings() if settings is None else settings
+        plan = self.plan(settings, source.sha256, [source.index])
+        return self.keys.key(plan, source.index)
+
     def votes(
         self,
         x: NDArray[Any],
         n: int,
         *,
         index: int = 0,
+        key: Key | None = None,
         purpose: Purpose = Purpose.BOUND,
         start: int = 0,
     ) -> NDArray[np.int64]:
@@ -165,14 +186,14 @@ class Certifier:
             x: one input.
             n: how many samples, at least 1.
             index: of the image.
+            key: of its random words; this certifier's own by default.
             purpose: which of its streams.
             start: index of the first sample.
         """
-        if n < 1 or start < 0:
-            raise CertifyError(f"give n >= 1 and start >= 0, received n={n}, start={start}")
-        return ImageDraws(self.counter, self.seed, self.prepare(x, index=index)).votes(
-            purpose, start, n
-        )
+        n, start = whole(n, "n", 1, MOST_SAMPLES), whole(start, "start", 0, MOST_SAMPLES)
+        source = self.prepare(x, index=index)
+        key = self._key(source) if key is None else key
+        return ImageDraws(self.counter, key, source).votes(purpose, start, n)
 
     def method(self, settings: Settings) -> Method:
         """Return the method of some settings; `CertifyError` where it could never certify."""
@@ -204,9 +225,9 @@ class Certifier:
             alpha: error probability, in (0, 0.5].
             method: ``"clopper_pearson"``, ``"randomized_clopper_pearson"``, ``"two_class"``,
                 ``"sequential"`` (at one radius) or ``"anytime"``.
-            radius: of the sequential test, in LSB (L2) or pixels (L0).
+            radius: of the sequential test, in LSB.
             gain: share of the radius that an anytime certificate may leave on the table.
-            index: of the image: other images draw other noise.
+            index: of the image; a single query may leave it at 0.
             y: true class, if known; it is only recorded.
 
         Raises:
@@ -223,18 +244,37 @@ class Certifier:
             radius=None if radius is None else str(radius),
             gain=None if gain is None else str(gain),
         )
+        self.check_classes(None if y is None else np.array([y]))
         return self.run(settings, x, index=index, y=y)
 
     def run(
-        self, settings: Settings, x: NDArray[Any], *, index: int = 0, y: int | None = None
+        self,
+        settings: Settings,
+        x: NDArray[Any],
+        *,
+        index: int = 0,
+        y: int | None = None,
+        plan: dict[str, Any] | None = None,
+        key: Key | None = None,
     ) -> Certificate:
-        """Certify one input with ready-made settings; see :meth:`certify`."""
+        """Certify one input with ready-made settings; see :meth:`certify`.
+
+        Args:
+            settings: of the method.
+            x: one input.
+            index: of the image.
+            y: true class, if known.
+            plan: that the input belongs to; one of this input alone by default.
+            key: of its random words, for audits; the plan's by default.
+        """
         started = time.perf_counter()
         method = self.method(settings)
         self.check_label(y, index)
         source = self.prepare(x, index=index)
-        outcome = method.run(ImageDraws(self.counter, self.seed, source))
-        description = self.smoothing.description
+        if plan is None:
+            plan = self.plan(settings, source.sha256, [index])
+        key = self.keys.key(plan, index) if key is None else key
+        outcome = method.run(ImageDraws(self.counter, key, source))
         charged = settings.n * self.smoothing.variation
         return Certificate(
             index=index,
@@ -243,24 +283,27 @@ class Certifier:
             radius_q16=max(outcome.radius_q16, 0),
             norm=self.smoothing.norm,
             decision=outcome.decision,
+            pilot_votes=tuple(int(count) for count in outcome.pilot),
             votes=tuple(int(count) for count in outcome.votes),
-            n0=outcome.pilot,
+            n0=int(outcome.pilot.sum()),
             n=int(outcome.votes.sum()),
             settings=settings.to_json(),
             sampler_error=text_above(charged),
             span=self.file.grid.span,
             coordinates=self.file.coordinates,
-            seed=self.seed,
+            key=key_text(key),
+            key_level=self.keys.level,
             streams=LAYOUT_VERSION,
             quantized_input=source.quantized,
             input_sha256=source.sha256,
             model_sha256=self.file.sha256,
             runtime=runtime(),
             kernels=self.kernels,
+            portable=not self.file.not_portable,
             unit=self.spec.unit,
             y=y,
-            seconds=round(time.perf_counter() - started, 6),
-            **description,
+            seconds=int((time.perf_counter() - started) * 1e6) / 1e6,
+            **self.smoothing.description,
         )
 
     def predict(
@@ -273,13 +316,12 @@ class Certifier:
         References:
             Cohen, Rosenfeld and Kolter, ICML 2019, section 3.2.1, PREDICT.
         """
-        if n < 1:
-            raise CertifyError(f"n must be at least 1, received {n}")
+        n = whole(n, "n", 1, MOST_SAMPLES)
         level = charged_level(rational(alpha, "alpha"), n, self.smoothing.variation)
         check_samples(n, level / 2)
-        votes = ImageDraws(self.counter, self.seed, self.prepare(x, index=index)).votes(
-            Purpose.PREDICT, 0, n
-        )
+        self.check_classes(None)
+        source = self.prepare(x, index=index)
+        votes = ImageDraws(self.counter, self._key(source), source).votes(Purpose.PREDICT, 0, n)
         order = np.argsort(-votes, kind="stable")  # ties to the lowest index
         first, second = (int(votes[i]) for i in order[:2])
         return int(order[0]) if binomial_test(first, second, level) else ABSTAIN

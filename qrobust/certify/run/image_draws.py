@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.certify.arithmetic.streams import Purpose, raw_words
+from qrobust.certify.arithmetic.streams import Key, Purpose, raw_words
 from qrobust.certify.run.votes import VoteCounter
 
 
@@ -19,7 +19,7 @@ class Input:
     Attributes:
         tensor: int16[coordinates], tensor values.
         quantized: whether it was given as real numbers.
-        index: of the image, the second word of its random streams' key.
+        index: of the image in its data.
     """
 
     tensor: NDArray[np.int16]
@@ -38,19 +38,19 @@ class ImageDraws:
 
     Attributes:
         counter: runs the randomized copies.
-        seed: of the random streams.
+        key: of the input's random words.
         source: the input.
     """
 
     counter: VoteCounter
-    seed: int
+    key: Key
     source: Input
 
     def votes(self, purpose: Purpose, start: int, count: int) -> NDArray[np.int64]:
         """Return the votes of samples ``start`` to ``start + count - 1`` of a stream."""
         return self.counter.count(
             self.source.tensor,
-            image=self.source.index,
+            key=self.key,
             purpose=purpose,
             start=start,
             count=count,
@@ -58,4 +58,4 @@ class ImageDraws:
 
     def word(self) -> int:
         """Return the 64-bit word that a randomized bound uses."""
-        return int(raw_words(self.seed, self.source.index, Purpose.UNIFORM, 0, 1)[0])
+        return int(raw_words(self.key, Purpose.UNIFORM, 0, 1)[0])

@@ -1,12 +1,16 @@
 """Append-only JSON lines that survive a kill at any byte and show every edit.
 
-The first line is a header that says what the certificates are about; each later line is one
-certificate. Every line ends in ``"chain"``: SHA-256 over the previous line's chain and this
-line's own content, so a line cannot be changed, dropped or moved without breaking the next ones.
-Times are outside the chain: a resumed journal equals an uninterrupted one but for ``seconds``.
+The first line is a header with the plan and where keys come from; each later line is one
+certificate, and a closing line says that the plan is done. Every line ends in ``"chain"``: SHA-256
+over the previous line's chain and this line's own content, so a line cannot be changed, dropped or
+moved without breaking the next ones. Times are outside the chain: a resumed journal equals an
+uninterrupted one but for ``seconds``.
 
 The chain shows accidents and careless edits. Someone who rewrites every chain is caught by
-:mod:`qrobust.certify.run.audit`, which runs the certificates again.
+:mod:`qrobust.certify.auditing`, which runs the certificates again.
+
+Version 2 has a plan, a key, pilot votes and the closing line; journals of version 1, whose header
+held the settings and a seed, are still audited and reported.
 """
 
 from __future__ import annotations
@@ -22,9 +26,14 @@ from types import TracebackType
 from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.strict_json import strict_json
 
 FORMAT = "qrobust.certificates"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+VERSIONS = (1, 2)
+#: The closing line: ``{"closed": number of certificates, "chain": ...}``.
+CLOSED = "closed"
+_MOST_BYTES = 1 << 24
 
 # Every header starts with these bytes: an unfinished one is told from a foreign file.
 _MAGIC = f'{{"format":"{FORMAT}"'.encode()
@@ -64,11 +73,14 @@ def read_lines(path: str | os.PathLike[str], *, chained: bool = True) -> Iterato
         CertifyError: no journal, or one damaged or edited; the message names the line.
     """
     name = os.fspath(path)
-    previous, end = "", 0
+    previous, end, number = "", 0, 0
     try:
         with open(path, "rb") as file:
-            for number, raw in enumerate(file, 1):
+            while raw := file.readline(_MOST_BYTES):
+                number += 1
                 if not raw.endswith(b"\n"):
+                    if len(raw) == _MOST_BYTES:
+                        raise CertifyError(f"{name}, line {number}: longer than any certificate")
                     return
                 end += len(raw)
                 value = _parse(raw, name, number)
@@ -86,23 +98,25 @@ def read_lines(path: str | os.PathLike[str], *, chained: bool = True) -> Iterato
 
 
 def _parse(raw: bytes, name: str, number: int) -> dict[str, Any]:
+    where = f"{name}, line {number}"
     try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        value = None
+        value = strict_json(raw, where)
+    except CertifyError as error:
+        if number == 1 and not raw.startswith(_MAGIC):
+            raise CertifyError(f"{error}; this is no journal of certificates") from None
+        raise CertifyError(f"{error}; the journal is damaged") from None
     if not isinstance(value, dict):
-        what = "this is no journal of certificates" if number == 1 else "the journal is damaged"
-        raise CertifyError(f"{name}, line {number}: not a JSON object; {what}")
+        raise CertifyError(f"{where}: not a JSON object; this is no journal of certificates")
     return value
 
 
 def _check_format(header: dict[str, Any], name: str) -> None:
     if header.get("format") != FORMAT:
         raise CertifyError(f"{name} is no journal of certificates; choose another file")
-    if header.get("version") != FORMAT_VERSION:
+    if header.get("version") not in VERSIONS or type(header["version"]) is not int:
         raise CertifyError(
             f"{name} has journal version {header.get('version')!r}, this program reads "
-            f"{FORMAT_VERSION}; use the version that wrote it"
+            f"{' and '.join(map(str, VERSIONS))}; use the version that wrote it"
         )
 
 
@@ -115,6 +129,7 @@ class Journal:
 
     Attributes:
         done: indices of the images already certified.
+        closed: whether the closing line is written.
 
     Raises:
         CertifyError: an unwritable place, a file in use, a foreign or damaged journal, or one
@@ -124,6 +139,7 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str], header: dict[str, Any]) -> None:
         self.path = Path(path)
         self.done: set[int] = set()
+        self.closed = False
         self._chain = ""
         self._end = 0
         header = {"format": FORMAT, "version": FORMAT_VERSION, **header}
@@ -160,6 +176,10 @@ class Journal:
         for line in read_lines(self.path):
             if line.number == 1:
                 _same_header(line.value, header, self.path)
+            elif self.closed:
+                raise CertifyError(f"{self.path}, line {line.number}: follows the closing line")
+            elif CLOSED in line.value:
+                self.closed = True
             else:
                 index = line.value.get("index")
                 if type(index) is not int or index in self.done:
@@ -180,6 +200,12 @@ class Journal:
         """
         self._write(value)
         self.done.add(value["index"])
+
+    def finish(self) -> None:
+        """Write the closing line, once."""
+        if not self.closed:
+            self._write({CLOSED: len(self.done)})
+            self.closed = True
 
     def _write(self, value: dict[str, Any]) -> None:
         link = chain(self._chain, value)
@@ -225,9 +251,24 @@ class Journal:
 
 
 def _same_header(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
-    for name in sorted((found.keys() | wanted.keys()) - {"chain"}):
-        if found.get(name) != wanted.get(name):
+    if found.get("version") != wanted["version"]:
+        raise CertifyError(
+            f"{path} is a journal of version {found.get('version')}, which can be audited and "
+            "reported, not gone on with; choose another --out"
+        )
+    for name, old, new in _leaves(found, wanted):
+        if old != new:
             raise CertifyError(
-                f"{path} is a journal with {name}={found.get(name)!r}, this run has "
-                f"{wanted.get(name)!r}; run with the same settings or choose another --out"
+                f"{path} is a journal with {name}={old!r}, this run has {new!r}; run with the "
+                "same settings, images and key, or choose another --out"
             )
+
+
+def _leaves(found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Pairs of values; of the plan's, each of its own, so that a message can name it."""
+    for name in sorted((found.keys() | wanted.keys()) - {"chain", "plan_sha256"}):
+        old, new = found.get(name), wanted.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _leaves(old, new)
+        else:
+            yield name, old, new

@@ -16,6 +16,7 @@ from qrobust.certify.arithmetic.gaussian import cdf_floor
 from qrobust.certify.arithmetic.noise_sampler import NoiseSampler
 from qrobust.certify.arithmetic.noise_table import NoiseTable
 from qrobust.certify.arithmetic.radius import ABSTAIN, quantile_q16
+from qrobust.certify.arithmetic.streams import Key
 from qrobust.certify.smoothings.input_grid import InputGrid
 
 L2 = "l2"
@@ -44,7 +45,7 @@ class Sampler(Protocol):
         tensor: NDArray[np.int16],
         out: NDArray[np.int8] | NDArray[np.uint8],
         *,
-        image: int,
+        key: Key,
         purpose: int,
         start: int,
     ) -> None:
@@ -53,7 +54,7 @@ class Sampler(Protocol):
         Args:
             tensor: int16[coordinates], the clean input in tensor values.
             out: int8 or uint8[count, coordinates].
-            image: image index, second word of the key.
+            key: of the image's random streams.
             purpose: which stream.
             start: index of the first sample.
         """
@@ -76,7 +77,7 @@ class Smoothing(Protocol):
     def description(self) -> Description:
         """What goes into certificates and journal headers."""
 
-    def sampler(self, seed: int) -> Sampler:
+    def sampler(self) -> Sampler:
         """Return a sampler for one thread."""
 
     def radius_q16(self, lower: int, upper: int) -> int:
@@ -124,10 +125,10 @@ class GaussianSmoothing:
         sigma = text(self.noise.sigma)
         return {"noise": self.noise.kind, "sigma": sigma}
 
-    def sampler(self, seed: int) -> NoiseSampler:
+    def sampler(self) -> NoiseSampler:
         """Return a sampler for one thread."""
         low, high = self.grid.tensor_low, self.grid.tensor_high
-        return NoiseSampler(self.noise, self.coordinates, seed=seed, low=low, high=high)
+        return NoiseSampler(self.noise, self.coordinates, low=low, high=high)
 
     def radius_q16(self, lower: int, upper: int) -> int:
         r"""Cohen's theorem 1, every rounding down.

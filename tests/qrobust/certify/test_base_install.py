@@ -11,8 +11,8 @@ from qrobust.certify import SmoothingSpec, attach_spec
 # Forbids every installed package that `pip install qrobust` does not bring.
 SCRIPT = """
 import sys
-ALLOWED = {"qrobust", "numpy", "ai_edge_litert", "flatbuffers", "tqdm", "typing_extensions",
-           "google", "backports", "protobuf", "_distutils_hack"}
+ALLOWED = {"qrobust", "tflite_export", "numpy", "ai_edge_litert", "flatbuffers", "tqdm",
+           "typing_extensions", "google", "backports", "protobuf", "_distutils_hack"}
 class Guard:
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from qrobust.certify import Job, certify_dataset
+from qrobust.certify import Job, Settings, certify_dataset
 
 pytest.importorskip("distributed")
 
@@ -18,7 +18,7 @@ def lines(path):
 def test_certificates_are_the_same(classifier, data, tmp_path):
     from distributed import Client, LocalCluster
 
-    job = Job(classifier, sigma="30", n0=20, n=200, threads=1)
+    job = Job(classifier, Settings(n0=20, n=200), sigma="30", classes=3, threads=1)
     list(certify_dataset(job, data, out=tmp_path / "here"))
     with (
         LocalCluster(

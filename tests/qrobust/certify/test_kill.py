@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from qrobust.certify import Job, certify_dataset
+from qrobust.certify import Job, Settings, certify_dataset
 
 KILLS = 50
 
@@ -30,7 +30,7 @@ def start(job, data, path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_fifty_kills(classifier, data, tmp_path):
-    job = Job(classifier, sigma="30", n0=20, n=400, threads=1)
+    job = Job(classifier, Settings(n0=20, n=400), sigma="30", classes=3, threads=1)
     began = time.perf_counter()
     list(certify_dataset(job, data, out=tmp_path / "whole"))
     whole, duration = content(tmp_path / "whole"), time.perf_counter() - began

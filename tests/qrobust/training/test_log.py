@@ -6,6 +6,7 @@ import keras
 import pytest
 
 from qrobust import cli
+from qrobust.certify import Settings
 from qrobust.training.log import begin, finish
 from qrobust.training.recipe import (
     Certification,
@@ -60,7 +61,11 @@ def test_other_samples_make_old_certificates_useless(tmp_path):
     (tmp_path / "certificates.jsonl").write_text("of 10,000 samples")
     begin(tmp_path, replace(RECIPE, notes="tried"), resume=True)
     assert (tmp_path / "certificates.jsonl").exists()
-    begin(tmp_path, replace(RECIPE, certification=Certification(n=500)), resume=True)
+    begin(
+        tmp_path,
+        replace(RECIPE, certification=Certification(settings=Settings(n=500))),
+        resume=True,
+    )
     assert not (tmp_path / "certificates.jsonl").exists()
 
 
@@ -122,7 +127,12 @@ def test_twins_get_folders_of_their_own(tmp_path, capsys):
         (tmp_path / f"{name}.toml").write_text(TOML.replace("WEIGHT_BITS", bits))
         assert cli.main(["train", str(tmp_path / f"{name}.toml")]) == 0
     assert {"model.keras", "model.tflite", "card.md"} <= {p.name for p in tmp_path.iterdir()}
-    assert {p.name for p in (tmp_path / "float").iterdir()} == {"model.keras", "card.md", "log"}
+    assert {p.name for p in (tmp_path / "float").iterdir()} == {
+        "model.keras",
+        "card.md",
+        "summary.json",
+        "log",
+    }
     card = (tmp_path / "float" / "card.md").read_text()
     assert "`qrobust train float.toml`" in card and "No certificates." in card
     # A finished training gives way to the next one.

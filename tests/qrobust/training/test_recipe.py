@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from qrobust.certify import Settings
 from qrobust.training import read_recipe
 
 GOOD = """
@@ -27,7 +28,7 @@ def test_defaults_fill_what_is_left_out(tmp_path):
     recipe = read_recipe(written(tmp_path, GOOD))
     assert (recipe.name, recipe.seed, recipe.training.epochs) == ("small", 0, 2)
     assert recipe.quantization.weight_bits == 4
-    assert recipe.certification.alpha == "0.001"
+    assert recipe.certification.settings.alpha == "0.001"
 
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -66,6 +67,10 @@ def test_words_and_weights(tmp_path):
         (GOOD + "[attack]\nepsilon = 0.5\n", "epsilon is at least 1 LSB. Received: 0.5"),
         (GOOD + "batch_size = 0\n", r"\[training\] batch_size is at least 1. Received: 0"),
         (GOOD.replace("epochs = 2", "epochs = -1"), r"epochs is at least 0. Received: -1"),
+        (GOOD + "[certification]\nn = 0\n", r"\[certification\]: n must be at least 1, received 0"),
+        (GOOD + "[certification]\nsamples = 3\n", r"unknown key 'samples'. Known keys: images, "),
+        (GOOD + "[certification]\ngain = 3\n", r"'gain' is of type str | None. Received: 3"),
+        (GOOD + "[certification]\nsigma = -1\n", "sigma is at least 0. Received: -1"),
         (GOOD.replace("sigma = 64", "sigma = 0"), "without noise there is nothing to certify"),
     ],
 )
@@ -77,3 +82,17 @@ def test_a_bad_recipe_is_explained(tmp_path, text, says):
 def test_a_missing_recipe_is_named(tmp_path):
     with pytest.raises(ValueError, match="nothing.toml"):
         read_recipe(tmp_path / "nothing.toml")
+
+
+def test_settings_of_certificates_stand_beside_images(tmp_path):
+    text = '[certification]\nimages = 3\nmethod = "anytime"\nn = 500\ngain = "0.10"\n'
+    asked = read_recipe(written(tmp_path, GOOD + text)).certification
+    assert asked.images == 3
+    assert asked.settings == Settings(method="anytime", n=500, gain="0.1")
+
+
+def test_a_network_without_noise_can_be_certified_with_noise(tmp_path):
+    text = GOOD.replace("sigma = 64", "sigma = 0") + "[certification]\nsigma = 32\n"
+    recipe = read_recipe(written(tmp_path, text))
+    assert (recipe.noise, recipe.defence.sigma) == (32, 0)
+    assert read_recipe(written(tmp_path, GOOD)).noise == 64

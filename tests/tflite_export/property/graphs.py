@@ -26,7 +26,7 @@ from tflite_export.graph import (
 )
 from tflite_export.grid import Grid
 
-from .drawing import Draw, Sliding, sliding
+from .drawing_layers import Draw, Sliding, sliding
 
 _LARGEST_WEIGHT = 31
 _LARGEST_SIZE = 200

@@ -10,8 +10,6 @@ from tflite_export import ExportError, check_parity, export
 from .drawing import networks
 from .effort import examples
 from .networks import (
-    Dense,
-    Depthwise,
     Nested,
     Network,
     Noise,
@@ -23,6 +21,7 @@ from .networks import (
     keras_model,
 )
 from .quantization import Bits, Relu, Weights
+from .weighted import Dense, Depthwise
 
 _EXAMPLES = 12
 

@@ -90,7 +90,9 @@ void loop() {
   if (Serial.readBytes(reinterpret_cast<char*>(image), expected) != expected) {
     return;  // a timeout; the host sends the image again
   }
-  const qrc_request request = {0, images_seen, kPilot};
+  // The votes of `qrobust certify --seed 0`, for comparison. A device that answers strangers puts
+  // 128 bits of a true random number generator here, anew for every query, and prints them.
+  const qrc_request request = {{0, images_seen}, kPilot};
   qrc_certificate certificate;
   if (qrc_certify(&certifier, &model, image, &request, votes, &certificate) != QRC_OK) {
     Stop("the network failed");

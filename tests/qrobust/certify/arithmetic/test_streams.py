@@ -28,18 +28,20 @@ def test_reference_against_the_vectors_of_random123():
 @pytest.mark.parametrize("overflow", [False, True])
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_words_are_plain_philox_blocks(purpose, overflow):
-    words = raw_words(7, 9, purpose, 3, 10, overflow=overflow)
+    words = raw_words((7, 9), purpose, 3, 10, overflow=overflow)
     assert [int(w) for w in words] == [word(7, 9, purpose, 3 + i, overflow) for i in range(10)]
 
 
 def test_the_largest_key_and_counter():
     expected = word(BIG, BIG, 2, 2**64 - 1)
-    assert int(raw_words(BIG, BIG, 2, 2**64 - 1, 1)[0]) == expected
+    assert int(raw_words((BIG, BIG), 2, 2**64 - 1, 1)[0]) == expected
 
 
 def test_checked_in_vector():
     # For other implementations: seed 1, image 2, the first block of the samples of the bound.
-    np.testing.assert_array_equal(raw_words(1, 2, Purpose.BOUND, 0, 4), np.array(VECTOR, np.uint64))
+    np.testing.assert_array_equal(
+        raw_words((1, 2), Purpose.BOUND, 0, 4), np.array(VECTOR, np.uint64)
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_window(coordinates, main, reserve):
 @pytest.mark.parametrize(("seed", "image"), [(-1, 0), (2**64, 0), (0, -1), (0, 2**64)])
 def test_keys_out_of_range(seed, image):
     with pytest.raises(CertifyError, match=r"must lie in \[0, 2\*\*64\)"):
-        raw_words(seed, image, 0, 0, 1)
+        raw_words((seed, image), 0, 0, 1)
 
 
 def test_an_input_has_a_number():

@@ -45,8 +45,8 @@ int main(void)
             int8_t *out = calloc((size_t)kept + 1u, 1);
             uint32_t i;
 
-            request.seed = numbers[0];
-            request.image = numbers[1];
+            request.key[0] = numbers[0];
+            request.key[1] = numbers[1];
             request.pilot = 1;
             if (kept > 0u) {
                 qrc_sample(&certifier, image, &request, (qrc_purpose)numbers[2], numbers[3], out);

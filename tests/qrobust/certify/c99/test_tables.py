@@ -81,18 +81,17 @@ def with_checksum(words):
     return words
 
 
-@pytest.mark.parametrize("noise", ["rounded_gaussian", "discrete_gaussian"])
 @pytest.mark.parametrize("sigma", ["0.25", "1", "30.6", "64", "300"])
 @pytest.mark.parametrize("coordinates", [1, 17, 300])
-def test_the_same_draws(program, noise, sigma, coordinates):
-    words = words_of(sigma, coordinates, noise)
+def test_the_same_draws(program, sigma, coordinates):
+    words = words_of(sigma, coordinates)
     seed, image = 2**64 - 5, 2**63 + 11
-    sampler = NoiseSampler(noise_table(noise, Fraction(sigma), 255), coordinates, seed=seed)
+    sampler = NoiseSampler(noise_table("rounded_gaussian", Fraction(sigma), 255), coordinates)
     for purpose, start in ((0, 0), (1, 2**33 + 5), (2, 7)):
         count = 40
         records = [(words, (seed, image, purpose, start + i)) for i in range(count)]
         drawn = np.stack([answer.noise for answer in ask(program, records)])
-        expected = np.clip(sampler.noise(image, purpose, start, count), -128, 127)
+        expected = np.clip(sampler.noise((seed, image), purpose, start, count), -128, 127)
         np.testing.assert_array_equal(drawn, expected)
 
 
@@ -100,23 +99,23 @@ def test_refinement_past_the_reserve(program):
     coordinates, seed, count = 255, 3, 80  # the most that a reserve of 4 words serves
     table = noise_table("rounded_gaussian", Fraction(64), 255)
     layout = WindowLayout(coordinates)
-    windows = raw_words(seed, 1, 1, 0, count * layout.window).reshape(count, -1)
+    windows = raw_words((seed, 1), 1, 0, count * layout.window).reshape(count, -1)
     draws = windows[:, : layout.main].copy().view("<u2")[:, :coordinates]
-    ambiguous = (table.lookup[draws] == AMBIGUOUS).sum(axis=1)
+    ambiguous = (table.lookup[draws] < AMBIGUOUS).sum(axis=1)
     assert ambiguous.max() > layout.reserve
     records = [(words_of("64", coordinates), (seed, 1, 1, i)) for i in range(count)]
     drawn = np.stack([answer.noise for answer in ask(program, records)])
-    expected = NoiseSampler(table, coordinates, seed=seed).noise(1, 1, 0, count)
+    expected = NoiseSampler(table, coordinates).noise((seed, 1), 1, 0, count)
     np.testing.assert_array_equal(drawn, np.clip(expected, -128, 127))
 
 
 def test_thresholds_of_zero(program):
     """They leave word 0 settled and its mirror image ambiguous."""
     table = noise_table("rounded_gaussian", Fraction("0.05"), 255)
-    sampler = NoiseSampler(table, 5000, seed=3)
+    sampler = NoiseSampler(table, 5000)
     records = [(words_of("0.05", 5000), (3, 1, 1, i)) for i in range(80)]
     drawn = np.stack([answer.noise for answer in ask(program, records)])
-    np.testing.assert_array_equal(drawn, np.clip(sampler.noise(1, 1, 0, 80), -128, 127))
+    np.testing.assert_array_equal(drawn, np.clip(sampler.noise((3, 1), 1, 0, 80), -128, 127))
 
 
 def test_the_same_radii(program):

@@ -6,7 +6,7 @@ import pytest
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.report import write_report as module
 from qrobust.certify.report.summary import Summary
-from qrobust.certify.report.write_report import curve, write_report
+from qrobust.certify.report.write_report import write_report
 
 from ..run.test_certificate import CERTIFICATE
 
@@ -15,7 +15,7 @@ OTHER = [replace(c, radius_q16=c.radius_q16 // 2, y=c.y if c.index else 0) for c
 
 
 def test_curve_is_the_share_at_every_radius():
-    radii, shares = curve(Summary(OTHER))
+    radii, shares = Summary(OTHER).curve()
     for radius, share in zip(radii[1:], shares[1:], strict=True):
         assert share == Summary(OTHER).share(radius).value
     assert (radii[0], shares[0]) == (0, 0.9)
@@ -54,6 +54,9 @@ def test_bad_runs(tmp_path):
     pixels = [replace(CERTIFICATE, norm="l0")]
     with pytest.raises(CertifyError, match="do not go into one report"):
         write_report({"a": RUN, "b": pixels}, tmp_path)
+    unknown = [replace(CERTIFICATE, y=None)]
+    with pytest.raises(CertifyError, match="with true classes and one without"):
+        write_report({"a": RUN, "b": unknown}, tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(CertifyError, match="cannot write the report"):
         write_report({"a": RUN}, tmp_path / "file")

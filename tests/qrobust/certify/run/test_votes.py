@@ -24,16 +24,14 @@ def smoothing(file):
 def count(content, x, n, **options):
     file = load_model(content)
     tensor = file.grid.to_tensor(x, file.shape)
-    with VoteCounter(file, smoothing(file), seed=6, **options) as counter:
-        return counter.count(tensor, image=2, purpose=Purpose.BOUND, start=3, count=n)
+    with VoteCounter(file, smoothing(file), **options) as counter:
+        return counter.count(tensor, key=(6, 2), purpose=Purpose.BOUND, start=3, count=n)
 
 
 @pytest.fixture(scope="module")
 def expected(weights, images):
     """The same votes in plain NumPy."""
-    noise = (
-        NoiseSampler(NOISE, 20, seed=6, low=0, high=0).noise(2, Purpose.BOUND, 3, 500).astype(int)
-    )
+    noise = NoiseSampler(NOISE, 20, low=0, high=0).noise((6, 2), Purpose.BOUND, 3, 500).astype(int)
     noisy = np.clip(images[0].ravel() + noise, 0, 255)
     logits = np.clip((noisy @ weights.T + 4) // 8, -128, 127)
     return np.bincount(logits.argmax(1), minlength=3)
@@ -61,7 +59,7 @@ def test_more_samples_extend_fewer(classifier, images):
     file = load_model(classifier)
     tensor = file.grid.to_tensor(images[1], file.shape)
     with VoteCounter(file, smoothing(file), threads=1) as counter:
-        place = {"image": 0, "purpose": Purpose.BOUND}
+        place = {"key": (0, 0), "purpose": Purpose.BOUND}
         parts = [counter.count(tensor, start=s, count=100, **place) for s in (0, 100)]
         whole = counter.count(tensor, start=0, count=200, **place)
     np.testing.assert_array_equal(sum(parts), whole)
@@ -89,7 +87,7 @@ def test_memory_does_not_grow_with_the_count(classifier, images, monkeypatch):
         submit = counter._pool.submit
         monkeypatch.setattr(counter._pool, "submit", lambda *a: submitted.append(a) or submit(*a))
         counter.count(
-            file.grid.to_tensor(images[0], file.shape), image=0, purpose=Purpose.BOUND, count=50
+            file.grid.to_tensor(images[0], file.shape), key=(0, 0), purpose=Purpose.BOUND, count=50
         )
     assert len(submitted) == 2
 
@@ -109,7 +107,9 @@ def test_closing_ends_a_count_under_way(classifier, images):
     tensor = file.grid.to_tensor(images[0], file.shape)
     counter = VoteCounter(file, smoothing(file), threads=2)
     with ThreadPoolExecutor(1) as other:
-        endless = other.submit(counter.count, tensor, image=0, purpose=Purpose.BOUND, count=10**12)
+        endless = other.submit(
+            counter.count, tensor, key=(0, 0), purpose=Purpose.BOUND, count=10**12
+        )
         counter.close()
         with pytest.raises((CancelledError, RuntimeError)):
             endless.result(timeout=20)

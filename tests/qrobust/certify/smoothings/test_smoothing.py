@@ -37,17 +37,9 @@ def test_abstains_behind_the_runner_up():
     assert make().radius_q16(ONE // 2, ONE) == ABSTAIN
 
 
-def test_discrete_gaussian_radii_are_corrected():
-    discrete = make("discrete_gaussian", "1.5").radius_q16(int(0.9 * ONE), ONE - int(0.9 * ONE))
-    plain = make("rounded_gaussian", "1.5").radius_q16(int(0.9 * ONE), ONE - int(0.9 * ONE))
-    factor = 1 + 1 / (24 * 1.5**2)
-    assert abs(discrete * factor - plain) <= 2 * factor
-
-
-@pytest.mark.parametrize("kind", ["rounded_gaussian", "discrete_gaussian"])
 @pytest.mark.parametrize("radius", ["0", "1.75", "30"])
-def test_probability_is_the_least_that_certifies(kind, radius):
-    smoothing = make(kind)
+def test_probability_is_the_least_that_certifies(radius):
+    smoothing = make()
     p = smoothing.probability(Fraction(radius))
     assert smoothing.radius_q16(p, ONE - p) >= int(Fraction(radius) * 65536)
     assert smoothing.radius_q16(p - 1, ONE - p + 1) < Fraction(radius) * 65536

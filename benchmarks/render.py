@@ -1,0 +1,204 @@
+"""Fills the marked blocks of the documents from ``docs/results`` and the models' summaries.
+
+    python benchmarks/render.py [--check]
+
+A block begins with ``<!-- results: NAME -->`` and ends with ``<!-- end -->``. NAME is a file of
+``docs/results``, ``NAME/counts`` or ``NAME/speeds`` one of its two tables, ``NAME/text`` what was
+printed; ``models`` is the table of `models/README.md`, ``commands`` every option of every command.
+``--check`` writes nothing, and its exit
+status is 1 where a document would change, or where results were measured on a model that is not the
+shipped one any more.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import results
+from results import PROJECT, STALE, Results
+from tabulate import tabulate
+
+from qrobust.training.publish.summary import FILE, CertifiedShare, Proportion, read_summary
+
+DOCUMENTS = (
+    "README.md",
+    "docs/commands.md",
+    "docs/measurements.md",
+    "docs/microcontroller.md",
+    "models/README.md",
+)
+
+_BLOCK = re.compile(r"(<!-- results: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; say what would change")
+    args = parser.parse_args()
+    wrong = stale_results()
+    for name in DOCUMENTS:
+        path = PROJECT / name
+        before = path.read_text()
+        after = rendered(before)
+        if before != after:
+            wrong.append(f"{name} is not what docs/results say: run python benchmarks/render.py")
+            if not args.check:
+                path.write_text(after)
+                print(f"{name} rendered")
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return int(bool(wrong)) if args.check else 0
+
+
+def stale_results(folder: Path = results.FOLDER, root: Path = PROJECT) -> list[str]:
+    """Results of models that have changed since, and do not say so."""
+    return [
+        f"{name}.json was measured on another {model}: run `{found.command}` again, or say in the "
+        f'file that it is "{STALE}"'
+        for name in results.names(folder)
+        for found in [results.read(name, folder)]
+        for model in found.changed_models(root)
+    ]
+
+
+def rendered(text: str, folder: Path = results.FOLDER) -> str:
+    """A document with its blocks filled; `ValueError` where a block's results are missing."""
+    marks = text.count("<!-- results:")
+    filled, count = _BLOCK.subn(lambda m: f"{m[1]}\n{block(m[2], folder)}\n\n{m[4]}", text)
+    if count != marks:
+        raise ValueError("a block <!-- results: NAME --> has no <!-- end -->")
+    return filled
+
+
+def block(name: str, folder: Path = results.FOLDER) -> str:
+    """What stands in the block of a name."""
+    special = {"models": models_table, "commands": options_tables}
+    if name in special:
+        return special[name]()
+    base, _, part = name.partition("/")
+    found = results.read(base, folder)
+    if part == "text":
+        return f"```\n{found.text.rstrip()}\n```"
+    tables = {"counts": found.counts, "speeds": found.speeds}
+    chosen = [tables[part]] if part else [rows for rows in tables.values() if rows]
+    return "\n\n".join([*(table(rows) for rows in chosen), provenance(found)])
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as Markdown; a last column says which are stale, where any are."""
+    columns = [name for name in rows[0] if name != STALE]
+    cells = [[cell(row[name]) for name in columns] for row in rows]
+    if any(row.get(STALE) for row in rows):
+        columns = [*columns, ""]
+        cells = [
+            [*line, STALE if row.get(STALE) else ""] for line, row in zip(cells, rows, strict=True)
+        ]
+    text: str = tabulate(cells, columns, tablefmt="github", disable_numparse=True)
+    return text
+
+
+def cell(value: Any) -> str:
+    """A cell: shares with their intervals, counts with commas, speeds to three digits."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return str(Proportion(value["count"], value["of"]))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return str(value)
+
+
+def provenance(found: Results) -> str:
+    """The sentence below a table."""
+    where = f"`{found.command}`, commit {found.commit}, {found.date}, {found.cpu}"
+    if found.load is not None:
+        where += f", load {found.load[0]:g}"
+    if found.stale:
+        return f"{where}. **{STALE}**: {found.stale}"
+    reasons = sorted({str(row[STALE]) for row in found.counts if row.get(STALE)})
+    return f"{where}." + (f" **{STALE}**: {'; '.join(reasons)}" if reasons else "")
+
+
+def models_table(root: Path = PROJECT) -> str:
+    """One row for each published model, from its summary."""
+    rows = []
+    for path in sorted((root / "models").rglob(FILE)):
+        summary = read_summary(path)
+        network, bits = summary.network, summary.network.weight_bits
+        what = "float" if summary.file is None else f"{bits}, activations {network.activation_bits}"
+        certified = ["", ""]
+        if summary.certified is not None:
+            sigma = summary.certified.sigma
+            certified = [_nearest(summary.certified.shares, k * sigma) for k in (1, 2)]
+        folder = path.parent.relative_to(root / "models").as_posix()
+        rows.append(
+            [
+                f"[`{folder}`]({folder}/card.md)",
+                f"{network.name}, {what}",
+                str(summary.clean),
+                *certified,
+                "" if summary.file is None else f"{summary.file.bytes:,}",
+            ]
+        )
+    header = ["folder", "network, weight bits", "clean", "certified near sigma", "near 2 sigma"]
+    header.append("bytes")
+    text: str = tabulate(rows, header, tablefmt="github", disable_numparse=True)
+    return text
+
+
+def _nearest(shares: Sequence[CertifiedShare], radius: float) -> str:
+    share = min(shares, key=lambda share: abs(share.radius - radius))
+    return f"{share.proportion} at {share.radius:g} LSB"
+
+
+def options_tables() -> str:
+    """A table for each command, as its ``--help`` has it."""
+    parts = []
+    for name, parser in subcommands().items():
+        rows = [
+            [f"`{option_name(action)}`", (action.help or "").replace("%%", "%")]
+            for action in parser._actions
+            if not isinstance(action, argparse._HelpAction)
+        ]
+        text = tabulate(rows, ["", ""], tablefmt="github", disable_numparse=True)
+        parts.append(f"### qrobust {name}\n\n{parser.description or ''}\n\n{text}")
+    return "\n\n".join(parts)
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    """Every subcommand of ``qrobust`` and its parser."""
+    from qrobust import cli
+
+    (choices,) = (
+        action.choices
+        for action in cli._parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    return dict(choices)
+
+
+def option_name(action: argparse.Action) -> str:
+    """An argument as one would type it."""
+    value = action.metavar
+    if isinstance(value, tuple):
+        value = " ".join(value)
+    if value is None and action.choices is not None:
+        value = "{" + ",".join(map(str, action.choices)) + "}"
+    if value is None and action.nargs != 0:
+        value = action.dest.upper()
+    if not action.option_strings:
+        return str(value)
+    return " ".join(filter(None, [", ".join(action.option_strings), value and str(value)]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The command lines ``certify``, ``audit`` and ``report``: thin shells around the library."""

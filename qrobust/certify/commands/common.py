@@ -1,0 +1,46 @@
+"""What the command lines share: exit statuses, errors in one line, progress."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.file.model_file import KERNELS
+from tflite_export.printable import one_line
+
+T = TypeVar("T")
+
+MISMATCH = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command; print one line for bad input or an interruption, return the exit status."""
+    try:
+        return command()
+    except CertifyError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return INTERRUPTED
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options that certify and audit share."""
+    parser.add_argument("--threads", type=int, help="of one process (default: its cores)")
+    parser.add_argument("--kernels", choices=sorted(KERNELS), help="LiteRT kernel family")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def bar(items: Iterable[T], total: int, quiet: bool, unit: str) -> Any:
+    """Return the items under a progress bar on standard error."""
+    from tqdm import tqdm
+
+    # None: no bar where standard error is not a terminal.
+    return tqdm(items, total=total, unit=unit, disable=quiet or None, file=sys.stderr)

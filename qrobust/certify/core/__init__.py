@@ -1,0 +1,1 @@
+"""All that has to be read to believe a certificate. Nothing here takes part in making one."""

@@ -1,0 +1,236 @@
+"""``qrobust verify``, and what ``audit`` and ``attack`` do with its journals."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+HELP = "prove that labels hold in boxes and families of changes, without an error probability"
+_DEFECT = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", metavar="MODEL.tflite", help="fully integer classifier")
+    parser.add_argument("data", metavar="DATA.npz", help="x: inputs; y: true classes, optional")
+    parser.add_argument(
+        "--out", required=True, metavar="PROOFS.jsonl", help="resumed if unfinished"
+    )
+    parser.add_argument(
+        "--family",
+        metavar="F",
+        help="light:32, shift:2, contrast:.8..1.25[:pivot=128], gamma:.7..1.4, rotate:10, time:3, "
+        "gain:8; shift, rotate and time take :border=edge|zero|wrap; A*B is a product",
+    )
+    parser.add_argument(
+        "--norm", choices=("linf", "l0"), help="with --radius: a box around the input, or pixels"
+    )
+    parser.add_argument("--radius", metavar="R", help="steps (linf) or pixels (l0), a whole number")
+    parser.add_argument(
+        "--mask", type=Path, metavar="MASK.npy", help="bool: where a box may change the input"
+    )
+    parser.add_argument(
+        "--method",
+        help="enumeration, intervals, linear, branching or subsets (default: enumeration for "
+        "families, branching for boxes, subsets for l0)",
+    )
+    parser.add_argument(
+        "--budget",
+        type=int,
+        help="an image: inferences of enumeration (default: 100000), boxes of branching (2000), "
+        "both together for l0 (1000000)",
+    )
+    parser.add_argument(
+        "--tests",
+        type=Path,
+        metavar="DIR",
+        help="also write, for each refuted image, two inputs one step apart with different labels",
+    )
+    parser.add_argument("--kernels", default="xnnpack", help="LiteRT kernel family")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--start", type=int, default=0, help="first image (default: 0)")
+    parser.add_argument("--limit", type=int, help="how many images (default: all)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prove; an unfinished proof is unknown, never robust."""
+    from qrobust.certify import load_data
+    from qrobust.certify.file.model_file import read_model
+    from qrobust.verify.batch import ProofJob, prove_dataset
+    from qrobust.verify.figures import figures
+    from qrobust.verify.pool import processes
+    from qrobust.verify.problem import Problem
+
+    content = read_model(args.model)
+    data = load_data(args.data)
+    if not 0 <= args.start < len(data):
+        raise ValueError(f"--start must lie in [0, {len(data)}), received {args.start}")
+    for name in ("limit", "workers"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise ValueError(f"--{name} must be at least 1, received {getattr(args, name)}")
+    end = len(data) if args.limit is None else min(len(data), args.start + args.limit)
+    job = ProofJob(
+        model=content,
+        region=_region(args),
+        method=args.method,
+        budget=args.budget,
+        kernels=args.kernels,
+        mask=_mask(args.mask),
+    )
+    wanted = range(args.start, end)
+    with processes(args.workers) as executor:
+        lines = prove_dataset(
+            job, data, out=args.out, indices=wanted, executor=executor, window=2 * args.workers
+        )
+        fresh = sum(line.outcome.inferences for line in _bar(lines, len(wanted), args.quiet))
+    _, found = _read(args.out, content, args.kernels)
+    chosen = [line for line in found if line.index in wanted]
+    shown = figures(chosen)
+    if args.json:
+        print(json.dumps({**shown.to_json(), "inferences_run": fresh, "out": args.out}))
+    else:
+        print(f"{job.region}: {shown.text()}; proofs in {args.out}")
+    if args.tests is not None:
+        from qrobust.verify.boundary_pairs import write_pairs
+
+        path, pairs = write_pairs(Problem(content, kernels=args.kernels), data, chosen, args.tests)
+        print(f"{pairs} pairs in {path}", file=sys.stderr if args.json else sys.stdout)
+    return 0
+
+
+def _region(args: argparse.Namespace) -> str:
+    if (args.family is None) == (args.norm is None):
+        raise ValueError("give one region: --family F, or --norm linf|l0 --radius R")
+    if args.family is not None:
+        if args.radius is not None:
+            raise ValueError("--radius goes with --norm; a family has its range in its name")
+        return str(args.family)
+    if args.radius is None:
+        raise ValueError("--norm needs --radius R")
+    return f"{args.norm}:{args.radius}"
+
+
+def _mask(path: Path | None) -> bytes | None:
+    import numpy as np
+
+    if path is None:
+        return None
+    try:
+        mask = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"cannot read the mask {path}: {error}") from None
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise ValueError(f"the mask {path} must be a bool array (np.save)")
+    return mask.tobytes()
+
+
+def is_proof_journal(path: Any) -> bool:
+    """Whether a file is a journal of proofs; errors are left to whoever reads it."""
+    from qrobust.verify.proof_line import is_proof
+
+    try:
+        with open(path, "rb") as file:
+            header = json.loads(file.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(header, dict) and is_proof(header)
+
+
+def run_audit(args: argparse.Namespace) -> int:
+    """Check a journal of proofs, or hand on to the audit of votes."""
+    from qrobust.certify import load_data
+    from qrobust.certify.commands.audit import run_audit_command
+    from qrobust.certify.file.model_file import read_model
+    from qrobust.certify.run.journal import read_lines
+
+    if not is_proof_journal(args.journal):
+        return run_audit_command(args)
+    total = sum("index" in line.value for line in read_lines(args.journal, chained=False))
+    if args.offline:
+        print(f"{total} proofs: not checkable without the model")
+        return 0
+    if args.model is None or args.data is None:
+        raise ValueError("proofs are checked with their model and data: audit PROOFS MODEL DATA")
+    for option in ("sample", "fresh_seed", "independent", "plan_hash"):
+        if getattr(args, option) is not None:
+            raise ValueError(
+                f"--{option.replace('_', '-')} is about votes; proofs are proven again, "
+                "all of them or one in --every K"
+            )
+    from qrobust.verify.audit import audit_proofs
+
+    content = read_model(args.model)
+    findings = audit_proofs(
+        args.journal, content, load_data(args.data), mask=_mask(args.mask), every=args.every
+    )
+    failed = [f for f in _bar(findings, total, args.quiet) if not f.reproduced]
+    if args.json:
+        lines = [{"line": f.line, "index": f.index, "reason": f.reason} for f in failed]
+        print(json.dumps({"proofs": total, "failed": lines}))
+    else:
+        for finding in failed:
+            print(f"line {finding.line}, image {finding.index}: {finding.reason}")
+        print(f"{total} proofs, {len(failed)} do not stand")
+    return _DEFECT if failed else 0
+
+
+def run_cross_examination(args: argparse.Namespace) -> int:
+    """Attack a journal of proofs in its own threat model; 1 when a proof has a hole."""
+    from dataclasses import asdict
+
+    from qrobust.certify import load_data
+    from qrobust.certify.file.model_file import read_model
+    from qrobust.verify.batch import ProofJob
+    from qrobust.verify.cross_examine import cross_examine
+
+    content = read_model(args.model)
+    data = load_data(args.data)
+    header, lines = _read(args.certificates, content, "xnnpack")
+    if header["data_sha256"] != data.sha256:
+        raise ValueError(f"'{args.certificates}' is about other data than '{args.data}'.")
+    if header.get("mask_sha256") is not None:
+        raise ValueError("proofs with a mask are audited with --mask, not attacked")
+    from qrobust.verify.problem import Problem
+    from tflite_export.atomic import write_text
+
+    problem = Problem(content, kernels=header["kernels"])
+    region, _, _ = ProofJob(content, header["region"], header["method"]).chosen(problem)
+    end = len(data) if args.images is None else args.images
+    chosen = [line for line in lines if line.index < end]
+    found = cross_examine(problem, region, data, chosen, seed=args.seed)
+    report = {"region": header["region"], **asdict(found)}
+    write_text(args.out, json.dumps(report, indent=1) + "\n")
+    for defect in found.defects:
+        print(defect)
+    print(
+        f"{header['region']}: {found.attacked} proofs attacked, {len(found.defects)} broken; "
+        f"control: {found.fooled} of {found.control} refuted images fooled; "
+        f"{found.inferences} inferences"
+    )
+    return _DEFECT if found.defects else 0
+
+
+def _read(path: Any, content: bytes, kernels: str) -> tuple[dict[str, Any], list[Any]]:
+    """Header and lines of a journal of proofs about this file."""
+    import hashlib
+
+    from qrobust.certify.run.journal import read_lines
+    from qrobust.verify.problem import Problem
+    from qrobust.verify.proof_line import ProofLine
+
+    domain = Problem(content, kernels=kernels).domain
+    header, *rest = (line.value for line in read_lines(path))
+    if header["model_sha256"] != hashlib.sha256(content).hexdigest():
+        raise ValueError(f"'{path}' is about another model.")
+    return header, [ProofLine.from_json(value, domain) for value in rest if "index" in value]
+
+
+def _bar(items: Iterable[Any], total: int, quiet: bool) -> Any:
+    from tqdm import tqdm
+
+    # None: no bar where standard error is not a terminal.
+    return tqdm(items, total=total, unit="image", disable=quiet or None, file=sys.stderr)

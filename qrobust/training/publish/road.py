@@ -1,0 +1,276 @@
+"""The one road from a recipe to a published model: train, export, compare, certify, attack, card.
+
+``qrobust train`` and ``qrobust quickstart`` are shells around it.
+"""
+
+import hashlib
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qrobust.training.log import finish
+from qrobust.training.publish import evidence
+from qrobust.training.publish.attacked import attacked
+from qrobust.training.publish.card import card
+from qrobust.training.publish.device_memory import device_memory
+from qrobust.training.publish.files import put_files
+from qrobust.training.publish.summary import (
+    FILE,
+    Data,
+    ModelFile,
+    ModelSummary,
+    Network,
+    Proportion,
+    write_summary,
+)
+from qrobust.training.recipe import Recipe, read_recipe
+from qrobust.training.train import Trained, load_data, right_answers, train
+from tflite_export.atomic import replacing, write_bytes, write_text
+
+MODEL, TFLITE, CARD = "model.keras", "model.tflite", "card.md"
+
+_PACKAGES = ("qrobust", "keras", "tensorflow", "qkeras-v3", "ai-edge-litert", "numpy")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a recipe gave.
+
+    Attributes:
+        summary: what the card says.
+        card: the card.
+        certificates: of the first test examples.
+        tflite: the file's bytes; None for a float twin.
+    """
+
+    summary: ModelSummary
+    card: str
+    certificates: tuple[Any, ...]
+    tflite: bytes | None
+
+
+def folders(recipe: Path, out: Path | None, log: Path | None) -> tuple[Path, Path]:
+    """Where results and logs of a recipe go unless told otherwise.
+
+    Results go to the recipe's folder; those of twins beside it, ``float.toml``, to a folder of
+    their own, ``float/``. Logs go to ``OUT/log``.
+    """
+    default = recipe.parent if recipe.stem == "recipe" else recipe.parent / recipe.stem
+    out = out or default
+    return out, log or out / "log"
+
+
+def run_recipe(
+    path: Path,
+    *,
+    data: str | None = None,
+    out: Path | None = None,
+    log: Path | None = None,
+    resume: bool = False,
+    trained: bool = False,
+    allow_missing: Collection[str] = (),
+    baseline: ModelSummary | None = None,
+    command: str | None = None,
+    started: float | None = None,
+) -> Published:
+    """Train what a recipe says and publish it.
+
+    Args:
+        path: the recipe.
+        data: folder of the data sets.
+        out: for the results, see `folders`.
+        log: for curves, checkpoints and certificates on the way, see `folders`.
+        resume: take up an interrupted training from its log.
+        trained: do not train: publish ``OUT/model.keras`` again.
+        allow_missing: runtimes that need not be there, beside those that the recipe allows.
+        baseline: the same network without the defence, for the card.
+        command: for the card; that of ``qrobust train`` by default.
+        started: when the work began, as ``time.perf_counter`` said; now by default.
+
+    Raises:
+        ValueError: what `train` or `publish` refuse.
+    """
+    started = time.perf_counter() if started is None else started
+    recipe = read_recipe(path)
+    out, log = folders(path, out, log)
+    allow_missing = {*allow_missing, *recipe.parity.allow_missing}
+    if not recipe.quantization.is_float:
+        evidence.check_runtimes(allow_missing)
+    if trained:
+        made = _load(recipe, out / MODEL, data)
+    else:
+        made = train(recipe, data=data, log=log, resume=resume)
+    published = publish(
+        recipe,
+        made,
+        out=out,
+        log=log,
+        command=command or f"qrobust train {path.name}{' --trained' if trained else ''}",
+        allow_missing=allow_missing,
+        baseline=baseline,
+        started=started,
+    )
+    if not trained:
+        finish(log)
+    return published
+
+
+def _load(recipe: Recipe, path: Path, data: str | None) -> Trained:
+    from qrobust.load_keras import load_keras
+
+    model, dataset = load_keras(path), load_data(recipe, data)
+    return Trained(model, dataset, right_answers(model, dataset.test))
+
+
+def publish(
+    recipe: Recipe,
+    trained: Trained,
+    *,
+    out: Path,
+    log: Path,
+    command: str,
+    allow_missing: Collection[str] = (),
+    baseline: ModelSummary | None = None,
+    started: float | None = None,
+) -> Published:
+    """Export, compare, certify, attack, and put everything into ``out`` at once.
+
+    Writes ``model.keras``, ``summary.json``, ``card.md``, and of a quantized model ``model.tflite``
+    and, where certificates are asked for, ``certificates.jsonl``.
+
+    Args:
+        recipe: what was asked for.
+        trained: what training gave.
+        out: the folder to publish in.
+        log: keeps certificates on the way, and the data they are about.
+        command: for the card.
+        allow_missing: runtimes that need not be there, beside those that the recipe allows.
+        baseline: the same network without the defence, for the card.
+        started: when the work began, for the summary, as ``time.perf_counter`` said.
+
+    Raises:
+        ValueError: integers differ, or a runtime is missing that was not allowed to be.
+    """
+    parts: dict[str, Any] = {}
+    certificates: tuple[Any, ...] = ()
+    tflite = None
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        if recipe.quantization.is_float:
+            if recipe.certification.images:
+                parts["certified"] = evidence.certify_float(
+                    recipe, trained.model, trained.dataset.test
+                )
+        else:
+            allowed = {*allow_missing, *recipe.parity.allow_missing}
+            tflite, parts, certificates = _exported(recipe, trained, log, allowed)
+            write_bytes(folder / TFLITE, tflite)
+            if certificates:
+                with replacing(folder / evidence.JOURNAL) as beside:
+                    shutil.copyfile(log / evidence.JOURNAL, beside)
+        with replacing(folder / MODEL) as beside:
+            trained.model.save(beside)
+        summary = _summary(recipe, trained, command, parts, baseline)
+        if started is not None:
+            summary = replace(summary, seconds=round(time.perf_counter() - started, 1))
+        text = card(summary)
+        write_summary(summary, folder / FILE)
+        write_text(folder / CARD, text)
+        put_files(sorted(folder.iterdir()), out)
+    return Published(summary, text, certificates, tflite)
+
+
+def _exported(
+    recipe: Recipe, trained: Trained, log: Path, allow_missing: Collection[str]
+) -> tuple[bytes, dict[str, Any], tuple[Any, ...]]:
+    """The file, what there is to say about it, and its certificates."""
+    from qrobust.certify import SmoothingSpec, attach_spec
+    from tflite_export import export
+
+    test, asked = trained.dataset.test, recipe.certification
+    parts: dict[str, Any] = {}
+    exported = export(trained.model, labels=trained.dataset.class_names)
+    inputs = test.x[: max(recipe.parity.inputs, asked.images)]
+    parts["compared"] = evidence.compare(
+        trained.model, exported, inputs, allow_missing=allow_missing
+    )
+    tflite: bytes = exported.tflite
+    certificates: tuple[Any, ...] = ()
+    if asked.images:
+        spec = SmoothingSpec.for_model(
+            tflite,
+            sigma=recipe.noise,
+            labels=tuple(trained.dataset.class_names),
+            unit=trained.dataset.unit,
+        )
+        tflite = attach_spec(tflite, spec)
+        made = evidence.certify(recipe, tflite, test, log)
+        certificates = made.all
+        parts |= {"certified": made.certified, "votes_per_second": made.votes_per_second}
+    parts["file"] = model_file(tflite, exported.report)
+    parts["attacks"] = attacked(trained.model, tflite, test, recipe.attack)
+    return tflite, parts, certificates
+
+
+def model_file(tflite: bytes, report: Any) -> ModelFile:
+    """What there is to say about a file.
+
+    Args:
+        tflite: as published, smoothing spec included.
+        report: of the export that it came from.
+    """
+    return ModelFile(
+        bytes=len(tflite),
+        sha256=hashlib.sha256(tflite).hexdigest(),
+        macs=report.macs,
+        memory=device_memory(tflite),
+        layers=str(replace(report, file_bytes=len(tflite))),
+    )
+
+
+def _summary(
+    recipe: Recipe,
+    trained: Trained,
+    command: str,
+    parts: Mapping[str, Any],
+    baseline: ModelSummary | None,
+) -> ModelSummary:
+    dataset, bits = trained.dataset, recipe.quantization
+    why_not = "none asked for" if recipe.defence.sigma else "none: trained without noise"
+    return ModelSummary(
+        name=recipe.name,
+        command=command,
+        date=f"{datetime.now(UTC):%Y-%m-%d}",
+        versions={
+            "Python": platform.python_version(),
+            **{name: version(name) for name in _PACKAGES},
+        },
+        data=Data(
+            name=recipe.data.name,
+            train_images=len(dataset.train.x),
+            test_images=len(dataset.test.x),
+            unit=dataset.unit,
+            span=255 if dataset.test.x.dtype == np.uint8 else None,
+        ),
+        network=Network(recipe.network.name, _bits(bits.weight_bits), _bits(bits.activation_bits)),
+        clean=Proportion(trained.right, len(dataset.test.x)),
+        why_not_certified="" if "certified" in parts else why_not,
+        notes=recipe.notes,
+        baseline=baseline,
+        **parts,
+    )
+
+
+def _bits(bits: Any) -> str:
+    if not isinstance(bits, Mapping):
+        return str(bits)
+    return ", ".join(f"{name}: {width}" for name, width in bits.items())

@@ -1,0 +1,72 @@
+"""The smallest run of each benchmark: it ends, and its rows can be rendered."""
+
+import importlib
+import os
+import shutil
+import sys
+
+import pytest
+import render
+import results
+
+DIGITS = results.PROJECT / "models" / "digits"
+TWIN = [str(DIGITS / part) for part in ("model.tflite", "float/model.keras", "recipe.toml")]
+BERNHARD = [
+    f"{name}={results.PROJECT}/models/cifar10_bernhard/{name}/model.keras"
+    for name in ("float", "w4a4")
+]
+
+RESNET = results.PROJECT / "models" / "cifar10_resnet8_w4a4"
+STQ = ["--ours", str(RESNET / "model.keras"), "--ours-tflite", str(RESNET / "model.tflite")]
+
+QUICK = {"float_twin": TWIN, "parity": []}
+SLOW = {
+    "export": [],
+    "train_step": [],
+    "quickstart": [],
+    "attack_digits": [],
+    "attacks": [],
+    "bernhard": BERNHARD,
+    "stq": STQ,
+    "microcontroller": [],
+}
+
+
+def run(name, arguments, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    words = [*arguments, "--tiny", "--record", name]
+    monkeypatch.setattr(sys, "argv", [f"benchmarks/{name}.py", *words])
+    assert importlib.import_module(name).main() == 0
+    found = results.read(name, tmp_path)
+    assert found.counts or found.speeds
+    assert found.changed_models() == []
+    assert found.command.endswith(f"--tiny --record {name}")
+    assert str(results.PROJECT) not in found.command
+    assert found.command in render.block(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_quick_benchmark(name, tmp_path, monkeypatch):
+    if name == "parity":
+        pytest.importorskip("tflite_micro")
+    run(name, QUICK[name], tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_a_benchmark(name, tmp_path, monkeypatch):
+    arguments = list(SLOW[name])
+    if name == "attacks":
+        pytest.importorskip("art")
+    if name == "stq" and "QROBUST_BASELINES" not in os.environ:
+        pytest.skip("QROBUST_BASELINES names no folder of baselines")
+    if name in ("bernhard", "stq"):
+        folder = os.environ.get("QROBUST_DATA")
+        if folder is None:
+            pytest.skip("QROBUST_DATA names no folder of data sets")
+        arguments += ["--data", folder]
+    if name == "microcontroller":
+        if shutil.which("arm-none-eabi-gcc") is None or shutil.which("qemu-system-arm") is None:
+            pytest.skip("arm-none-eabi-gcc and qemu-system-arm are not installed")
+        arguments = ["--resnet8"]
+    run(name, arguments, tmp_path, monkeypatch)

@@ -1,0 +1,96 @@
+"""The road from a recipe to a folder, on the smallest network there is."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from qrobust import cli
+from qrobust.certify import read_certificates
+from qrobust.training.publish.card import card
+from qrobust.training.publish.summary import read_summary
+from tflite_export import runtimes
+
+RECIPE = """
+name = "small"
+[data]
+name = "digits"
+[network]
+name = "digits_cnn"
+options = { width = 4, batch_norm = false }
+[defence]
+sigma = 0
+[training]
+epochs = 1
+batch_size = 256
+[certification]
+images = 4
+sigma = 20
+n = 200
+n0 = 10
+radii = [0, 10]
+[attack]
+images = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("published")
+    (out / "recipe.toml").write_text(RECIPE)
+    assert cli.main(["train", str(out / "recipe.toml")]) == 0
+    return out
+
+
+def test_the_card_is_rendered_from_the_summary(folder):
+    summary = read_summary(folder / "summary.json")
+    assert (folder / "card.md").read_text() == card(summary)
+    content = (folder / "model.tflite").read_bytes()
+    assert (summary.file.bytes, summary.file.sha256) == (
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+    )
+    # One size for one file, in the card's table and in that of the layers.
+    assert (folder / "card.md").read_text().count(f"{len(content):,} bytes") == 2
+
+
+def test_certified_accuracy_is_that_of_the_journal_counted_by_hand(folder):
+    found = list(read_certificates(folder / "certificates.jsonl"))
+    assert [c.index for c in found] == [0, 1, 2, 3] and {c.sigma for c in found} == {"20"}
+    by_hand = {str(r): sum(c.label == c.y and c.radius >= r for c in found) / 4 for r in (0, 10)}
+    assert json.loads((folder / "summary.json").read_text())["certified_accuracy"] == by_hand
+
+
+def test_a_published_folder_can_be_audited(folder, capsys):
+    paths = [folder / "certificates.jsonl", folder / "model.tflite", folder / "log" / "data.npz"]
+    assert cli.main(["audit", *map(str, paths), "--quiet"]) == 0
+    assert "0 do not stand" in capsys.readouterr().out
+
+
+def test_a_trained_model_is_published_again_without_training(folder, tmp_path):
+    before = (folder / "model.tflite").read_bytes()
+    (folder / "card.md").unlink()
+    assert cli.main(["train", str(folder / "recipe.toml"), "--trained"]) == 0
+    assert (folder / "model.tflite").read_bytes() == before
+    assert "`qrobust train recipe.toml --trained`" in (folder / "card.md").read_text()
+    arguments = ["train", str(folder / "recipe.toml"), "--trained", "--resume"]
+    assert cli.main(arguments) == 2
+
+
+def test_without_a_runtime_nothing_is_published(folder, tmp_path, monkeypatch, capsys):
+    find = runtimes.find_spec
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None if "micro" in name else find(name))
+    (tmp_path / "recipe.toml").write_bytes((folder / "recipe.toml").read_bytes())
+    arguments = ["train", str(tmp_path / "recipe.toml")]
+    assert cli.main(arguments) == 2
+    assert "TFLM cannot be compared (tflite_micro is not installed)" in capsys.readouterr().err
+    # Refused before the training, not after it.
+    assert {p.name for p in tmp_path.iterdir()} == {"recipe.toml"}
+    (tmp_path / "model.keras").write_bytes((folder / "model.keras").read_bytes())
+    assert cli.main([*arguments, "--trained", "--allow-missing", "TFLM"]) == 0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["parity_skipped"] == {"TFLM": "tflite_micro is not installed"}
+    assert "TFLM" not in summary["parity"]
+    with np.load(tmp_path / "log" / "data.npz") as data:
+        assert len(data["x"]) == 4

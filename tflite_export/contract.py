@@ -1,0 +1,99 @@
+"""Does a file meet the integer contract? If so, every kernel gives the same integers.
+
+The file is read into an integer graph, the graph is written again, and both files must mean the
+same: operators, options, steps, constants. So whatever the reader overlooks shows as a difference,
+and all limits that the writer knows of kernels hold for the file. Ties must be out of reach, too.
+No metadata is trusted.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tflite_export.errors import ExportError
+from tflite_export.flatbuffer import to_flatbuffer
+from tflite_export.graph import Linear
+from tflite_export.passes.tie_free import is_tie_free
+from tflite_export.read import WIDENED, Reader, read_graph
+from tflite_export.row_wise import DAMAGED, read_model
+
+#: Options that say the same in another way: a shape stands in a constant as well.
+_REDUNDANT = frozenset({"newShape"})
+
+
+def contract_problem(tflite: bytes) -> str:
+    """Return why kernels may differ on a file; nothing where none can.
+
+    Args:
+        tflite: the file; a damaged one is a problem, too, and no exception.
+    """
+    try:
+        graph = read_graph(tflite, as_stored=True)
+        for operator in graph.operators:
+            if isinstance(operator, Linear) and not is_tie_free(operator):
+                return f"'{operator.output.name}' can round ties, on which kernels differ."
+        again = to_flatbuffer(graph)
+        given, expected = _meaning(tflite), _meaning(again, ours=True)
+    except ExportError as error:
+        return str(error)
+    except DAMAGED as error:
+        return f"It is not as the contract writes it: {error}"
+    for ours, theirs in zip(expected, given, strict=False):
+        if ours != theirs:
+            return f"'{theirs[0]}' is not as the contract writes it."
+    return "" if len(given) == len(expected) else "It holds operators that the contract does not."
+
+
+def _meaning(tflite: bytes, *, ours: bool = False) -> list[tuple[Any, ...]]:
+    """What a file computes, without names, versions and the way it is packed.
+
+    Args:
+        tflite: the file.
+        ours: written from a graph that was read, so that clips which the reader put in, to widen
+            a grid and change no integer, are left out.
+    """
+    reader = Reader(read_model(tflite), as_stored=True)
+    written = list(reader.subgraph.operators)
+    border = [reader.inside(int(i), written, before=True) for i in reader.subgraph.inputs]
+    results = [reader.inside(int(i), written, before=False) for i in reader.subgraph.outputs]
+    place = {index: k for k, index in enumerate(border)}
+    meaning: list[tuple[Any, ...]] = [("inputs", [_tensor(reader, i) for i in border])]
+    for operator in written:
+        sources = [
+            place[i] if i in place else (_tensor(reader, i), _constant(reader, i))
+            for i in map(int, operator.inputs)
+        ]
+        result = int(operator.outputs[0])
+        if ours and _name(reader, result).endswith(WIDENED):
+            place[result] = place[int(operator.inputs[0])]
+            continue
+        place[result] = len(meaning) + len(border) - 1
+        options = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
+        kept = {name: value for name, value in options.items() if name not in _REDUNDANT}
+        kept["of"] = type(operator.builtinOptions).__name__  # of another kind, kernels read none
+        name = _name(reader, result)
+        meaning.append((name, reader.kind(operator), kept, sources, _tensor(reader, result)))
+    meaning.append(("outputs", [place.get(index) for index in results]))
+    return meaning
+
+
+def _name(reader: Reader, index: int) -> str:
+    name = reader.subgraph.tensors[index].name
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+
+
+def _tensor(reader: Reader, index: int) -> tuple[Any, ...]:
+    tensor = reader.subgraph.tensors[index]
+    parameters, shape = tensor.quantization, [int(size) for size in tensor.shape]
+    if parameters is None or parameters.scale is None:
+        return (shape,)
+    scales = [float(scale) for scale in np.atleast_1d(parameters.scale)]
+    zeros = sorted({int(zero) for zero in np.atleast_1d(parameters.zeroPoint)})
+    if len(set(scales)) == 1:
+        return shape, scales[:1], zeros
+    return shape, scales, zeros, int(parameters.quantizedDimension)
+
+
+def _constant(reader: Reader, index: int) -> list[int]:
+    values: list[int] = reader.data(index).reshape(-1).tolist()
+    return values

@@ -1,0 +1,72 @@
+"""Keras's private parts: all that this project reads of them, so that an upgrade breaks one file.
+
+Keras 3 records how layers were called, but shows little of the record. What is used here, and what
+breaks without it:
+
+* ``Model._functional`` (Sequential), ``Functional._nodes_by_depth``: the order in which layers run.
+  Export, parity, ranges and ``qrobust.quantize`` find no layers.
+* ``KerasTensor._keras_history``, ``Operation._inbound_nodes``: which call made a tensor. A final
+  softmax is not found, nor the layers that ``quantize`` reads in reverse.
+* ``Functional._inputs_struct``: whether ``predict`` takes a list, a dictionary or one array.
+* ``Layer._flatten_layers``: layers inside layers. Schedules, ``set_bits`` and initial weights miss
+  those in wrappers and nested models.
+* ``Layer._build_shapes_dict``: the shape that a layer was built for. ``defend`` cannot copy a norm.
+
+Keras says nothing of a change in any of these; ``tests/tflite_export/test_keras_private.py`` does.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tflite_export.errors import ExportError
+
+
+def functional(model: Any) -> Any:
+    """The recorded graph of a Sequential or Functional model.
+
+    Raises:
+        ExportError: the model is not built, or subclassed.
+    """
+    graph = getattr(model, "_functional", None) or model
+    if not hasattr(graph, "_nodes_by_depth"):
+        raise ExportError(
+            f"Model '{model.name}' ({type(model).__name__}) has no recorded graph. Build it with "
+            f"an input shape, and as a Sequential or Functional model, not a subclassed one."
+        )
+    return graph
+
+
+def is_model(layer: Any) -> bool:
+    """Whether a layer is a Sequential or Functional model of its own."""
+    return getattr(layer, "_functional", None) is not None or hasattr(layer, "_nodes_by_depth")
+
+
+def nodes(model: Any) -> list[Any]:
+    """The calls of a model's layers, inputs left out, each after those it reads from.
+
+    A node has an ``operation``, ``input_tensors`` and ``output_tensors``.
+    """
+    by_depth = functional(model)._nodes_by_depth
+    ordered = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    return [node for node in ordered if not node.is_input]
+
+
+def call_of(tensor: Any) -> tuple[Any, int]:
+    """The node that made a Keras tensor, and which of its outputs the tensor is."""
+    layer, node, output = tensor._keras_history
+    return layer._inbound_nodes[node], output
+
+
+def input_structure(model: Any) -> Any:
+    """The inputs of a model as its ``predict`` takes them; None where that is not recorded."""
+    return getattr(functional(model), "_inputs_struct", None)
+
+
+def layers_inside(layer: Any, *, itself: bool = True) -> Iterator[Any]:
+    """A layer and all layers inside it, in wrappers and nested models too."""
+    yield from layer._flatten_layers(include_self=itself)
+
+
+def built_shape(layer: Any) -> Any:
+    """The input shape that a layer was built for."""
+    return layer._build_shapes_dict["input_shape"]
