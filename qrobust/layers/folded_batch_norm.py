@@ -54,7 +54,10 @@ class FoldedBatchNorm:
     frozen = False
     # Of the Keras layer that a subclass names as its second base, and of the subclass.
     add_weight: Any
+    trainable: Any
     kernel: Any
+    gamma: Any
+    beta: Any
     activation: Any
     _linear: Any
 

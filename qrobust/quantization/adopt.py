@@ -17,11 +17,12 @@ from qrobust.quantization.adopted_layers import (
 )
 from qrobust.quantization.calibration import calibration_data, input_grids
 from qrobust.quantization.checks import check_exports
-from qrobust.quantization.graph import FloatGraph
+from qrobust.quantization.graph import FloatGraph, packed_model
 from qrobust.quantization.kinds import moves
 from qrobust.quantization.ranges import integer_bits, observe
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.grid import Grid
+from tflite_export.keras_private import call_of
 from tflite_export.logits import logits_model
 from tflite_export.lower.functions import function_name, is_softmax
 
@@ -142,10 +143,7 @@ class _Adoption:
             y = self._adopted(node, [values[id(t)] for t in node.input_tensors])
             values[id(node.output_tensors[0])] = y
         outputs = [values[id(t)] for t in graph.outputs]
-        structure = getattr(graph, "_outputs_struct", outputs)
-        packed = keras.tree.pack_sequence_as(structure, outputs)
-        given = keras.tree.pack_sequence_as(getattr(graph, "_inputs_struct", inputs), inputs)
-        adopted = keras.Model(given, packed, name=self.graph.model.name)
+        adopted = packed_model(graph, inputs, outputs, self.graph.model.name)
         for copy in self.fill:
             copy()
         return adopted
@@ -236,7 +234,7 @@ class _Adoption:
 
     def _rounded(self, y: Any, output: Any) -> Any:
         quantizer = self._wide(output, signed=bool(self.observed[id(output)].min() < 0))
-        name = y._keras_history.operation.name
+        name = call_of(y)[0].operation.name
         self.changes.append(f"'{name}': its output, which nothing rounds, by {quantizer}")
         return qkeras.QActivation(quantizer, name=self._free(f"{name}_quantizer"))(y)
 

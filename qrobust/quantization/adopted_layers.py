@@ -113,10 +113,11 @@ def _adopted_kernel(layer: Any, name: str, part: str, axes: tuple[int, ...]) -> 
     quantizer = getattr(layer, f"{part}_quantizer_internal", None)
     if fits and quantizer is not None:
         return []
+    kind = type(quantizer).__name__
     minimum_only = not residual.any() and (
         integers.max(initial=0) <= _LARGEST and integers.min(initial=0) == -_LARGEST - 1
     )
-    if minimum_only and type(quantizer).__name__ == "quantized_bits":
+    if quantizer is not None and minimum_only and kind == "quantized_bits":
         config = {**quantizer.get_config(), "symmetric": 1}
         clipped = np.maximum(integers, -_LARGEST) * 2.0**exponents
         new: Any = qkeras.quantized_bits(**config)
@@ -168,7 +169,7 @@ def folded_with(layer: Any, norm: Any, fill: list[Callable[[], None]]) -> Any:
     depthwise = kind is DepthwiseConv2DBatchNorm
     axes = (-2, -1) if depthwise else (-1,)
     kernel = "depthwise_kernel" if hasattr(layer, "depthwise_kernel") else "kernel"
-    float_kind = keras.layers.DepthwiseConv2D if depthwise else kind.__mro__[2]
+    float_kind: Any = keras.layers.DepthwiseConv2D if depthwise else kind.__mro__[2]
     known = float_kind.from_config(_float_config(layer, float_kind)).get_config()
     known.pop("use_bias", None)
     known.pop("groups", None)
@@ -182,7 +183,7 @@ def folded_with(layer: Any, norm: Any, fill: list[Callable[[], None]]) -> Any:
 
     def copy() -> None:
         folded.kernel.assign(effective_kernel(layer, kernel))
-        bias = 0.0
+        bias: Any = 0.0
         if layer.use_bias:
             quantizer = getattr(layer, "bias_quantizer_internal", None)
             bias = np.asarray(layer.bias if quantizer is None else quantizer(layer.bias))

@@ -10,7 +10,7 @@ from qrobust.quantization.adopted_layers import adopted_activation
 from tflite_export.grid import Grid
 from tflite_export.input_grids import input_grid_named, misfit, remedy
 from tflite_export.inputs import model_inputs
-from tflite_export.lower.walk import functional, is_model, nodes
+from tflite_export.keras_private import functional, is_model, nodes
 
 _EXAMPLES = 512
 
@@ -73,7 +73,9 @@ def _said(model: Any, tensor: Any) -> Grid | None:
         if isinstance(layer, GridNoise):
             return layer.grid()
         if type(layer).__name__ == "QActivation":
-            return adopted_activation(layer.activation, layer.name)[0].grid()
+            quantizer, _ = adopted_activation(layer.activation, layer.name)
+            stated: Grid = quantizer.grid()
+            return stated
         while not is_model(layer) and hasattr(layer, "layer"):
             layer = layer.layer
         if is_model(layer) and len(functional(layer).inputs) == 1:

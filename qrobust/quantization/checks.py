@@ -6,7 +6,7 @@ import numpy as np
 
 from qrobust.quantization.graph import WRAPPERS, inner_model
 from tflite_export.errors import ExportError
-from tflite_export.lower.walk import functional, is_model, nodes
+from tflite_export.keras_private import functional, is_model, layers_inside, nodes
 
 _EXACT_BITS = 6
 # Layers whose data format does nothing in inference, or is exported as it is.
@@ -70,7 +70,7 @@ def check_exports(twin: Any) -> None:
     from tflite_export import export
 
     holders = ("kernel_quantizer", "depthwise_quantizer")
-    quantizers = [getattr(x, name, None) for x in twin._flatten_layers() for name in holders]
+    quantizers = [getattr(x, name, None) for x in layers_inside(twin) for name in holders]
     if any(getattr(quantizer, "bits", 0) > _EXACT_BITS for quantizer in quantizers):
         return
     try:

@@ -41,6 +41,7 @@ from qrobust.quantization.twins import (
 )
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.grid import Grid
+from tflite_export.keras_private import call_of
 from tflite_export.lower.functions import function_name
 
 _L = keras.layers
@@ -283,7 +284,7 @@ class Conversion:
         return self._quantized(y, self._wide_quantizer(tensor))
 
     def _quantized(self, y: Any, quantizer: Any) -> Any:
-        name = self._free(f"{y._keras_history.operation.name}_quantizer")
+        name = self._free(f"{call_of(y)[0].operation.name}_quantizer")
         z = qkeras.QActivation(quantizer, name=name)(y)
         self.grids[id(z)] = quantizer.grid()
         return z

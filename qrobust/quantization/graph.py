@@ -7,8 +7,15 @@ import keras
 
 from qrobust.layers import Consistency, JacobianRegularized, Macer, SmoothAdversarial
 from qrobust.quantization.twins import is_linear
+from tflite_export.keras_private import (
+    call_of,
+    functional,
+    input_structure,
+    is_model,
+    nodes,
+    output_structure,
+)
 from tflite_export.lower.functions import function_name
-from tflite_export.lower.walk import functional, is_model, nodes
 
 _L = keras.layers
 #: Wrappers around a whole model; the Jacobian's may also be around a layer.
@@ -52,8 +59,7 @@ class FloatGraph:
 
     def writer(self, tensor: Any) -> Any:
         """The call that makes a tensor, or None for inputs."""
-        layer, index, _ = tensor._keras_history
-        node = layer._inbound_nodes[index]
+        node, _ = call_of(tensor)
         return None if node.is_input else node
 
     def norm_of(self, layer: Any) -> Any:
@@ -112,7 +118,7 @@ def packed_model(graph: Any, inputs: list[Any], outputs: list[Any], name: str) -
 
     One tensor in, one out: a model of lists would give lists to the layer that reads it.
     """
-    structures = [getattr(graph, f"_{kind}_struct", None) for kind in ("inputs", "outputs")]
+    structures = (input_structure(graph), output_structure(graph))
     packed = []
     for structure, tensors in zip(structures, (inputs, outputs), strict=True):
         value = tensors if structure is None else keras.tree.pack_sequence_as(structure, tensors)

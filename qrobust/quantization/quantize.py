@@ -5,7 +5,8 @@ from typing import Any
 from qrobust.quantization.bit_widths import BitsByName, BitWidths
 from qrobust.quantization.calibration import calibration_data, input_grids
 from qrobust.quantization.checks import check_exports, check_float_model
-from qrobust.quantization.conversion import Conversion, Options
+from qrobust.quantization.conversion import Conversion
+from qrobust.quantization.options import Options
 from tflite_export.grid import Grid
 
 

@@ -31,6 +31,7 @@ from qrobust.quantization.graph import (
     is_nested,
     last_axis,
     only,
+    packed_model,
     rewrapped,
 )
 from qrobust.quantization.twins import FOLDED, is_linear
@@ -84,10 +85,8 @@ class _Rewriting:
         graph = self.graph.graph
         if all(values[id(t)] is t for t in graph.outputs):
             return self.graph.model
-        structure = getattr(graph, "_outputs_struct", graph.outputs)
-        outputs = keras.tree.pack_sequence_as(structure, [values[id(t)] for t in graph.outputs])
-        inputs = getattr(graph, "_inputs_struct", graph.inputs)
-        return keras.Model(inputs, outputs, name=self.graph.model.name)
+        outputs = [values[id(t)] for t in graph.outputs]
+        return packed_model(graph, graph.inputs, outputs, self.graph.model.name)
 
     def _place(self, node: Any) -> None:
         """Decide where an affine layer goes."""
