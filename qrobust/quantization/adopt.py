@@ -19,6 +19,7 @@ from qrobust.quantization.calibration import calibration_data, input_grids
 from qrobust.quantization.checks import check_exports
 from qrobust.quantization.graph import FloatGraph, packed_model
 from qrobust.quantization.kinds import moves
+from qrobust.quantization.names import Names
 from qrobust.quantization.ranges import integer_bits, observe
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.grid import Grid
@@ -125,7 +126,7 @@ class _Adoption:
         self.changes = changes
         self.copies: dict[int, Any] = {}
         self.fill: list[Callable[[], None]] = []
-        self.names = {node.operation.name for node in self.graph.nodes}
+        self.names = Names(node.operation.name for node in self.graph.nodes)
         tensors = {id(t): t for node in self.graph.nodes for t in node.output_tensors}
         self.observed = observe(model, list(tensors.values()), data)
 
@@ -155,7 +156,7 @@ class _Adoption:
         if quantizer.grid() != grid:
             raise ValueError(f"input_grid: {grid} is no grid of 8 bits from 0 or around 0.")
         self.changes.append(f"input '{x.name}' is rounded by {quantizer}")
-        return qkeras.QActivation(quantizer, name=self._free(f"{x.name}_quantizer"))(x)
+        return qkeras.QActivation(quantizer, name=self.names.free(f"{x.name}_quantizer"))(x)
 
     def _adopted(self, node: Any, inputs: Sequence[Any]) -> Any:
         layer, output = node.operation, node.output_tensors[0]
@@ -236,19 +237,11 @@ class _Adoption:
         quantizer = self._wide(output, signed=bool(self.observed[id(output)].min() < 0))
         name = call_of(y)[0].operation.name
         self.changes.append(f"'{name}': its output, which nothing rounds, by {quantizer}")
-        return qkeras.QActivation(quantizer, name=self._free(f"{name}_quantizer"))(y)
+        return qkeras.QActivation(quantizer, name=self.names.free(f"{name}_quantizer"))(y)
 
     def _wide(self, output: Any, *, signed: bool) -> Any:
         integer = integer_bits(self.observed[id(output)], _WIDE_BITS, signed=signed)
         return (QuantizedBits if signed else QuantizedRelu)(_WIDE_BITS, integer)
-
-    def _free(self, name: str) -> str:
-        free, count = name, 0
-        while free in self.names:
-            count += 1
-            free = f"{name}_{count}"
-        self.names.add(free)
-        return free
 
 
 def _is_norm(layer: Any) -> bool:

@@ -26,6 +26,7 @@ from qrobust.quantization.kinds import (
     no_twin,
     upper_clip,
 )
+from qrobust.quantization.names import Names
 from qrobust.quantization.options import Options, named
 from qrobust.quantization.ranges import integer_bits, observe, predict
 from qrobust.quantization.roads import Roads
@@ -84,8 +85,7 @@ class Conversion:
         self.twins: dict[int, Any] = {}
         self.wrappers: dict[int, Any] = {}
         self.grids: dict[int, Grid | None] = {}  # of the twin's tensors; None: not rounded yet
-        self.names = {layer.name for layer in operations}
-        self.taken: set[str] = set()
+        self.names = Names(layer.name for layer in operations)
         self.output_grids: list[Grid | None] = []
 
     def run(self) -> Any:
@@ -97,7 +97,7 @@ class Conversion:
             values[id(tensor)] = (
                 x
                 if self.inside or grid is None
-                else stated(x, grid, self._free(f"{x.name}_quantizer"))
+                else stated(x, grid, self.names.free(f"{x.name}_quantizer"))
             )
             self.grids[id(values[id(tensor)])] = grid or Grid.pixels()
         for node in self.float.nodes:
@@ -194,7 +194,7 @@ class Conversion:
         y = self._wrapped(layer, self.twins[id(kernel)][2])(x)
         if activation == "softmax":
             y = self._quantized(y, self._wide_quantizer(output))
-            name = self._free(f"{kernel.name}_softmax")
+            name = self.names.free(f"{kernel.name}_softmax")
             return _L.Activation("softmax", name=name)(y)
         if quantizer is not None:
             self.grids[id(y)] = quantizer.grid()
@@ -229,7 +229,7 @@ class Conversion:
             raise ValueError(no_twin(layer, getattr(layer, "activation", None)))
         upper = upper_clip(layer)
         quantizer = self._relu_quantizer(layer.name, [output], upper)
-        y = qkeras.QActivation(quantizer, name=self._own(layer.name))(x)
+        y = qkeras.QActivation(quantizer, name=self.names.own(layer.name))(x)
         self.grids[id(y)] = quantizer.grid()
         return y
 
@@ -284,7 +284,7 @@ class Conversion:
         return self._quantized(y, self._wide_quantizer(tensor))
 
     def _quantized(self, y: Any, quantizer: Any) -> Any:
-        name = self._free(f"{call_of(y)[0].operation.name}_quantizer")
+        name = self.names.free(f"{call_of(y)[0].operation.name}_quantizer")
         z = qkeras.QActivation(quantizer, name=name)(y)
         self.grids[id(z)] = quantizer.grid()
         return z
@@ -334,18 +334,3 @@ class Conversion:
             if not is_softmax(node.operation)
         }
         return observe(self.float.model, list(wanted.values()), self.data)
-
-    def _own(self, name: str) -> str:
-        """A layer's own name, the first time; a free one for further uses of a shared layer."""
-        if name not in self.taken:
-            self.taken.add(name)
-            return name
-        return self._free(name)
-
-    def _free(self, name: str) -> str:
-        free, count = name, 0
-        while free in self.names:
-            count += 1
-            free = f"{name}_{count}"
-        self.names.add(free)
-        return free
