@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qrobust
@@ -99,14 +99,26 @@ def flat(values):
     return np.concatenate([np.asarray(v).ravel() for v in keras.tree.flatten(values)])
 
 
-@settings(max_examples=12, deadline=None)
-@given(
-    seed=st.integers(0, 2**16),
-    bits=st.integers(2, 6),
-    wide=st.sampled_from([4, 8]),
-    data=st.booleans(),
-)
-def test_random_float_graphs(seed, bits, wide, data):
+def test_random_float_graphs():
+    """Exact, or refused with a layer's name; and refused seldom."""
+    refusals = []
+
+    @settings(max_examples=12, deadline=None)
+    @given(
+        seed=st.integers(0, 2**16),
+        bits=st.integers(2, 6),
+        wide=st.sampled_from([4, 8]),
+        data=st.booleans(),
+    )
+    def each(seed, bits, wide, data):
+        refusals.append(refusal_of(seed, bits, wide, data))
+
+    each()
+    assert refusals.count(None) >= 0.8 * len(refusals), refusals
+
+
+def refusal_of(seed, bits, wide, data):
+    """None where the twin exports exactly."""
     model = float_model(seed)
     x = np.random.default_rng(0).integers(0, 256, (24, *SHAPE)).astype("float32")
     expected = flat(model.predict(x, verbose=0))
@@ -116,15 +128,21 @@ def test_random_float_graphs(seed, bits, wide, data):
     try:
         twin = qrobust.quantize(model, bits, wide, calibrate=x if data else None)
     except ValueError as error:
-        event(f"refused: {str(error)[:40]}")
-        assert "'" in str(error) or ":" in str(error)
-        return
-    event("exported")
+        named = [name for name in layer_names(model) if f"'{name}" in str(error)]
+        assert named, f"names no layer: {error}"
+        return str(error)
     parity = check_parity(twin, export(twin), x, on=["LiteRT XNNPACK"])
     assert parity.is_exact, str(parity)
     assert keras.tree.map_structure(lambda _: 0, twin.output) == keras.tree.map_structure(
         lambda _: 0, model.output
     )
+    return None
+
+
+def layer_names(model):
+    for layer in model.layers:
+        yield layer.name
+        yield from layer_names(layer) if hasattr(layer, "layers") else ()
 
 
 def error_of(model, x, bits=6):
