@@ -93,7 +93,10 @@ class Conversion:
         graph = self.float.graph
         inputs = [keras.Input(t.shape[1:], dtype=t.dtype, name=t.name) for t in graph.inputs]
         values = {}
-        for tensor, x, grid in zip(graph.inputs, inputs, self.given, strict=True):
+        for tensor, x, given in zip(graph.inputs, inputs, self.given, strict=True):
+            grid = given
+            if grid is None and not self.inside and self.roads.needs_grid(tensor):
+                grid = Grid.pixels()
             values[id(tensor)] = (
                 x
                 if self.inside or grid is None

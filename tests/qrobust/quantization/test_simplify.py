@@ -244,3 +244,18 @@ def test_what_is_frozen_stays_frozen_and_penalties_stay(frozen, tmp_path):
                 "scale": set(names) - {"gamma"},
             }[frozen]
         )
+
+
+@pytest.mark.parametrize("first", [L.RandomFlip, lambda: L.Rescaling(1 / 256)])
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_input_that_is_joined_to_its_own_convolution_keeps_its_grid(first, nested):
+    inputs = keras.Input(SHAPE)
+    x = first()(inputs)
+    joined = L.Concatenate()([L.Conv2D(3, 3, padding="same")(x), x])
+    if nested:
+        inner = keras.Input(SHAPE)
+        conv = L.Conv2D(3, 3, padding="same", activation="relu")(inner)
+        joined = keras.Model(inner, L.Add()([conv, inner]))(x)
+    model = keras.Model(inputs, L.Dense(3)(L.Flatten()(joined)))
+    x = np.random.default_rng(0).integers(0, 256, (24, *SHAPE)).astype("float32")
+    assert error_of(model, x) < 0.12
