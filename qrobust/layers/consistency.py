@@ -72,8 +72,8 @@ class Consistency(LossWeight, ModelWrapper):
         divergence = ops.sum(mean * (log_mean - mean_log), axis=-1)
         entropy = -ops.sum(mean * log_mean, axis=-1)
         normalizer = ops.logsumexp(mean_log, axis=-1)
-        self.add_loss(ops.mean(self._weight * divergence + self.entropy * entropy))
-        add_normalizer(self, normalizer)
+        terms = ops.mean(self._weight * divergence + self.entropy * entropy)
+        add_normalizer(self, normalizer, terms)
         return mean_log
 
     def compute_output_shape(self, input_shape: Any) -> Any:

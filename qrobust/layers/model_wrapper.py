@@ -77,7 +77,7 @@ class GivenValues(keras.losses.Loss):
         return y_pred
 
 
-def add_normalizer(layer: Any, normalizer: Any) -> None:
+def add_normalizer(layer: Any, normalizer: Any, terms: Any = 0.0) -> None:
     """Take the ``logsumexp`` of unnormalized log-probabilities off a crossentropy from logits.
 
     Weights of classes or samples, and the reduction of the compiled loss, count for it as they do
@@ -87,8 +87,9 @@ def add_normalizer(layer: Any, normalizer: Any) -> None:
     Args:
         layer: that is being called in training.
         normalizer: (batch,), subtracted from every example's loss.
+        terms: a scalar that the layer adds beside it, as it is; both become one loss.
     """
-    layer.add_loss(-ops.mean(normalizer))
+    layer.add_loss(terms - ops.mean(normalizer))
     model = layer._get_call_context().entry_layer
     if getattr(model, "compiled", False):
         _corrected(model)[id(layer)] = normalizer
