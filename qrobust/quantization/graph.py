@@ -63,7 +63,7 @@ class FloatGraph:
         return None if node.is_input else node
 
     def norm_of(self, layer: Any) -> Any:
-        """The batch norm that every use of a linear layer is followed by and nothing else reads."""
+        """The batch norm that follows every use of a linear layer, and follows nothing else."""
         kernel = inner_layer(layer)
         if not is_linear(kernel) or function_name(kernel.activation) != "linear":
             return None
@@ -73,6 +73,9 @@ class FloatGraph:
             found.add(reader.operation if reader is not None else None)
         (norm,) = found if len(found) == 1 else (None,)
         normalizes = isinstance(norm, _L.BatchNormalization)
+        # A norm behind two layers keeps the statistics of both: no folded layer would.
+        if normalizes and len(self.uses(norm)) != len(self.uses(layer)):
+            return None
         return norm if normalizes and last_axis(norm, node.output_tensors[0]) else None
 
 

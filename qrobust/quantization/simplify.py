@@ -294,15 +294,19 @@ class _Rewriting:
     def _own_norm(self, layer: Any, x: Any) -> Any:
         """A batch norm that no linear layer can take: a 1 x 1 depthwise convolution before it."""
 
-        def normalized(picture: Any) -> Any:
-            channels = int(picture.shape[-1])
+        def make() -> tuple[Any, Any]:
             identity = _L.DepthwiseConv2D(
                 1, use_bias=False, name=layer.name, depthwise_initializer="ones", trainable=False
             )
             config = {**layer.get_config(), "axis": -1, "name": self._free(f"{layer.name}_norm")}
             norm = type(layer).from_config(config)
-            norm.build((None, None, None, channels))
+            norm.build((None, None, None, int(x.shape[-1])))
             norm.set_weights(layer.get_weights())
+            return identity, norm
+
+        identity, norm = self._once(id(layer), make)
+
+        def normalized(picture: Any) -> Any:
             return norm(identity(picture))
 
         if len(x.shape) == 4:
@@ -313,12 +317,16 @@ class _Rewriting:
         """A fixed affine map as a 1 x 1 depthwise convolution of its own."""
         if affine is None:
             return None
-        channels = int(x.shape[-1])
-        scaled = _L.DepthwiseConv2D(1, use_bias=affine.moves, name=layer.name, trainable=False)
-        scaled.build((None, None, None, channels))
-        scaled.kernel.assign(affine.scale.reshape(scaled.kernel.shape))
-        if affine.moves:
-            scaled.bias.assign(affine.offset)
+
+        def make() -> Any:
+            made = _L.DepthwiseConv2D(1, use_bias=affine.moves, name=layer.name, trainable=False)
+            made.build((None, None, None, int(x.shape[-1])))
+            made.kernel.assign(affine.scale.reshape(made.kernel.shape))
+            if affine.moves:
+                made.bias.assign(affine.offset)
+            return made
+
+        scaled = self._once(id(layer), make)
         if len(x.shape) == 4:
             return scaled(x)
         return self._as_picture(x, layer, scaled)
