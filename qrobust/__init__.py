@@ -20,7 +20,11 @@ _PACKAGES = (
     "training",
     "verify",
 )
-_HOMES = {"quantize": "qrobust.quantization"}
+_HOMES = {
+    "adopt": "qrobust.quantization",
+    "load_legacy": "qrobust.quantization",
+    "quantize": "qrobust.quantization",
+}
 
 
 def __getattr__(name: str) -> Any:

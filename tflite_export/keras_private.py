@@ -7,7 +7,8 @@ breaks without it:
   Export, parity, ranges and ``qrobust.quantize`` find no layers.
 * ``KerasTensor._keras_history``, ``Operation._inbound_nodes``: which call made a tensor. A final
   softmax is not found, nor the layers that ``quantize`` reads in reverse.
-* ``Functional._inputs_struct``: whether ``predict`` takes a list, a dictionary or one array.
+* ``Functional._inputs_struct``, ``_outputs_struct``: whether ``predict`` takes and gives a list, a
+  dictionary or one array. Twins of models with named inputs or outputs would have lists.
 * ``Layer._flatten_layers``: layers inside layers. Schedules, ``set_bits`` and initial weights miss
   those in wrappers and nested models.
 * ``Layer._build_shapes_dict``: the shape that a layer was built for. ``defend`` cannot copy a norm.
@@ -60,6 +61,11 @@ def call_of(tensor: Any) -> tuple[Any, int]:
 def input_structure(model: Any) -> Any:
     """The inputs of a model as its ``predict`` takes them; None where that is not recorded."""
     return getattr(functional(model), "_inputs_struct", None)
+
+
+def output_structure(model: Any) -> Any:
+    """The outputs of a model as its ``predict`` gives them; None where that is not recorded."""
+    return getattr(functional(model), "_outputs_struct", None)
 
 
 def layers_inside(layer: Any, *, itself: bool = True) -> Iterator[Any]:

@@ -52,8 +52,8 @@ class CertifiedAccuracy(keras.callbacks.Callback):
         batch_size: copies at once.
 
     Raises:
-        ValueError: bad arguments, a model of several inputs or without noise on its input, inputs
-            off the grid, or a radius that n samples can never show.
+        ValueError: bad arguments, a model of several inputs, of one logit, or without noise on its
+            input, inputs off the grid, or a radius that n samples can never show.
     """
 
     def __init__(
@@ -166,6 +166,12 @@ class CertifiedAccuracy(keras.callbacks.Callback):
             raise ValueError(
                 f"Model '{self.model.name}' has {len(self.model.inputs)} inputs; certified "
                 f"accuracy is of models with one."
+            )
+        classes = self.model.output_shape[-1]
+        if len(self.model.outputs) != 1 or len(self.model.output_shape) != 2 or classes < 2:
+            raise ValueError(
+                f"Model '{self.model.name}' gives {self.model.output_shape}; certified accuracy "
+                f"compares 2 classes or more. End the model in 2 logits instead of one."
             )
         noise = input_noise(self.model)
         sigma = self._sigma()

@@ -6,10 +6,17 @@ import keras
 from keras import ops
 
 from qrobust.layers.loss_weight import LossWeight
+from qrobust.layers.model_wrapper import (
+    ModelWrapper,
+    add_normalizer,
+    check_classifier,
+    check_logits,
+    check_one_input,
+)
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
-class Consistency(LossWeight, keras.layers.Wrapper):
+class Consistency(LossWeight, ModelWrapper):
     """Trains a noisy model to say the same to every noisy copy of an input (Jeong & Shin 2020).
 
     With ``p_i`` the prediction for copy i of m and ``p`` their mean, the loss of an example is ::
@@ -19,7 +26,9 @@ class Consistency(LossWeight, keras.layers.Wrapper):
     The model inside must draw fresh noise for every example it sees (``GridNoise``). The wrapper
     returns ``mean_i log p_i`` in training, from which a cross-entropy *from logits* computes the
     first term up to ``logsumexp``, which is added here; so the loss is exact under plain
-    ``compile`` and ``fit``. In inference, and at export, only the model inside is left.
+    ``compile`` and ``fit``, class and sample weights included: they weigh the first term, as they
+    do without this wrapper, and not the other two. In inference, and at export, only the model
+    inside is left.
 
     Args:
         layer: a model that ends in logits.
@@ -28,7 +37,8 @@ class Consistency(LossWeight, keras.layers.Wrapper):
         entropy: weight of the entropy of the mean prediction.
 
     Raises:
-        ValueError: a negative weight, or fewer than two copies.
+        ValueError: a negative weight, fewer than two copies, or a model of several inputs or of
+            one logit.
     """
 
     def __init__(
@@ -40,6 +50,7 @@ class Consistency(LossWeight, keras.layers.Wrapper):
             raise ValueError(f"entropy is not negative. Received: entropy={entropy}")
         if copies < 2:
             raise ValueError(f"copies is at least 2. Received: copies={copies}")
+        check_classifier(layer, "Consistency")
         self._make_weight(weight)
         self.copies = copies
         self.entropy = entropy
@@ -48,8 +59,10 @@ class Consistency(LossWeight, keras.layers.Wrapper):
         """Run the model; in training on copies, adding the consistency terms to the loss."""
         if not training:
             return self.layer(inputs, training=False)
+        check_one_input(inputs, "Consistency")
         repeated = ops.concatenate([inputs] * self.copies, axis=0)
         logits = self.layer(repeated, training=True)
+        check_logits(logits.shape, "Consistency", self.layer.name)
         classes = logits.shape[-1]
         log_p = ops.reshape(ops.log_softmax(logits, axis=-1), (self.copies, -1, classes))
         mean_log = ops.mean(log_p, axis=0)
@@ -59,7 +72,8 @@ class Consistency(LossWeight, keras.layers.Wrapper):
         divergence = ops.sum(mean * (log_mean - mean_log), axis=-1)
         entropy = -ops.sum(mean * log_mean, axis=-1)
         normalizer = ops.logsumexp(mean_log, axis=-1)
-        self.add_loss(ops.mean(self._weight * divergence + self.entropy * entropy - normalizer))
+        terms = ops.mean(self._weight * divergence + self.entropy * entropy)
+        add_normalizer(self, normalizer, terms)
         return mean_log
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+from qrobust.layers.folded_batch_norm import FoldedBatchNorm, norm_options
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
@@ -20,6 +20,7 @@ class Conv2DBatchNorm(FoldedBatchNorm, keras.layers.Conv2D):
         bias_quantizer: quantizes the folded bias, for instance ``FixedPoint()``.
         momentum: of the moving statistics.
         epsilon: added to variances.
+        **kwargs: those of the layer; ``fixed`` and the norm's regularizers and constraints.
     """
 
     def __init__(
@@ -33,9 +34,9 @@ class Conv2DBatchNorm(FoldedBatchNorm, keras.layers.Conv2D):
         epsilon: float = 1e-3,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("use_bias", None)
+        options = norm_options(kwargs)
         super().__init__(filters, kernel_size, use_bias=False, **kwargs)
-        self._init_norm(kernel_quantizer, bias_quantizer, momentum, epsilon)
+        self._init_norm(kernel_quantizer, bias_quantizer, momentum, epsilon, options)
 
     def build(self, input_shape: Any) -> None:
         """Add the kernel, then the norm's weights."""

@@ -7,6 +7,24 @@ from keras import ops
 
 from qrobust.layers.batch_normalize import batch_normalize
 
+_PARTS = ("kernel", "gamma", "beta", "statistics")
+_HELD = {
+    "gamma_regularizer": keras.regularizers.get,
+    "beta_regularizer": keras.regularizers.get,
+    "gamma_constraint": keras.constraints.get,
+    "beta_constraint": keras.constraints.get,
+}
+_SERIALIZE = {
+    "regularizer": keras.regularizers.serialize,
+    "constraint": keras.constraints.serialize,
+}
+
+
+def norm_options(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Take what only the norm knows out of a layer's keyword arguments."""
+    kwargs.pop("use_bias", None)
+    return {name: kwargs.pop(name) for name in (*_HELD, "fixed") if name in kwargs}
+
 
 class FoldedBatchNorm:
     """Mixin of a Keras layer with a kernel: ``BN(linear(x, w))`` with one quantized linear map.
@@ -23,6 +41,11 @@ class FoldedBatchNorm:
     statistics, as QKeras does, convolves twice.) Moving statistics follow the quantized kernel's
     results, which is what inference sees.
 
+    Every layer takes, beside its own arguments: ``gamma_regularizer``, ``beta_regularizer``,
+    ``gamma_constraint`` and ``beta_constraint``, as Keras's batch norm does, and ``fixed``, the
+    parts that do not train: "kernel", "gamma", "beta", "statistics". A layer that is not trainable
+    computes in training what it computes in inference, as Keras's batch norm does.
+
     Attributes:
         frozen: whether the moving statistics are fixed and training computes what inference
             computes; see ``qrobust.callbacks.FreezeStatistics``.
@@ -31,13 +54,28 @@ class FoldedBatchNorm:
     frozen = False
     # Of the Keras layer that a subclass names as its second base, and of the subclass.
     add_weight: Any
+    trainable: Any
     kernel: Any
+    gamma: Any
+    beta: Any
     activation: Any
     _linear: Any
 
     def _init_norm(
-        self, kernel_quantizer: Any, bias_quantizer: Any, momentum: float, epsilon: float
+        self,
+        kernel_quantizer: Any,
+        bias_quantizer: Any,
+        momentum: float,
+        epsilon: float,
+        options: dict[str, Any],
     ) -> None:
+        fixed = options.pop("fixed", ())
+        unknown = sorted(set(fixed) - set(_PARTS))
+        if unknown:
+            raise ValueError(f"fixed names parts among {_PARTS}. Received: {unknown}")
+        self.fixed = tuple(part for part in _PARTS if part in fixed)
+        for name, get in _HELD.items():
+            setattr(self, name, get(options.pop(name, None)))
         self.kernel_quantizer = _revived(kernel_quantizer)
         self.bias_quantizer = _revived(bias_quantizer)
         self.momentum = momentum
@@ -46,15 +84,18 @@ class FoldedBatchNorm:
         self.supports_jit = False
 
     def _build_norm(self, channels: int) -> None:
-        def add(name: str, initializer: str, trainable: bool) -> Any:
+        def add(name: str, initializer: str, trainable: bool, **held: Any) -> Any:
             return self.add_weight(
-                name=name, shape=(channels,), initializer=initializer, trainable=trainable
+                name=name, shape=(channels,), initializer=initializer, trainable=trainable, **held
             )
 
-        self.gamma = add("gamma", "ones", True)
-        self.beta = add("beta", "zeros", True)
+        for name, initializer in (("gamma", "ones"), ("beta", "zeros")):
+            held = {k: getattr(self, f"{name}_{k}") for k in ("regularizer", "constraint")}
+            setattr(self, name, add(name, initializer, name not in self.fixed, **held))
         self.moving_mean = add("moving_mean", "zeros", False)
         self.moving_variance = add("moving_variance", "ones", False)
+        if "kernel" in self.fixed:
+            self.kernel.trainable = False
 
     def folded_kernel(self) -> Any:
         """The quantized kernel that the layer multiplies by, in the layer's own layout."""
@@ -82,7 +123,8 @@ class FoldedBatchNorm:
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Normalize: in training, unless frozen, by the batch; else by the moving statistics."""
         z = self._linear(inputs, self.folded_kernel())
-        batch = training and not self.frozen
+        frozen = self.frozen or not self.trainable or "statistics" in self.fixed
+        batch = training and not frozen
         y = self._normalized(z) if batch else z + self.folded_bias()
         return y if self.activation is None else self.activation(y)
 
@@ -118,6 +160,8 @@ class FoldedBatchNorm:
             "bias_quantizer": keras.saving.serialize_keras_object(self.bias_quantizer),
             "momentum": self.momentum,
             "epsilon": self.epsilon,
+            **{name: _SERIALIZE[name.split("_")[1]](getattr(self, name)) for name in _HELD},
+            "fixed": list(self.fixed),
         }
 
 

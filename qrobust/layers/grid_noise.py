@@ -26,7 +26,8 @@ class GridNoise(keras.layers.Layer):
         seed: of the noise.
 
     Raises:
-        ValueError: a negative sigma, or a grid that 8 bits cannot hold.
+        ValueError: a negative sigma, or a range that is not 255 steps wide: a device saturates
+            where its 8-bit input tensor ends, and so must the noise.
     """
 
     def __init__(
@@ -41,10 +42,11 @@ class GridNoise(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.initial_sigma = _sigma_range(sigma)
-        if not (minimum <= 0 < maximum and maximum - minimum <= 255):
+        if not (minimum <= 0 < maximum and maximum - minimum == 255):
             raise ValueError(
-                f"The grid must hold 0 and fit 8 bits. Received: minimum={minimum}, "
-                f"maximum={maximum}"
+                f"The range must hold 0 and be 255 steps wide, the range of an 8-bit tensor: "
+                f"devices and certificates saturate there and nowhere else. For example minimum=0, "
+                f"maximum=255. Received: minimum={minimum}, maximum={maximum}"
             )
         self.exponent = exponent
         self.minimum = minimum
@@ -75,6 +77,8 @@ class GridNoise(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Add noise in training."""
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(inputs.dtype)):
+            inputs = ops.cast(inputs, self.compute_dtype)
         if not training:
             return inputs
         step = 2.0**self.exponent

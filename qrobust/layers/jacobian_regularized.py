@@ -12,10 +12,11 @@ from qrobust.layers.jacobian import (
     logits_jacobian,
 )
 from qrobust.layers.loss_weight import LossWeight
+from qrobust.layers.model_wrapper import ModelWrapper, check_one_input
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
-class JacobianRegularized(LossWeight, keras.layers.Wrapper):
+class JacobianRegularized(LossWeight, ModelWrapper):
     """Runs a layer or a model and, in training, adds a penalty on its Jacobian to the loss.
 
     Around a dense, convolution or depthwise layer (float, QKeras or folded): the per-layer penalty
@@ -71,6 +72,7 @@ class JacobianRegularized(LossWeight, keras.layers.Wrapper):
         """Run what is wrapped; in training, add the penalty."""
         if not training:
             return self.layer(inputs, training=False)
+        check_one_input(inputs, "JacobianRegularized")
         if self.wraps_model:
             logits, norms = logits_jacobian(
                 lambda x: self.layer(x, training=True),

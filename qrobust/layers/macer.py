@@ -7,13 +7,20 @@ from keras import ops
 
 from qrobust.layers.input_noise import input_noise
 from qrobust.layers.loss_weight import LossWeight
+from qrobust.layers.model_wrapper import (
+    ModelWrapper,
+    add_normalizer,
+    check_classifier,
+    check_logits,
+    check_one_input,
+)
 
 # Beyond +-5.2 sigma the hinge is long satisfied; float32 ends soon after.
 _LEAST = 1e-7
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
-class Macer(LossWeight, keras.layers.Wrapper):
+class Macer(LossWeight, ModelWrapper):
     """Maximizes the soft certified radius of a noisy model: MACER (Zhai et al. 2020, algorithm 1).
 
     With ``z = mean_i softmax(u_i)`` and ``z' = mean_i softmax(beta * u_i)`` over the logits u_i of
@@ -45,8 +52,8 @@ class Macer(LossWeight, keras.layers.Wrapper):
         beta: inverse temperature of the softmax of the radius.
 
     Raises:
-        ValueError: a negative weight, gamma or beta not positive, no copies, or a model without
-            noise.
+        ValueError: a negative weight, gamma or beta not positive, no copies, a model
+            without noise, of several inputs, or of one logit.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class Macer(LossWeight, keras.layers.Wrapper):
         if copies < 1:
             raise ValueError(f"copies is at least 1. Received: copies={copies}")
         input_noise(layer)
+        check_classifier(layer, "Macer")
         self._make_weight(weight)
         self.copies = copies
         self.gamma = gamma
@@ -76,8 +84,10 @@ class Macer(LossWeight, keras.layers.Wrapper):
         """Run the model; in training on copies, with the radius in the gradient."""
         if not training:
             return self.layer(inputs, training=False)
+        check_one_input(inputs, "Macer")
         repeated = ops.concatenate([inputs] * self.copies, axis=0)
         logits = self.layer(repeated, training=True)
+        check_logits(logits.shape, "Macer", self.layer.name)
         classes = logits.shape[-1]
         logits = ops.reshape(logits, (self.copies, -1, classes))
         log_z = ops.logsumexp(ops.log_softmax(logits, axis=-1), axis=0)
@@ -90,7 +100,7 @@ class Macer(LossWeight, keras.layers.Wrapper):
         hinge = self._weight * half_sigma / 256 * (self.gamma - margin)
         taken = ops.one_hot(chosen, classes, dtype=log_z.dtype) * ops.expand_dims(hinge, -1)
         outputs = log_z - (taken - ops.stop_gradient(taken))
-        self.add_loss(-ops.mean(ops.logsumexp(outputs, axis=-1)))
+        add_normalizer(self, ops.logsumexp(outputs, axis=-1))
         return outputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from qrobust.layers.input_noise import input_noise
+from qrobust.layers.model_wrapper import ModelWrapper, add_normalizer, check_classifier
 from qrobust.layers.pgd import NORMS, pgd
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
-class SmoothAdversarial(keras.layers.Wrapper):
+class SmoothAdversarial(ModelWrapper):
     """Trains a noisy model on attacked inputs: SmoothAdv (Salman et al. 2019, SmoothAdv-PGD).
 
     The m noisy copies of an example share one perturbation, found by PGD on the smoothed loss::
@@ -45,7 +46,8 @@ class SmoothAdversarial(keras.layers.Wrapper):
             2018) under noise.
 
     Raises:
-        ValueError: a negative epsilon, no steps or copies, another norm, or a model without noise.
+        ValueError: a negative epsilon, no steps or copies, another norm, a model without
+            noise, of several inputs, or of one logit.
         RuntimeError: in training, where the backend is not TensorFlow.
     """
 
@@ -70,6 +72,7 @@ class SmoothAdversarial(keras.layers.Wrapper):
         if norm not in NORMS:
             raise ValueError(f"norm is one of {', '.join(NORMS)}. Received: norm={norm!r}")
         input_noise(layer)
+        check_classifier(layer, "SmoothAdversarial")
         self.epsilon = epsilon
         self.steps = steps
         self.copies = copies
@@ -86,7 +89,7 @@ class SmoothAdversarial(keras.layers.Wrapper):
         _rewind(draws)
         log_p = self._log_p(self.layer(self._repeated(adversarial), training=True))
         mean_log = ops.mean(log_p, axis=0)
-        self.add_loss(-ops.mean(ops.logsumexp(mean_log, axis=-1)))
+        add_normalizer(self, ops.logsumexp(mean_log, axis=-1))
         return mean_log
 
     def _perturbation(self, x: Any, labels: Any, noise: Any, draws: list[Any]) -> Any:

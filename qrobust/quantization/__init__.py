@@ -1,7 +1,17 @@
 """Float Keras model -> quantized Keras model, other bit widths for one, and a search for them."""
 
+from qrobust.quantization.adopt import Adopted, adopt
+from qrobust.quantization.legacy import load_legacy
 from qrobust.quantization.quantize import quantize
 from qrobust.quantization.search import Lowered, search_bits
 from qrobust.quantization.set_bits import set_bits
 
-__all__ = ["Lowered", "quantize", "search_bits", "set_bits"]
+__all__ = [
+    "Adopted",
+    "Lowered",
+    "adopt",
+    "load_legacy",
+    "quantize",
+    "search_bits",
+    "set_bits",
+]

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from tflite_export.grid import Grid
 
-_EXAMPLES = 512
 _VALUES = 200_000
 # Ranges tried below the one that covers the largest value: clipping further never pays.
 _NARROWER = 4
@@ -21,7 +20,7 @@ def observe(model: Any, tensors: Sequence[Any], data: Any) -> dict[int, npt.NDAr
     Args:
         model: a Functional graph.
         tensors: Keras tensors of that graph.
-        data: what ``model.predict`` takes; the first 512 examples are used.
+        data: one array per input.
     """
     if not tensors:
         return {}
@@ -32,22 +31,25 @@ def observe(model: Any, tensors: Sequence[Any], data: Any) -> dict[int, npt.NDAr
 
 
 def predict(model: Any, tensors: Sequence[Any], data: Any) -> list[npt.NDArray[np.float32]]:
-    """What intermediate tensors of a float model are for the first 512 examples of some data."""
+    """What intermediate tensors of a float model are for some data, one array per input."""
     probe = keras.Model(model.inputs, list(tensors))
-    first = [np.asarray(a)[:_EXAMPLES] for a in data] if isinstance(data, list) else data
-    first = first if isinstance(first, list) else np.asarray(first)[:_EXAMPLES]
-    outputs = probe.predict(first, verbose=0)
+    outputs = probe.predict(data if len(data) > 1 else data[0], verbose=0)
     return [np.asarray(a) for a in (outputs if isinstance(outputs, list) else [outputs])]
 
 
-def integer_bits(values: npt.NDArray[Any], bits: int, *, signed: bool) -> int:
+def integer_bits(
+    values: npt.NDArray[Any], bits: int, *, signed: bool, upper: float | None = None
+) -> int:
     """The integer bits with the least squared rounding and clipping error on given values.
 
     Args:
         values: float, any shape.
         bits: of the grid.
         signed: ``QuantizedBits`` rather than ``QuantizedRelu``.
+        upper: of a ReLU that is bounded: no range needs to reach further.
     """
+    if upper is not None:
+        values = np.minimum(values, upper)
     values = values if signed else np.maximum(values, 0)
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0.0:

@@ -100,7 +100,7 @@ def _other_weights(layer: Any, old: Any, bits: int | str) -> Any:
 
 def _other_activation(layer: Any, old: Any, bits: int | str) -> Any:
     try:
-        return relu_quantizer(bits, old.integer)
+        return relu_quantizer(bits, old.integer, old.upper)
     except ValueError as error:
         raise ValueError(f"Layer '{layer.name}': {error}") from None
 

@@ -18,12 +18,20 @@ from qrobust.quantizers import (
 )
 from qrobust.quantizers.weight_quantizer import WeightQuantizer
 
-LINEAR = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+LINEAR = (
+    keras.layers.Dense,
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+)
 _PLAIN = {
     keras.layers.Dense: qkeras.QDense,
+    keras.layers.Conv1D: qkeras.QConv1D,
     keras.layers.Conv2D: qkeras.QConv2D,
     keras.layers.DepthwiseConv2D: qkeras.QDepthwiseConv2D,
 }
+# log2 of outputs for which biases in steps of 2**-12 are neither too coarse nor too fine.
+_USUAL_RANGES = (-2, 6)
 FOLDED = {
     keras.layers.Dense: DenseBatchNorm,
     keras.layers.Conv2D: Conv2DBatchNorm,
@@ -55,11 +63,11 @@ def weight_quantizer(
     return PowerOfTwoWeights(bits, scale, channel_axes)
 
 
-def relu_quantizer(bits: int | str, integer: int) -> QuantizedRelu:
-    """The quantizer of a ReLU's output, in ``[0, 2**integer)``."""
+def relu_quantizer(bits: int | str, integer: int, upper: float | None = None) -> QuantizedRelu:
+    """The quantizer of a ReLU's output, in ``[0, 2**integer)`` and up to ``upper``."""
     if isinstance(bits, str):
         raise ValueError(f"activation_bits is 1 to 8. Received: {bits!r}")
-    return QuantizedRelu(bits, integer)
+    return QuantizedRelu(bits, integer, upper)
 
 
 def linear_twin(
@@ -70,6 +78,7 @@ def linear_twin(
     weight_bits: int | str,
     weight_scale: str,
     seed: int | None = None,
+    bias: FixedPoint | None = None,
 ) -> Any:
     """A QKeras layer, or a folded one when a batch norm follows; weights are not set yet.
 
@@ -80,6 +89,10 @@ def linear_twin(
         weight_bits: 2 to 8, "binary", "ternary" or "stochastic_ternary".
         weight_scale: see ``PowerOfTwoWeights``.
         seed: of stochastic weights.
+        bias: quantizer of the bias.
+
+    Raises:
+        ValueError: a grouped convolution.
     """
     kind = type(layer)
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
@@ -89,13 +102,73 @@ def linear_twin(
         if config.get(key) in (None, 1):
             config.pop(key, None)
     axes = (-2, -1) if depthwise else (-1,)
+    if config.get("groups", 1) != 1:
+        raise ValueError("grouped convolutions have no twin; use a depthwise convolution")
     quantizer = weight_quantizer(weight_bits, weight_scale, axes, seed)
+    bias = bias or FixedPoint()
     if norm is not None:
         config.update(momentum=norm.momentum, epsilon=norm.epsilon)
-        config.update(kernel_quantizer=quantizer, bias_quantizer=FixedPoint())
+        config.update(kernel_quantizer=quantizer, bias_quantizer=bias)
+        if norm is not layer:
+            config.update(_norm_config(layer, norm))
         return FOLDED.get(kind, kind)(**config)
     name = "depthwise_quantizer" if depthwise else "kernel_quantizer"
-    return _PLAIN[kind](**config, **{name: quantizer}, bias_quantizer=FixedPoint())
+    return _PLAIN[kind](**config, **{name: quantizer}, bias_quantizer=bias)
+
+
+def _norm_config(layer: Any, norm: Any) -> dict[str, Any]:
+    """What a folded layer keeps of a norm: regularizers, constraints, and what does not train."""
+    fixed = []
+    if not layer.trainable and norm.trainable:
+        fixed.append("kernel")
+    if not norm.scale or (layer.trainable and not norm.trainable):
+        fixed.append("gamma")
+    if not norm.center or (layer.trainable and not norm.trainable):
+        fixed.append("beta")
+    if layer.trainable and not norm.trainable:
+        fixed.append("statistics")
+    names = [
+        f"{part}_{kind}" for part in ("gamma", "beta") for kind in ("regularizer", "constraint")
+    ]
+    kept = {name: getattr(norm, name) for name in names}
+    return {**kept, "fixed": fixed, "trainable": layer.trainable or norm.trainable}
+
+
+def bias_quantizer(layer: Any, outputs: Sequence[Any], sources: Sequence[Any]) -> FixedPoint | None:
+    """Fixed point for the biases of a layer whose outputs are in other units than usual.
+
+    Steps of ``2**-12`` are fine for values around 1 and lose the biases of much smaller ones; so
+    they are ``2**-14`` of the outputs' range where that is far from 4. Finer ones than float32 can
+    add to the sum are of no use.
+
+    Args:
+        layer: Dense or a convolution.
+        outputs: values seen of its outputs, one array a use; Nones where nothing was calibrated.
+        sources: of its inputs.
+
+    Returns:
+        None where the usual steps are right.
+    """
+    seen = [np.abs(v).max(initial=0.0) for v in outputs if v is not None]
+    largest = max(seen, default=0.0)
+    if not largest > 0 or len(seen) < len(outputs):
+        return None
+    exponent = int(np.ceil(np.log2(largest)))
+    if _USUAL_RANGES[0] <= exponent <= _USUAL_RANGES[1]:
+        return None
+    reach = max((float(np.abs(v).max(initial=0.0)) for v in sources if v is not None), default=0.0)
+    kernel = np.abs(np.asarray(layer.kernel, np.float64))
+    channels = (
+        kernel.sum(axis=(0, 1))
+        if kernel.ndim == 4 and _is_depthwise(layer)
+        else kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
+    )
+    worst = max(float(channels.max()) * 2 * reach, largest)
+    return FixedPoint(min(14 - exponent, 22 - int(np.ceil(np.log2(worst)))))
+
+
+def _is_depthwise(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.DepthwiseConv2D)
 
 
 def copy_linear(source: Any, norm: Any, twin: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from qrobust.layers import JacobianRegularized
+from qrobust.quantization.graph import inner_layer
 from qrobust.quantization.twins import FOLDED, LINEAR, copy_linear
 from tflite_export.lower.walk import functional, nodes
 
@@ -100,12 +100,6 @@ def find_units(model: Any, *, shared: bool = False) -> list[Unit]:
                 relu = after[0].operation
         units.append(Unit(layer, norm, relu, len(mine), None if outer is layer else outer))
     return units
-
-
-def inner_layer(layer: Any) -> Any:
-    """The layer inside a penalty on one layer."""
-    wraps = isinstance(layer, JacobianRegularized) and not layer.wraps_model
-    return layer.layer if wraps else layer
 
 
 def is_plain_relu(layer: Any) -> bool:

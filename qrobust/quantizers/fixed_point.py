@@ -17,14 +17,15 @@ class FixedPoint:
     for float32 to add it exactly.
 
     Args:
-        fraction_bits: 0 to 20.
+        fraction_bits: log2 of the steps in 1; 12 suits values around 1, and ``quantize`` chooses
+            others for layers in other units. -100 to 100, within which float32 is exact.
     """
 
     alpha = "auto_po2"
 
     def __init__(self, fraction_bits: int = 12) -> None:
-        if not 0 <= fraction_bits <= 20:
-            raise ValueError(f"fraction_bits is 0 to 20. Received: {fraction_bits}")
+        if not -100 <= fraction_bits <= 100:
+            raise ValueError(f"fraction_bits is -100 to 100. Received: {fraction_bits}")
         self.fraction_bits = fraction_bits
 
     def __call__(self, x: Any) -> Any:

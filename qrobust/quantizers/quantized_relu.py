@@ -18,12 +18,20 @@ class QuantizedRelu:
     Args:
         bits: 1 to 8.
         integer: the range is ``[0, 2**integer)``; may be negative.
+        upper: clip at the largest step up to this value, as a ReLU6 does at 6; None for the whole
+            range.
     """
 
-    def __init__(self, bits: int = 8, integer: int = 0) -> None:
+    def __init__(self, bits: int = 8, integer: int = 0, upper: float | None = None) -> None:
         self.bits = bits
         self.integer = integer
+        self.upper = upper
         self._grid = Grid.unsigned(bits, integer - bits)
+        if upper is not None and upper < self._grid.high:
+            levels = int(upper // self._grid.step)
+            if levels < 1:
+                raise ValueError(f"upper is one step at least. Received: {self!r}")
+            self._grid = Grid(integer - bits, 127 - levels, 127 - levels)
 
     def __call__(self, x: Any) -> Any:
         """Round a tensor of any shape."""
@@ -49,7 +57,8 @@ class QuantizedRelu:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"bits": self.bits, "integer": self.integer}
+        upper = {} if self.upper is None else {"upper": self.upper}
+        return {"bits": self.bits, "integer": self.integer, **upper}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "QuantizedRelu":
@@ -57,4 +66,5 @@ class QuantizedRelu:
         return cls(**config)
 
     def __repr__(self) -> str:
-        return f"QuantizedRelu({self.bits}, {self.integer})"
+        upper = "" if self.upper is None else f", upper={self.upper}"
+        return f"QuantizedRelu({self.bits}, {self.integer}{upper})"

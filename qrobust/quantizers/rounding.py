@@ -91,8 +91,8 @@ def quantize_with_steps(x: Any, steps: Any, *, largest: int) -> Any:
     return straight_through(ops.clip(ops.floor(x / steps + 0.5), -largest, largest) * steps, x)
 
 
-# Steps from 2**-24 to 2**8 cover every kernel that trains.
-_SMALLEST_EXPONENT, _LARGEST_EXPONENT = -24, 8
+# Steps that cover every kernel whose squares float32 holds: units are the user's.
+_SMALLEST_EXPONENT, _LARGEST_EXPONENT = -64, 48
 
 
 def covering_step(magnitude: Any, *, largest: int) -> Any:

@@ -96,13 +96,13 @@ def test_it_trains_saves_and_still_exports(tmp_path):
     [
         (lambda: [L.Dense(3, activation="gelu", name="fc")], "Layer 'fc'.*gelu"),
         (lambda: [L.LayerNormalization(name="norm")], "Layer 'norm'.*no quantized twin"),
-        (lambda: [L.BatchNormalization(name="bn"), L.Dense(2)], "Batch norm 'bn'"),
+        (lambda: [L.BatchNormalization(axis=1, name="bn"), L.Dense(2)], "Layer 'bn'"),
         (lambda: [L.Dense(2), L.ReLU(negative_slope=0.1, name="leaky")], "Layer 'leaky'"),
     ],
 )
 def test_what_has_no_twin_is_named(build, says):
     with pytest.raises(ValueError, match=says):
-        qrobust.quantize(keras.Sequential([keras.Input((4,)), *build()]))
+        qrobust.quantize(keras.Sequential([keras.Input((4, 3)), *build()]))
 
 
 @pytest.mark.parametrize("bits", [1, 9, "octal"])

@@ -143,7 +143,7 @@ def test_a_channel_far_below_the_others_is_silent():
         (lambda: QuantizedBits(1, 0), "bits=1"),
         (lambda: PowerOfTwoWeights(9), "bits=9"),
         (lambda: PowerOfTwoWeights(4, "mean"), "scale='mean'"),
-        (lambda: FixedPoint(40), "40"),
+        (lambda: FixedPoint(140), "140"),
     ],
 )
 def test_bad_arguments_are_echoed(make, says):

@@ -11,6 +11,16 @@ from tflite_export.passes.merge_reshapes import merge_reshapes
 if TYPE_CHECKING:
     from tflite_export.exported import Exported
 
+_HEADERS = frozenset(
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg "
+    "stdbool stddef stdint stdio stdlib string tgmath time wchar wctype".split()
+)
+_KEYWORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if "
+    "inline int long register restrict return short signed sizeof static struct switch typedef "
+    "union unsigned void volatile while bool main".split()
+)
+
 
 def write(model: "Exported | IntegerGraph", folder: str | Path, name: str = "model") -> list[Path]:
     """Write a model as C99.
@@ -28,8 +38,13 @@ def write(model: "Exported | IntegerGraph", folder: str | Path, name: str = "mod
 
     Raises:
         ExportError: an operator that has no C form, or sizes beyond what the C can count.
-        ValueError: a name that is no C identifier.
+        ValueError: a name that is no C identifier, or one that C has itself.
     """
+    if name in _HEADERS or name in _KEYWORDS:
+        raise ValueError(
+            f"name='{name}' is a word or a header of C, which the generated files would hide from "
+            f"their own code. Choose another, such as 'my_model'."
+        )
     graph = model if isinstance(model, IntegerGraph) else merge_reshapes(model.lowered.graph)
     generated = generate(graph, name)
     folder = Path(folder)

@@ -2,6 +2,7 @@
 
 # Importing a family registers its layers.
 import tflite_export.lower.activation
+import tflite_export.lower.affine
 import tflite_export.lower.batch_norm
 import tflite_export.lower.linear
 import tflite_export.lower.merge

@@ -8,6 +8,7 @@ from tflite_export.errors import ExportError
 from tflite_export.graph import Maximum
 from tflite_export.grid import Grid
 from tflite_export.lower.builder import Builder
+from tflite_export.lower.checks import rounding_problem
 from tflite_export.lower.functions import function_name
 from tflite_export.lower.registry import layer_key, lowers
 from tflite_export.lower.requantize import requantize
@@ -21,6 +22,12 @@ def _activation(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result
 
 @lowers("keras.Softmax")
 def _softmax(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    axis = layer.axis if isinstance(layer.axis, int) else None
+    if axis not in (-1, len(inputs[0].shape)):
+        raise ExportError(
+            f"Layer '{layer.name}': a softmax along axis {layer.axis}; the classes are the last "
+            f"axis. Use axis=-1."
+        )
     return Probabilities(inputs[0], layer.name)
 
 
@@ -64,12 +71,20 @@ def activation_grid(quantizer: Any, *, name: str, builder: Builder) -> Grid:
         grid = quantizer.grid()
         if not isinstance(grid, Grid):
             raise ExportError(f"Layer '{name}': {quantizer} has no activation grid.")
+        problem = rounding_problem(quantizer, grid)
+        if problem is not None:
+            builder.inexact(f"Layer '{name}': {quantizer!s} {problem}")
         return grid
     key = layer_key(quantizer)
     if key not in _STOCK_GRIDS:
         raise ExportError(
             f"Layer '{name}': the activation {quantizer!s} ({key}) has no exact integer form. "
             f"Use a quantized ReLU or quantized_bits."
+        )
+    if getattr(quantizer, "use_stochastic_rounding", False):
+        raise ExportError(
+            f"Layer '{name}': {quantizer!s} is random in inference (use_stochastic_rounding). Use "
+            f"one that rounds, such as qrobust.quantizers.QuantizedRelu."
         )
     grid = _STOCK_GRIDS[key](quantizer, name)
     builder.inexact(

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tflite_export.grid import FloatArray
+from tflite_export.lower.checks import check_not_random
 
 
 def real(value: Any) -> FloatArray:
@@ -17,7 +18,10 @@ def real(value: Any) -> FloatArray:
 def quantized(layer: Any, name: str, value: Any) -> FloatArray:
     """A weight behind its quantizer, if the layer has one for it (``kernel``, ``bias``, ...)."""
     quantizer = getattr(layer, f"{name}_quantizer_internal", None)
-    return real(value if quantizer is None else quantizer(value))
+    if quantizer is None:
+        return real(value)
+    check_not_random(layer, name, quantizer, value)
+    return real(quantizer(value))
 
 
 def kernel_of(layer: Any) -> FloatArray:

@@ -97,7 +97,7 @@ def geometry_of(layer: Any) -> Geometry:
 
 
 def check_channels_last(layer: Any) -> None:
-    """Refuse a layer that keeps its channels first."""
+    """Refuse a layer that keeps its channels first, where another package calls this directly."""
     if layer.data_format != "channels_last":
         raise ExportError(
             f"Layer '{layer.name}': data_format='{layer.data_format}'. TFLite keeps channels last."

@@ -15,6 +15,12 @@ from tflite_export.lower.values import OnGrid, Pending, Result, Value
 
 @lowers("keras.Add")
 def _add(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    if len(inputs) < 2 or len({value.shape for value in inputs}) > 1:
+        shapes = ", ".join(str(value.shape) for value in inputs)
+        raise ExportError(
+            f"Layer '{layer.name}': adds {shapes}; TFLite's ADD is exact for tensors of one shape "
+            f"only. Repeat the smaller one with UpSampling2D, or put a constant into a bias."
+        )
     total, *others = (builder.on_grid(value, reader=layer.name) for value in inputs)
     for number, other in enumerate(others[:-1]):
         # TFLite adds two; all but the last of several sums must be exact.
@@ -31,7 +37,13 @@ def _add(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
 
 @lowers("keras.Concatenate")
 def _concatenate(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    axis = layer.axis - 1 if layer.axis > 0 else layer.axis % len(inputs[0].shape)
+    rank = len(inputs[0].shape) + 1
+    axis = layer.axis % rank - 1
+    if axis < 0:
+        raise ExportError(
+            f"Layer '{layer.name}': joins along axis {layer.axis}, that of the batch. Join along "
+            f"another axis."
+        )
     shape = list(inputs[0].shape)
     shape[axis] = sum(value.shape[axis] for value in inputs)
 

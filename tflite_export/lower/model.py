@@ -10,6 +10,7 @@ from tflite_export.grid import Grid
 from tflite_export.input_grids import described
 from tflite_export.keras_private import functional, is_model
 from tflite_export.lower.builder import Builder, once
+from tflite_export.lower.checks import check_layer
 from tflite_export.lower.registry import lowering_of
 from tflite_export.lower.values import OnGrid, Pending, PendingInput, Probabilities, Result
 from tflite_export.lower.walk import walk
@@ -100,6 +101,7 @@ def lower_layer(layer: Any, inputs: Sequence[Any], builder: Builder) -> Any:
                 f"Layer '{layer.name}': reads the softmax of '{value.layer}'. A softmax is exact "
                 f"on no device, so only a final one can be exported (it is left out)."
             )
+    check_layer(layer)
     result = lowering_of(layer)(layer, inputs, builder)
     if isinstance(result, Pending) and layer.name in builder.ranges:
         return replace(result, bounds=builder.ranges[layer.name])

@@ -1,17 +1,14 @@
 """Layers that only move integers, and those that do nothing in inference."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from tflite_export.errors import ExportError
 from tflite_export.graph import Crop, Pad, Reshape, ResizeNearest, Transpose, pair
-from tflite_export.lower.builder import Builder, once
+from tflite_export.lower.builder import Builder
 from tflite_export.lower.registry import lowers
-from tflite_export.lower.values import OnGrid, PendingLinear, Result, Value
+from tflite_export.lower.values import Result, Value
 
 
 @lowers(
@@ -23,6 +20,12 @@ from tflite_export.lower.values import OnGrid, PendingLinear, Result, Value
     "keras.AlphaDropout",
     "keras.ActivityRegularization",
     "keras.Identity",
+    "keras.RandomBrightness",
+    "keras.RandomContrast",
+    "keras.RandomFlip",
+    "keras.RandomRotation",
+    "keras.RandomTranslation",
+    "keras.RandomZoom",
 )
 def _vanish(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     return inputs[0]
@@ -30,7 +33,17 @@ def _vanish(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
 
 @lowers("keras.Flatten")
 def _flatten(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    return _reshaped(inputs[0], (prod(inputs[0].shape),), layer.name, builder)
+    value = inputs[0]
+    if layer.data_format == "channels_first" and len(value.shape) > 1:
+        # Keras moves the channels to the end before it flattens.
+        axes = (*range(1, len(value.shape)), 0)
+        value = builder.move(
+            value,
+            name=f"{layer.name}_channels_last",
+            shape=tuple(value.shape[axis] for axis in axes),
+            operator=lambda source, output: Transpose(inputs=(source,), output=output, axes=axes),
+        )
+    return _reshaped(value, (prod(value.shape),), layer.name, builder)
 
 
 @lowers("keras.Reshape")
@@ -68,6 +81,18 @@ def _cropping(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     )
 
 
+@lowers("keras.RandomCrop")
+def _random_crop(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    height, width, _ = inputs[0].shape
+    if (height, width) == (layer.height, layer.width):
+        return inputs[0]
+    raise ExportError(
+        f"Layer '{layer.name}': RandomCrop from {height} x {width} to {layer.height} x "
+        f"{layer.width} does one thing in training and another in inference. Crop the data, or use "
+        f"Cropping2D."
+    )
+
+
 @lowers("keras.Permute")
 def _permute(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     axes = tuple(axis - 1 for axis in layer.dims)
@@ -96,36 +121,6 @@ def _up_sampling(layer: Any, inputs: Sequence[Value], builder: Builder) -> Resul
             inputs=(source,), output=output, factors=factors
         ),
     )
-
-
-@lowers("keras.Rescaling")
-def _rescaling(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    value = inputs[0]
-    scale = np.asarray(layer.scale, np.float64)
-    if np.any(np.asarray(layer.offset)) or scale.ndim or scale <= 0 or np.frexp(scale)[0] != 0.5:
-        raise ExportError(
-            f"Layer '{layer.name}': Rescaling({layer.scale}, offset={layer.offset}) leaves the "
-            f"input's grid. Scale by a power of two without an offset, for instance "
-            f"Rescaling(1 / 256)."
-        )
-    exponent = int(np.frexp(scale)[1]) - 1
-    if isinstance(value, OnGrid):
-        return OnGrid(value.tensor, value.exponent + exponent)
-    if isinstance(value, PendingLinear) and not value.relu:
-        return value.rebuild(value.kernel * scale, value.bias * scale)
-    inner = value
-    factor = float(scale)
-    return replace(
-        value,
-        settle=once(lambda grid: _rescaled(inner.settle(grid.scaled(-exponent)), exponent)),
-        lossless=value.lossless and value.lossless.scaled(exponent),
-        bounds=(value.bounds[0] * factor, value.bounds[1] * factor),
-        upper=None if value.upper is None else value.upper * factor,
-    )
-
-
-def _rescaled(value: OnGrid, exponent: int) -> OnGrid:
-    return OnGrid(value.tensor, value.exponent + exponent)
 
 
 def _reshaped(value: Value, shape: tuple[int, ...], name: str, builder: Builder) -> Value:

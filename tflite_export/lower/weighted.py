@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tflite_export.errors import ExportError
 from tflite_export.geometry import same_padding
 from tflite_export.graph import (
     Conv2D,
@@ -128,6 +129,11 @@ def linear(
         make: ``(input, output, weights, exponents, bias) -> operator``.
         builder: where the operator goes.
     """
+    if not (np.all(np.isfinite(kernel)) and np.all(np.isfinite(bias))):
+        raise ExportError(
+            f"Layer '{name}': its weights or biases hold NaN or infinity, no finite numbers. Train "
+            f"it again from finite weights."
+        )
 
     def settle(grid: Grid) -> OnGrid:
         found = integer_weights(

@@ -227,7 +227,7 @@ def first_steps(draw: Draw, shape: Shape) -> tuple[Steps, Place]:
         chosen = activation(draw)
         return (*scaling, Quantize(chosen)), Place(shape, chosen.grid)
     maximum = draw(st.integers(1, 255))
-    minimum = draw(st.integers(maximum - 255, 0))
+    minimum = maximum - 255  # the range of an int8 tensor: any other is refused
     zero_point = 127 - maximum
     grid = Grid(exponent, zero_point, zero_point + minimum)
     noise = Noise(exponent, minimum, maximum)

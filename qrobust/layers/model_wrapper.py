@@ -1,0 +1,135 @@
+"""What the wrappers around whole models share."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from tflite_export.lower.walk import functional, is_model
+
+
+class ModelWrapper(keras.layers.Wrapper):
+    """A Keras wrapper that keeps the metrics of a model that was compiled before to itself.
+
+    Keras lists the metrics of everything inside a layer, those of a compiled model included, and
+    sums values of equal names: ``fit`` would report a loss of 0.
+    """
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The wrapper's own; the model that trains finds those of layers inside by itself."""
+        inside = {id(metric) for metric in self.layer.metrics}
+        return [metric for metric in super().metrics if id(metric) not in inside]
+
+
+def check_classifier(layer: Any, wrapper: str) -> None:
+    """Refuse what has several inputs, or fewer than two logits.
+
+    Args:
+        layer: a model, built or not, or a wrapper around one.
+        wrapper: who asks.
+
+    Raises:
+        ValueError: as far as the model is built.
+    """
+    inner = layer
+    while not is_model(inner) and is_model(getattr(inner, "layer", None)):
+        inner = inner.layer
+    if not is_model(inner) or not getattr(inner, "built", False):
+        return
+    graph = functional(inner)
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise ValueError(
+            f"{wrapper} takes a model with one input and one output. '{inner.name}' has "
+            f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs."
+        )
+    check_logits(graph.outputs[0].shape, wrapper, inner.name)
+
+
+def check_one_input(inputs: Any, wrapper: str) -> None:
+    """Refuse to be called on several tensors.
+
+    Raises:
+        ValueError: a list, tuple or dictionary of inputs.
+    """
+    if isinstance(inputs, list | tuple | dict):
+        raise ValueError(f"{wrapper} takes one input. Received: {len(inputs)} of them.")
+
+
+def check_logits(shape: Any, wrapper: str, name: str) -> None:
+    """Refuse outputs that are not (batch, 2 classes or more).
+
+    Raises:
+        ValueError: another shape.
+    """
+    if len(shape) != 2 or shape[-1] is None or shape[-1] < 2:
+        raise ValueError(
+            f"{wrapper} compares classes, which needs logits of shape (batch, 2 or more). "
+            f"'{name}' gives {tuple(shape)}; end it in 2 logits instead of one."
+        )
+
+
+class GivenValues(keras.losses.Loss):
+    """A loss whose values are given, to be reduced as any other."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The values themselves."""
+        return y_pred
+
+
+def add_normalizer(layer: Any, normalizer: Any, terms: Any = 0.0) -> None:
+    """Take the ``logsumexp`` of unnormalized log-probabilities off a crossentropy from logits.
+
+    Weights of classes or samples, and the reduction of the compiled loss, count for it as they do
+    for the crossentropy: a layer does not see them, so the model that trains corrects the plain
+    mean that is added here. In a training step of one's own, the plain mean is what there is.
+
+    Args:
+        layer: that is being called in training.
+        normalizer: (batch,), subtracted from every example's loss.
+        terms: a scalar that the layer adds beside it, as it is; both become one loss.
+    """
+    layer.add_loss(terms - ops.mean(normalizer))
+    model = layer._get_call_context().entry_layer
+    if getattr(model, "compiled", False):
+        _corrected(model)[id(layer)] = normalizer
+
+
+def _corrected(model: Any) -> dict[int, Any]:
+    """What a model's ``compute_loss`` will correct; the first time, make it do so."""
+    known = getattr(model.compute_loss, "pending", None)
+    if known is not None:
+        found: dict[int, Any] = known
+        return found
+    original = model.compute_loss
+    pending: dict[int, Any] = {}
+
+    def compute_loss(
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        total = original(x, y, y_pred, sample_weight, training=training)
+        values = list(pending.values()) if training else []
+        pending.clear()
+        for value in values:
+            total = total + ops.mean(value) - _reduced(model, value, sample_weight)
+        return total
+
+    compute_loss.pending = pending  # type: ignore[attr-defined]
+    model.compute_loss = compute_loss
+    return pending
+
+
+def _reduced(model: Any, values: Any, sample_weight: Any) -> Any:
+    """Values of examples, weighted and reduced as the model's compiled loss is."""
+    loss = keras.tree.flatten(model.loss)[0]
+    reduction = getattr(loss, "reduction", "sum_over_batch_size")
+    weights = keras.tree.flatten(sample_weight)[0] if sample_weight is not None else None
+    if weights is not None and len(weights.shape) == 2:
+        weights = ops.squeeze(weights, axis=-1)
+    factors = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+    factor = 1.0 if factors is None else keras.tree.flatten(factors)[0]
+    return factor * GivenValues(reduction=reduction)(ops.zeros_like(values), values, weights)

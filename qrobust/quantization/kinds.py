@@ -1,0 +1,112 @@
+"""Which layers ``quantize`` knows, by what they do to a grid."""
+
+from typing import Any
+
+import keras
+
+from qrobust.layers import GridNoise
+from tflite_export.lower import functions
+
+_L = keras.layers
+AVERAGES = (
+    _L.AveragePooling1D,
+    _L.AveragePooling2D,
+    _L.GlobalAveragePooling1D,
+    _L.GlobalAveragePooling2D,
+)
+#: Layers that move or pick values and so pass a quantizer's grid on, or wait for it.
+MOVERS = (
+    _L.MaxPooling1D,
+    _L.MaxPooling2D,
+    _L.GlobalMaxPooling1D,
+    _L.GlobalMaxPooling2D,
+    _L.Flatten,
+    _L.Reshape,
+    _L.Permute,
+    _L.Cropping2D,
+    _L.UpSampling2D,
+    _L.ZeroPadding1D,
+    _L.ZeroPadding2D,
+    _L.Dropout,
+    _L.SpatialDropout1D,
+    _L.SpatialDropout2D,
+    _L.GaussianNoise,
+    _L.GaussianDropout,
+    _L.AlphaDropout,
+    _L.ActivityRegularization,
+    _L.Identity,
+    # Augmentation, which does nothing in inference.
+    _L.RandomBrightness,
+    _L.RandomContrast,
+    _L.RandomCrop,
+    _L.RandomFlip,
+    _L.RandomRotation,
+    _L.RandomTranslation,
+    _L.RandomZoom,
+)
+KEPT = (*MOVERS, _L.Rescaling, GridNoise)
+_ADVICE = {
+    "LeakyReLU": "use ReLU",
+    "PReLU": "use ReLU",
+    "ELU": "use ReLU",
+    "LayerNormalization": "use BatchNormalization, which folds into a kernel",
+    "GroupNormalization": "use BatchNormalization, which folds into a kernel",
+    "Multiply": "a product of two activations has no exact kernel; leave the gate out",
+    "Conv2DTranspose": "use UpSampling2D and Conv2D",
+    "LSTM": "recurrent layers have no exact kernel; use Conv1D",
+    "GRU": "recurrent layers have no exact kernel; use Conv1D",
+    "SimpleRNN": "recurrent layers have no exact kernel; use Conv1D",
+    "Lambda": "any function can hide in it; use layers",
+    "Average": "use Add and a Rescaling by a power of two",
+    "Maximum": "use Add, or Concatenate and MaxPooling",
+    "Minimum": "use Add, or Concatenate and MaxPooling",
+    "Subtract": "use Add, with the sign in the layer before",
+}
+
+
+def is_relu(layer: Any) -> bool:
+    """Whether a layer is a ReLU, bounded above or not."""
+    if isinstance(layer, _L.ReLU):
+        return not (layer.negative_slope or layer.threshold)
+    return isinstance(layer, _L.Activation) and functions.function_name(layer.activation) in (
+        "relu",
+        "relu6",
+    )
+
+
+def upper_clip(layer: Any) -> float | None:
+    """Where a ReLU clips from above."""
+    if isinstance(layer, _L.ReLU):
+        return None if layer.max_value is None else float(layer.max_value)
+    return 6.0 if functions.function_name(layer.activation) == "relu6" else None
+
+
+def is_softmax(layer: Any) -> bool:
+    """Whether a layer is a softmax, or ends in one."""
+    return functions.is_softmax(layer)
+
+
+def moves(layer: Any) -> bool:
+    """Whether a layer passes values on as they are."""
+    linear = isinstance(layer, _L.Activation) and (
+        functions.function_name(layer.activation) == "linear"
+    )
+    return linear or isinstance(layer, MOVERS)
+
+
+def no_twin(layer: Any, activation: Any = None) -> str:
+    """Why a layer has no twin, and what to use instead."""
+    kind = type(layer).__name__
+    if isinstance(layer, _L.ReLU):
+        return (
+            f"Layer '{layer.name}': a ReLU with negative_slope or threshold has no exact integer "
+            f"form. Use a plain ReLU, or one with max_value."
+        )
+    if activation is not None:
+        name = getattr(activation, "__name__", activation)
+        return (
+            f"Layer '{layer.name}': the activation {name} has no exact integer form. Use "
+            f"activation='relu', a ReLU layer or linear, or a softmax at the end."
+        )
+    advice = _ADVICE.get(kind, "build that part of the model from the layers listed in the docs")
+    return f"Layer '{layer.name}' ({kind}) has no quantized twin: {advice}."

@@ -1,0 +1,83 @@
+"""Where a tensor of a float model comes from and what it meets next."""
+
+from typing import Any
+
+import keras
+
+from qrobust.layers import GridNoise
+from qrobust.quantization.graph import FloatGraph, inner_layer, inner_model, is_nested
+from qrobust.quantization.kinds import AVERAGES, is_relu, is_softmax, moves
+from qrobust.quantization.twins import is_linear
+from tflite_export.lower.functions import function_name
+
+_L = keras.layers
+
+
+class Roads:
+    """Questions about the roads through a float graph.
+
+    Args:
+        graph: the model.
+        folded: ids of batch norms that are folded into the layer before them.
+    """
+
+    def __init__(self, graph: FloatGraph, folded: set[int]) -> None:
+        self._graph = graph
+        self._folded = folded
+
+    def meet_relu(self, tensor: Any) -> bool:
+        """Whether every road from a tensor leads through a ReLU before it leads anywhere else."""
+        readers = self._graph.readers(tensor)
+        if not readers or id(tensor) in self._graph.final:
+            return False
+        return all(
+            is_relu(node.operation)
+            or (
+                (moves(node.operation) or id(node.operation) in self._folded)
+                and self.meet_relu(node.output_tensors[0])
+            )
+            for node in readers
+        )
+
+    def never_negative(self, tensor: Any) -> bool:
+        """Whether a tensor is a ReLU's, or made of such ones without a sign."""
+        node = self._graph.writer(tensor)
+        if node is None:
+            return False
+        layer = inner_layer(node.operation)
+        if is_relu(layer) or function_name(getattr(layer, "activation", None)) == "relu":
+            return True
+        passes = moves(layer) or isinstance(layer, (*AVERAGES, _L.Add, _L.Concatenate))
+        return passes and all(self.never_negative(t) for t in node.input_tensors)
+
+    def needs_grid(self, source: Any) -> bool:
+        """Whether a model's input must say its grid, or a sum or a join would choose another one.
+
+        That is where several layers read it, and one of them is no linear layer (whose kernel takes
+        any grid) and no noise layer (which says the grid itself).
+        """
+        ends = self._ends(source)
+        free = (
+            isinstance(n.operation, GridNoise) or is_linear(inner_layer(n.operation)) for n in ends
+        )
+        return len(ends) > 1 and not all(free)
+
+    def _ends(self, tensor: Any) -> list[Any]:
+        """The calls that read a tensor, moved or in another unit, and do more than that."""
+        found = []
+        for node in self._graph.readers(tensor):
+            layer = node.operation
+            if moves(layer) or isinstance(layer, _L.Rescaling):
+                found += self._ends(node.output_tensors[0])
+            elif is_nested(layer):
+                inside = FloatGraph(inner_model(layer))
+                position = [id(t) for t in node.input_tensors].index(id(tensor))
+                found += Roads(inside, set())._ends(inside.graph.inputs[position])
+            else:
+                found.append(node)
+        return found
+
+    def is_last(self, tensor: Any) -> bool:
+        """Whether a tensor is an output, or goes into a softmax."""
+        readers = self._graph.readers(tensor)
+        return id(tensor) in self._graph.final or any(is_softmax(n.operation) for n in readers)
