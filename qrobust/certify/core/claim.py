@@ -222,6 +222,8 @@ def key_of(source: dict[str, Any], plan: dict[str, Any], index: int) -> noise.Pa
     level = source.get("level")
     if level == "chosen":
         return _integer(source, "seed", 0, (1 << 64) - 1), index
+    if level == "none" and plan.get("method") in COUNTING:
+        return 0, 0
     if level not in ("derived", "witnessed"):
         raise Refused(f"a key of level {level!r} does not follow from the header")
     names = ["model_sha256", "data_sha256", "noise", "sigma", "method"]
@@ -250,6 +252,8 @@ def read_claim(plan: dict[str, Any], line: dict[str, Any], *, witness: int | Non
     if method == "randomized_clopper_pearson":
         uniform = noise.word((int(key[:16], 16), int(key[16:], 16)), noise.UNIFORM, 0)
         weight = Fraction(uniform + 1, 1 << 64)
+    if method in COUNTING:
+        return _read_counting(plan, line, method, classes)
     alpha, sigma = _number(plan, "alpha"), _number(plan, "sigma")
     if not 0 < alpha <= Fraction(1, 2) or not 0 < sigma <= 1 << 16:
         raise Refused(f"alpha is {plan.get('alpha')!r}, sigma {plan.get('sigma')!r}")
@@ -268,6 +272,30 @@ def read_claim(plan: dict[str, Any], line: dict[str, Any], *, witness: int | Non
         radius=None if plan.get("radius") is None else _number(plan, "radius"),
         weight=weight,
         witness=witness,
+    )
+
+
+def _read_counting(
+    plan: dict[str, Any], line: dict[str, Any], method: str, classes: int
+) -> Claim:
+    views = plan.get("counting")
+    if not isinstance(views, dict) or plan.get("alpha") != "0":
+        raise Refused(f"counting is {views!r}, alpha {plan.get('alpha')!r}, which should be 0")
+    return Claim(
+        method=method,
+        candidate=_integer(line, "candidate", 0, classes - 1),
+        label=_integer(line, "label", ABSTAIN, classes - 1),
+        radius_q16=_integer(line, "radius_q16", 0, 1 << 40),
+        pilot=None,
+        votes=_counts(line, "votes", classes),
+        n=_integer(plan, "n", 1, 1 << 40),
+        alpha=Fraction(0),
+        sigma=Fraction(0),
+        span=_integer(plan, "span", 1, 255),
+        coordinates=_integer(plan, "coordinates", 1, 1 << 40),
+        seen=_integer(line, "n", 1, 1 << 40),
+        size=_integer(views, "size", 1, 1 << 16),
+        sides=(_integer(views, "height", 0, 1 << 16), _integer(views, "width", 0, 1 << 16)),
     )
 
 

@@ -29,17 +29,19 @@ class Certificate:
         label: certified class, or `ABSTAIN` (-1).
         candidate: the class that the pilot samples chose.
         radius_q16: certified radius in units of ``2**-16``; 0 when abstaining.
-        norm: ``"l2"``, radius in LSB.
+        norm: ``"l2"`` (radius in LSB, an open ball), ``"l1"`` (in LSB, inclusive) or ``"patch"`` (side
+            of a square in pixels, inclusive).
         decision: how the method ended.
         pilot_votes: of the ``n0`` samples that chose the candidate, one count per class; None in
             journals of version 1.
         votes: of the ``n`` fresh samples, likewise.
         n0: pilot samples drawn.
-        n: fresh samples drawn.
+        n: fresh samples drawn, or views run; of those, some may have abstained.
         settings: of the method; see `Settings`.
         sampler_error: part of alpha kept for the sampler's total variation, rounded up.
         noise: kind of noise.
-        sigma: its scale in LSB, exact decimal text.
+        sigma: its scale in LSB, exact decimal text; None where views are counted.
+        counting: of views, see `Counting`; None where noise is drawn.
         span: width of the input grid in LSB; the [0, 1] scale divides by it.
         coordinates: numbers in one input.
         key: of the image's random words, 32 hexadecimal digits.
@@ -73,7 +75,8 @@ class Certificate:
     settings: dict[str, Any] = field(hash=False)
     sampler_error: str
     noise: str
-    sigma: str
+    sigma: str | None
+    counting: dict[str, Any] | None = field(hash=False)
     span: int
     coordinates: int
     key: str
@@ -158,7 +161,7 @@ class Certificate:
         seed, index = value.get("seed"), value.get("index")
         if "key" not in value and type(seed) is type(index) is int:
             value |= {"key": key_text((seed, index)), "key_level": CHOSEN}
-            value |= {"pilot_votes": None, "portable": None}
+            value |= {"pilot_votes": None, "portable": None, "counting": None}
         known = _KINDS
         missing = known.keys() - value.keys()
         if missing:
@@ -197,4 +200,5 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "tuple[int, ...]": (list,),
     "dict[str, Any]": (dict,),
+    "dict[str, Any] | None": (dict, type(None)),
 }

@@ -18,6 +18,7 @@ FIELDS = (
     "span",
     "noise",
     "sigma",
+    "counting",
     "method",
     "n0",
     "n",

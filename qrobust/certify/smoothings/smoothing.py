@@ -30,11 +30,14 @@ class Description(TypedDict):
 
     Attributes:
         noise: kind.
-        sigma: scale in LSB, exact decimal text.
+        sigma: scale in LSB, exact decimal text; None where views are counted.
+        counting: of views: their size, the shifts' key, the threshold of a vote and the picture's
+            sides; None where noise is drawn.
     """
 
     noise: str
-    sigma: str
+    sigma: str | None
+    counting: dict[str, int | None] | None
 
 
 class Sampler(Protocol):
@@ -123,7 +126,7 @@ class GaussianSmoothing:
     def description(self) -> Description:
         """Kind of noise and its scale in LSB."""
         sigma = text(self.noise.sigma)
-        return {"noise": self.noise.kind, "sigma": sigma}
+        return {"noise": self.noise.kind, "sigma": sigma, "counting": None}
 
     def sampler(self) -> NoiseSampler:
         """Return a sampler for one thread."""
