@@ -275,9 +275,7 @@ def read_claim(plan: dict[str, Any], line: dict[str, Any], *, witness: int | Non
     )
 
 
-def _read_counting(
-    plan: dict[str, Any], line: dict[str, Any], method: str, classes: int
-) -> Claim:
+def _read_counting(plan: dict[str, Any], line: dict[str, Any], method: str, classes: int) -> Claim:
     views = plan.get("counting")
     if not isinstance(views, dict) or plan.get("alpha") != "0":
         raise Refused(f"counting is {views!r}, alpha {plan.get('alpha')!r}, which should be 0")

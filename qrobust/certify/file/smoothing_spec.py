@@ -21,9 +21,9 @@ from qrobust.certify.methods.tables import (
     radius_table,
     sequential_table,
 )
-from qrobust.certify.smoothings.input_grid import InputGrid
 from qrobust.certify.smoothings.counting import KINDS as COUNTING
 from qrobust.certify.smoothings.counting import SPLITS, Counting
+from qrobust.certify.smoothings.input_grid import InputGrid
 from qrobust.certify.smoothings.smoothing import GaussianSmoothing
 from qrobust.certify.smoothings.splits import SHIFT_KEY
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.arithmetic.radius import ABSTAIN, RADIUS_BITS
+from qrobust.certify.arithmetic.radius import ABSTAIN
 from qrobust.certify.arithmetic.streams import Key
-from qrobust.certify.smoothings.bands import block_views, band_views, touched_bands, touched_blocks
+from qrobust.certify.smoothings.bands import band_views, block_views, touched_bands, touched_blocks
 from qrobust.certify.smoothings.input_grid import InputGrid
 from qrobust.certify.smoothings.smoothing import Description
 from qrobust.certify.smoothings.splits import SHIFT_KEY, Splits
