@@ -44,7 +44,7 @@ from qrobust.attacks import (
     projected_gradient,
     square,
 )
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 POINT = 0.01
 MODELS = Path(__file__).parents[1] / "models"

@@ -44,7 +44,7 @@ from qrobust.attacks import (
 )
 from qrobust.attacks.evaluation.report import masking_table
 from qrobust.attacks.evaluation.transfer import mean_sizes
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 EPSILON = 0.03 * 255
 CONFIDENCE = 30  # of Carlini and Wagner's attack where it has to transfer

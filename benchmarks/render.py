@@ -58,10 +58,10 @@ def main() -> int:
 def stale_results(folder: Path = results.FOLDER, root: Path = PROJECT) -> list[str]:
     """Results of models that have changed since, and do not say so."""
     return [
-        f"{path.name} was measured on another {model}: run `{found.command}` again, or say in the "
+        f"{name}.json was measured on another {model}: run `{found.command}` again, or say in the "
         f'file that it is "{STALE}"'
-        for path in sorted(folder.glob("*.json"))
-        for found in [results.read(path.stem, folder)]
+        for name in results.names(folder)
+        for found in [results.read(name, folder)]
         for model in found.changed_models(root)
     ]
 

@@ -173,6 +173,16 @@ def read(name: str, folder: Path = FOLDER) -> Results:
         raise ValueError(f"{path.name}: {error}") from None
 
 
+def names(folder: Path = FOLDER) -> list[str]:
+    """Names of the results in a folder; JSON of other formats is left to whoever wrote it."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        content = json.loads(path.read_text())
+        if isinstance(content, dict) and content.get("format") == FORMAT:
+            found.append(path.stem)
+    return found
+
+
 def share(count: int, of: int) -> dict[str, int]:
     """A share as a cell: its count, from which the interval follows."""
     return {"count": int(count), "of": int(of)}

@@ -54,7 +54,7 @@ from qrobust.attacks.evaluation.report import masking_table
 from qrobust.attacks.ground.target import Target
 from qrobust.audio.quantize_features import FEATURE_EXPONENT
 from qrobust.certify import load_data
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 # Task -> baseline and claimed gain in points.
 TASKS = {"cifar10": ("pretrainedResnet.h5", 8.3), "keywords": ("kws_ref_model", 79.5)}

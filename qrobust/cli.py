@@ -1,10 +1,14 @@
 """The ``qrobust`` command: argument parsing only; each subcommand loads what it needs."""
 
-import argparse
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
 
 _BAD_INPUT = 2
 
@@ -12,13 +16,31 @@ _BAD_INPUT = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit status.
 
-    0 for success, 1 when a comparison or an audit fails, 2 for bad input, 130 when interrupted.
+    0 for success, 1 when a comparison or an audit fails, 2 for bad input, 130 when interrupted,
+    141 when nobody reads the output, 143 when terminated.
+
+    Args:
+        arguments: of a call from Python; a process's own by default, which is then its whole work.
     """
     # TensorFlow's start-up messages say nothing about what was asked.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if arguments is not None:
+        return _load(arguments)()
+    from qrobust.manners import behave
+
+    return behave(lambda: _load(sys.argv[1:]))
+
+
+def _load(arguments: Sequence[str]) -> Callable[[], int]:
     args = _parser().parse_args(arguments)
+    return lambda: _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         status: int = args.run(args)
+    except BrokenPipeError:
+        raise  # nobody reads what is printed: no error
     except ModuleNotFoundError as error:
         print(
             f"error: '{error.name}' is not installed. pip install "
@@ -27,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return _BAD_INPUT
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        from tflite_export.printable import one_line
+
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return _BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -36,7 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from qrobust.certify import cli as certify
+    import argparse
+    from pathlib import Path
+
+    from qrobust.certify.commands import audit, certify, report
     from qrobust.commands import attack, export, inspect, parity, quickstart, train, verify
 
     parser = argparse.ArgumentParser(
@@ -62,11 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     certifying.set_defaults(run=certify.run_certify)
 
     reporting = commands.add_parser("report", help="plot and tabulate journals of certificates")
-    certify.add_report_arguments(reporting)
-    reporting.set_defaults(run=certify.run_report)
+    report.add_report_arguments(reporting)
+    reporting.set_defaults(run=report.run_report)
 
     auditing = commands.add_parser("audit", help="check certificates, with and without their model")
-    certify.add_audit_arguments(auditing)
+    audit.add_audit_arguments(auditing)
     auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
     auditing.set_defaults(run=verify.run_audit)
     return parser

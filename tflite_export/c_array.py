@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from tflite_export.atomic import write_text
+
 _PER_LINE = 12
 
 
@@ -52,6 +54,6 @@ def save_c_array(model: bytes, source: str | Path) -> tuple[Path, Path]:
     """
     path = Path(source)
     header, body = c_array(model, path.stem)
-    path.with_suffix(".h").write_text(header)
-    path.write_text(body)
+    write_text(path.with_suffix(".h"), header)
+    write_text(path, body)
     return path.with_suffix(".h"), path

@@ -15,7 +15,7 @@ from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.graph import Linear
 from tflite_export.passes.tie_free import is_tie_free
 from tflite_export.read import WIDENED, Reader, read_graph
-from tflite_export.row_wise import read_model
+from tflite_export.row_wise import DAMAGED, read_model
 
 #: Options that say the same in another way: a shape stands in a constant as well.
 _REDUNDANT = frozenset({"newShape"})
@@ -36,6 +36,8 @@ def contract_problem(tflite: bytes) -> str:
         given, expected = _meaning(tflite), _meaning(again, ours=True)
     except ExportError as error:
         return str(error)
+    except DAMAGED as error:
+        return f"It is not as the contract writes it: {error}"
     for ours, theirs in zip(expected, given, strict=False):
         if ours != theirs:
             return f"'{theirs[0]}' is not as the contract writes it."
@@ -68,6 +70,7 @@ def _meaning(tflite: bytes, *, ours: bool = False) -> list[tuple[Any, ...]]:
         place[result] = len(meaning) + len(border) - 1
         options = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
         kept = {name: value for name, value in options.items() if name not in _REDUNDANT}
+        kept["of"] = type(operator.builtinOptions).__name__  # of another kind, kernels read none
         name = _name(reader, result)
         meaning.append((name, reader.kind(operator), kept, sources, _tensor(reader, result)))
     meaning.append(("outputs", [place.get(index) for index in results]))

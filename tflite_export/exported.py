@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from tflite_export.atomic import write_bytes
 from tflite_export.graph import IntegerGraph
 from tflite_export.lower import Lowered
 from tflite_export.report import Report
@@ -84,7 +85,5 @@ class Exported:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the ``.tflite``."""
-        path = Path(path)
-        path.write_bytes(self.tflite)
-        return path
+        """Write the ``.tflite``, whole or not at all."""
+        return write_bytes(path, self.tflite)

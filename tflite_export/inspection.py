@@ -9,8 +9,11 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tflite_export.errors import ExportError
 from tflite_export.flatbuffer.codes import CODE_NAMES, KINDS, is_linear
+from tflite_export.printable import printable
 
 _TYPES = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
+#: Characters of a name in a table.
+_LONGEST = 60
 _WEIGHTED = {CODE_NAMES[code] for code in KINDS if is_linear(code)}
 
 
@@ -91,7 +94,9 @@ class Inspection:
         macs = sum(operator.macs for operator in self.operators)
         floats = self.float_tensors
         verdict = (
-            "fully integer" if not floats else f"{len(floats)} float tensors: {floats[0]}, ..."
+            "fully integer"
+            if not floats
+            else f"{len(floats)} float tensors: {printable(floats[0])}, ..."
         )
         return (
             f"inputs   {'; '.join(_described(t) for t in self.inputs)}\n"
@@ -169,10 +174,12 @@ def _macs(kind: str, inputs: tuple[FileTensor, ...], outputs: tuple[FileTensor, 
 
 
 def _line(operator: FileOperator) -> list[Any]:
+    if not operator.outputs:
+        return ["", operator.kind]  # no file of ours, and still to be shown
     output = operator.outputs[0]
     weights = operator.inputs[1] if operator.kind in _WEIGHTED else None
     return [
-        output.name,
+        printable(output.name, _LONGEST),
         operator.kind,
         "x".join(map(str, output.shape)),
         output.kind,
@@ -195,7 +202,9 @@ def _grid(tensor: FileTensor) -> str:
 
 def _described(tensor: FileTensor) -> str:
     shape = "x".join(map(str, tensor.shape))
-    return f"{tensor.name} {tensor.kind} {shape} ({_grid(tensor)}{_held(tensor)})"
+    return (
+        f"{printable(tensor.name, _LONGEST)} {tensor.kind} {shape} ({_grid(tensor)}{_held(tensor)})"
+    )
 
 
 def _held(tensor: FileTensor) -> str:

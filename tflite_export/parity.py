@@ -14,6 +14,7 @@ from tflite_export.inputs import as_structured, model_inputs
 from tflite_export.inspection import inspect
 from tflite_export.logits import logits_model
 from tflite_export.lower import Lowered, lower
+from tflite_export.read import read_graph
 
 KERAS = "Keras predict"
 _BATCH = 64
@@ -26,6 +27,7 @@ def check_parity(
     *,
     y: npt.ArrayLike | None = None,
     on: Sequence[str] | None = None,
+    trusted: bool = False,
 ) -> Parity:
     """Compare Keras and every installed runtime with the NumPy reference.
 
@@ -36,15 +38,21 @@ def check_parity(
             first 4,096 examples); quantized onto the model's input grid first.
         y: labels of the inputs; the accuracy is counted, too.
         on: names of runtimes (see ``runtimes.RUNTIMES``); all of them by default.
+        trusted: run bytes of a known origin in this process, as what ``export`` just returned is;
+            any others run in a child with limits.
 
     Raises:
         ValueError: no examples, NaN, or as many arrays as the model has inputs are missing.
-        ExportError: inputs in other units than the model's, which collapse on its input grid.
+        ExportError: inputs in other units than the model's, which collapse on its input grid; a
+            file that does not survive, that is refused, or that is to be trusted and that the
+            contract's reader does not accept.
     """
     if isinstance(exported, bytes):
+        if trusted:
+            read_graph(exported)
         lowered, tflite = lower_for_file(model, exported), exported
     else:
-        lowered, tflite = exported.lowered, exported.tflite
+        lowered, tflite, trusted = exported.lowered, exported.tflite, True
     arrays = model_inputs(model, inputs)
     names = [tensor.name for tensor in lowered.graph.inputs]
     check_inputs(arrays, lowered.input_grids, names)
@@ -58,7 +66,7 @@ def check_parity(
         if why is not None:
             skipped[name] = why
             continue
-        differing[name] = _differing(expected, runtimes.run(name, tflite, int8))
+        differing[name] = _differing(expected, runtimes.run(name, tflite, int8, trusted=trusted))
     same, right = _labels(model, arrays, expected, y)
     return Parity(
         inputs=len(stored[0]),

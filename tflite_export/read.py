@@ -200,6 +200,8 @@ class Reader:
         if number not in KINDS:
             name = CODE_NAMES.get(number, number)
             raise ExportError(f"{name} is no operator of the integer contract.")
+        if any(int(i) < 0 for i in written.inputs):  # -1: none, to Python the last
+            raise ExportError(f"{CODE_NAMES[number]} leaves an input out; the contract does not.")
         operator = _READERS[KINDS[number]](self, written, written.builtinOptions)
         if self.as_stored or not isinstance(operator, Linear):
             return operator

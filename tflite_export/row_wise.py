@@ -21,7 +21,7 @@ from tflite_export.flatbuffer.codes import CODE_NAMES
 
 _Code = schema.BuiltinOperator
 #: What the schema's reader raises at a damaged file.
-DAMAGED = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError)
+DAMAGED = (struct.error, LookupError, ValueError, TypeError, AttributeError, OverflowError)
 #: What a rule says of an operator that is row-wise for the file's own batch of one only.
 _ONE_ROW = "its batch is fixed"
 
@@ -82,6 +82,8 @@ class _Op:
         tensor = self.walk.tensors[self.inputs[place]]
         data = self.walk.model.buffers[tensor.buffer].data
         if data is None:
+            return None
+        if tensor.type not in (schema.TensorType.INT32, schema.TensorType.INT64):
             return None
         kind = "<i8" if tensor.type == schema.TensorType.INT64 else "<i4"
         return [int(v) for v in np.frombuffer(np.asarray(data, np.uint8).tobytes(), kind)]
@@ -173,6 +175,8 @@ def _fully_connected(op: _Op) -> str:
 
 def _reshape(op: _Op) -> str:
     shape = op.constant(1)
+    if shape is not None and len(op.shape(1)) != 1:
+        return "its shape is no list"  # kernels would take the option's instead
     if shape is None and op.options is not None and op.options.newShape is not None:
         shape = [int(size) for size in op.options.newShape]
     if shape is None or not shape:

@@ -1,16 +1,27 @@
 """The interpreters at hand, behind one function: a file and integers in, integers out."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from importlib.util import find_spec
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tflite_export.errors import ExportError
+from tflite_export.printable import printable
+from tflite_export.sandbox.child import Child
+from tflite_export.sandbox.errors import RefusedError, SandboxError
+
 Int8 = npt.NDArray[np.int8]
 Run = Callable[[bytes, Sequence[Int8]], list[Int8]]
 
 _BATCH = 64
+#: Seconds that one runtime may take for all inputs, and bytes that it may give.
+_LIMIT_S = 600.0
+_LONGEST = 1 << 30
 
 
 def _litert(resolver: str) -> Run:
@@ -108,15 +119,54 @@ def _has_int2(model: bytes) -> bool:
     return schema.TensorType.INT2 in kinds
 
 
-def run(name: str, model: bytes, inputs: Sequence[Int8]) -> list[Int8]:
+def run(name: str, model: bytes, inputs: Sequence[Int8], *, trusted: bool = False) -> list[Int8]:
     """Run a model on one runtime.
 
     Args:
         name: a key of ``RUNTIMES``.
         model: the ``.tflite``.
         inputs: one int8 array per input, shape (batch, ...); a uint8 model gets them plus 128.
+        trusted: run it in this process; any other file runs in a child with limits.
 
     Returns:
         One int8 array per output, shape (batch, ...).
+
+    Raises:
+        ExportError: a file that does not survive, or that the runtime refuses.
     """
-    return RUNTIMES[name](model, inputs)
+    if trusted:
+        return RUNTIMES[name](model, inputs)
+    try:
+        with closing(Child(serve_run, (name, model))) as child:
+            return _read(child.call(list(inputs), limit_s=_LIMIT_S, longest=_LONGEST))
+    except RefusedError as error:
+        raise ExportError(f"{name} refuses the .tflite file: {printable(error)}") from None
+    except SandboxError as error:
+        raise ExportError(
+            f"The .tflite file is damaged ({name}: {error}). Export or copy it again."
+        ) from None
+
+
+def serve_run(name: str, model: bytes) -> Callable[[Any], bytes]:
+    """Handler of a child that runs inputs: the outputs' shapes as JSON, a line end, integers."""
+
+    def handle(inputs: Sequence[Int8]) -> bytes:
+        outputs = RUNTIMES[name](model, inputs)
+        shapes = json.dumps([array.shape for array in outputs]).encode()
+        return shapes + b"\n" + b"".join(array.astype(np.int8).tobytes() for array in outputs)
+
+    return handle
+
+
+def _read(answer: memoryview) -> list[Int8]:
+    """What `serve_run` gave, believed no further than its sizes go."""
+    header, _, content = bytes(answer).partition(b"\n")
+    try:
+        shapes = [tuple(int(n) for n in shape) for shape in json.loads(header)]
+        ends = np.cumsum([0, *(prod(shape) for shape in shapes)])
+        if ends[-1] != len(content):
+            raise ValueError
+        pieces = zip(ends, ends[1:], shapes, strict=False)
+        return [np.frombuffer(content[a:b], np.int8).reshape(shape) for a, b, shape in pieces]
+    except (ValueError, TypeError):
+        raise SandboxError("its outputs make no sense") from None

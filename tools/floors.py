@@ -29,7 +29,7 @@ model = keras.Sequential([
     keras.layers.Conv2D(4, 3, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(10),
 ])
 x = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1)).astype("float32")
-model = qrobust.quantize(model, weight_bits=4, activation_bits=4, data=x)
+model = qrobust.quantize(model, weight_bits=4, activation_bits=4, calibrate=x)
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 model.compile("adam", loss)
 model.fit(x, np.arange(64) % 10, verbose=0)

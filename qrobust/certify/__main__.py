@@ -1,8 +1,16 @@
 """``python -m qrobust.certify``."""
 
 import sys
+from collections.abc import Callable
 
-from qrobust.certify.cli import main
+
+def _load() -> Callable[[], int]:
+    from qrobust.certify.cli import main
+
+    return main
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from qrobust.manners import behave
+
+    sys.exit(behave(_load))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 from qrobust.quiet import quiet_imports
 
 HELP = "attack a .keras (white box) or a .tflite (black box) and report what is left of it"
@@ -68,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with a .tflite and --surrogate: attack within the certified radii; a journal of "
         "proofs is attacked in its own region, without a surrogate",
     )
+    parser.add_argument(
+        "--trusted",
+        action="store_true",
+        help="run a .tflite in this process; only files of tflite_export (default: in its own)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -115,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
             masking = suite.masking_suite(surrogate, x, y, budget, **options)
             extra |= {"checks": masking.checks, "checked": surrogate.name}
     if given is not None:
-        attacked, broken = _certificates(given, content, surrogate, data, args.seed)
+        attacked, broken = _certificates(given, content, surrogate, data, args.seed, args.trusted)
         extra |= {"attacked_certificates": attacked, "broken": broken}
     evaluation = report.Evaluation(
         model=target.name,
@@ -156,7 +161,6 @@ def _read(args: argparse.Namespace) -> bytes:
 
 def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
     from qrobust.attacks import KerasTarget, SmoothedTarget, TFLiteTarget
-    from qrobust.certify.file.probe import probe
 
     if args.model.suffix != _TFLITE:
         keras_target = KerasTarget(load_keras(args.model), name=args.model.name)
@@ -164,8 +168,7 @@ def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
             return keras_target, None
         smoothed = SmoothedTarget(keras_target, sigma=args.smooth, draws=args.draws, seed=args.seed)
         return smoothed, None
-    probe(args.model.read_bytes())  # a damaged file may crash an interpreter: elsewhere first
-    target = TFLiteTarget(args.model, name=args.model.name)
+    target = TFLiteTarget(args.model, name=args.model.name, trusted=args.trusted)
     if args.surrogate is None:
         return target, None
     model = load_keras(args.surrogate)
@@ -202,7 +205,7 @@ def _read_certificates(args: argparse.Namespace, content: bytes, data: Any) -> t
 
 
 def _certificates(
-    given: tuple[Any, Any], content: bytes, surrogate: Any, data: Any, seed: int
+    given: tuple[Any, Any], content: bytes, surrogate: Any, data: Any, seed: int, trusted: bool
 ) -> Any:
     from qrobust.attacks.evaluation.attack_certificates import attack_certificates
     from qrobust.certify import Certifier
@@ -214,6 +217,7 @@ def _certificates(
         noise=head.plan["noise"],
         classes=head.plan.get("classes") or len(certificates[0].votes),
         seed=(head.keys.seed or 0) + 1,
+        trusted=trusted,
     ) as certifier:
         return attack_certificates(certifier, surrogate, data.x, certificates, seed=seed)
 

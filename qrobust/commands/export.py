@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 HELP = "write a fully integer .tflite from a quantized .keras"
 
@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.certify import SmoothingSpec, attach_spec, load_data
     from qrobust.certify import c99 as certifier_c99
     from tflite_export import c99, export
+    from tflite_export.atomic import write_bytes
     from tflite_export.c_array import save_c_array
 
     exported = export(
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         tables = () if args.table is None else ((args.table, args.alpha),)
         spec = SmoothingSpec.for_model(tflite, sigma=args.sigma, unit=args.unit, tables=tables)
         tflite = attach_spec(tflite, spec)
-    args.out.write_bytes(tflite)
+    write_bytes(args.out, tflite)
     print(exported.report)
     if args.c_array:
         save_c_array(tflite, args.out.with_suffix(".cc"))

@@ -16,6 +16,7 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.certify import read_spec
     from tflite_export.contract import contract_problem
     from tflite_export.inspection import inspect
+    from tflite_export.printable import printable
 
     model = args.model.read_bytes()
     print(inspect(model))
@@ -31,6 +32,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         tables = ", ".join(f"n = {t.n}, alpha = {t.alpha}" for t in spec.tables) or "none"
         scale = f", sigma {float(spec.sigma):g} steps of the grid"
-        unit = "" if spec.unit is None else f", one step: {spec.unit}"
+        unit = "" if spec.unit is None else f", one step: {printable(spec.unit)}"
         print(f"smoothing spec: {spec.noise}{scale}{unit}, radius tables: {tables}")
     return 0

@@ -24,20 +24,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="light:32, shift:2, contrast:.8..1.25[:pivot=128], gamma:.7..1.4, rotate:10, time:3, "
         "gain:8; shift, rotate and time take :border=edge|zero|wrap; A*B is a product",
     )
-    parser.add_argument("--norm", choices=("linf",), help="with --radius: a box around the input")
-    parser.add_argument("--radius", metavar="LSB", help="of the box, a whole number of steps")
+    parser.add_argument(
+        "--norm", choices=("linf", "l0"), help="with --radius: a box around the input, or pixels"
+    )
+    parser.add_argument("--radius", metavar="R", help="steps (linf) or pixels (l0), a whole number")
     parser.add_argument(
         "--mask", type=Path, metavar="MASK.npy", help="bool: where a box may change the input"
     )
     parser.add_argument(
         "--method",
-        help="enumeration, intervals, linear or branching (default: enumeration for families, "
-        "branching for boxes)",
+        help="enumeration, intervals, linear, branching or subsets (default: enumeration for "
+        "families, branching for boxes, subsets for l0)",
     )
     parser.add_argument(
         "--budget",
         type=int,
-        help="an image: inferences of enumeration (default: 100000), boxes of branching (2000)",
+        help="an image: inferences of enumeration (default: 100000), boxes of branching (2000), "
+        "both together for l0 (1000000)",
+    )
+    parser.add_argument(
+        "--tests",
+        type=Path,
+        metavar="DIR",
+        help="also write, for each refuted image, two inputs one step apart with different labels",
     )
     parser.add_argument("--kernels", default="xnnpack", help="LiteRT kernel family")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
@@ -51,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
     """Prove; an unfinished proof is unknown, never robust."""
     from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
-    from qrobust.certify.file.probe import probe
-    from qrobust.certify.run.parallel import processes
     from qrobust.verify.batch import ProofJob, prove_dataset
     from qrobust.verify.figures import figures
+    from qrobust.verify.pool import processes
+    from qrobust.verify.problem import Problem
 
     content = read_model(args.model)
     data = load_data(args.data)
@@ -64,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, received {getattr(args, name)}")
     end = len(data) if args.limit is None else min(len(data), args.start + args.limit)
-    probe(content)  # a damaged file may crash an interpreter: try it in another process first
     job = ProofJob(
         model=content,
         region=_region(args),
@@ -80,23 +88,29 @@ def run(args: argparse.Namespace) -> int:
         )
         fresh = sum(line.outcome.inferences for line in _bar(lines, len(wanted), args.quiet))
     _, found = _read(args.out, content, args.kernels)
-    shown = figures([line for line in found if line.index in wanted])
+    chosen = [line for line in found if line.index in wanted]
+    shown = figures(chosen)
     if args.json:
         print(json.dumps({**shown.to_json(), "inferences_run": fresh, "out": args.out}))
     else:
         print(f"{job.region}: {shown.text()}; proofs in {args.out}")
+    if args.tests is not None:
+        from qrobust.verify.boundary_pairs import write_pairs
+
+        path, pairs = write_pairs(Problem(content, kernels=args.kernels), data, chosen, args.tests)
+        print(f"{pairs} pairs in {path}", file=sys.stderr if args.json else sys.stdout)
     return 0
 
 
 def _region(args: argparse.Namespace) -> str:
     if (args.family is None) == (args.norm is None):
-        raise ValueError("give one region: --family F, or --norm linf --radius LSB")
+        raise ValueError("give one region: --family F, or --norm linf|l0 --radius R")
     if args.family is not None:
         if args.radius is not None:
             raise ValueError("--radius goes with --norm; a family has its range in its name")
         return str(args.family)
     if args.radius is None:
-        raise ValueError("--norm needs --radius LSB")
+        raise ValueError("--norm needs --radius R")
     return f"{args.norm}:{args.radius}"
 
 
@@ -128,21 +142,28 @@ def is_proof_journal(path: Any) -> bool:
 
 def run_audit(args: argparse.Namespace) -> int:
     """Check a journal of proofs, or hand on to the audit of votes."""
-    from qrobust.certify import cli, load_data
+    from qrobust.certify import load_data
+    from qrobust.certify.commands.audit import run_audit_command
     from qrobust.certify.file.model_file import read_model
-    from qrobust.certify.file.probe import probe
     from qrobust.certify.run.journal import read_lines
 
     if not is_proof_journal(args.journal):
-        return cli.run_audit_command(args)
+        return run_audit_command(args)
     total = sum("index" in line.value for line in read_lines(args.journal, chained=False))
-    if getattr(args, "offline", False):
+    if args.offline:
         print(f"{total} proofs: not checkable without the model")
         return 0
+    if args.model is None or args.data is None:
+        raise ValueError("proofs are checked with their model and data: audit PROOFS MODEL DATA")
+    for option in ("sample", "fresh_seed", "independent", "plan_hash"):
+        if getattr(args, option) is not None:
+            raise ValueError(
+                f"--{option.replace('_', '-')} is about votes; proofs are proven again, "
+                "all of them or one in --every K"
+            )
     from qrobust.verify.audit import audit_proofs
 
     content = read_model(args.model)
-    probe(content)
     findings = audit_proofs(
         args.journal, content, load_data(args.data), mask=_mask(args.mask), every=args.every
     )
@@ -163,26 +184,26 @@ def run_cross_examination(args: argparse.Namespace) -> int:
 
     from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
-    from qrobust.certify.file.probe import probe
     from qrobust.verify.batch import ProofJob
     from qrobust.verify.cross_examine import cross_examine
 
     content = read_model(args.model)
     data = load_data(args.data)
-    probe(content)
     header, lines = _read(args.certificates, content, "xnnpack")
     if header["data_sha256"] != data.sha256:
         raise ValueError(f"'{args.certificates}' is about other data than '{args.data}'.")
     if header.get("mask_sha256") is not None:
         raise ValueError("proofs with a mask are audited with --mask, not attacked")
     from qrobust.verify.problem import Problem
+    from tflite_export.atomic import write_text
 
     problem = Problem(content, kernels=header["kernels"])
     region, _, _ = ProofJob(content, header["region"], header["method"]).chosen(problem)
     end = len(data) if args.images is None else args.images
     chosen = [line for line in lines if line.index < end]
     found = cross_examine(problem, region, data, chosen, seed=args.seed)
-    args.out.write_text(json.dumps({"region": header["region"], **asdict(found)}, indent=1) + "\n")
+    report = {"region": header["region"], **asdict(found)}
+    write_text(args.out, json.dumps(report, indent=1) + "\n")
     for defect in found.defects:
         print(defect)
     print(

@@ -29,6 +29,11 @@ class FoldedBatchNorm:
     """
 
     frozen = False
+    # Of the Keras layer that a subclass names as its second base, and of the subclass.
+    add_weight: Any
+    kernel: Any
+    activation: Any
+    _linear: Any
 
     def _init_norm(
         self, kernel_quantizer: Any, bias_quantizer: Any, momentum: float, epsilon: float

@@ -46,6 +46,6 @@ class IntegerGlobalAveragePooling2D(keras.layers.Layer):
 def nearest_share(count: int) -> float:
     """The ``m * 2**-e`` nearest to ``1 / count`` with ``m <= 31``."""
     shift = (count * _LARGEST).bit_length()
-    candidates = [(round(2**e / count), e) for e in range(shift + 1)]
+    candidates: list[tuple[int, int]] = [(round(2**e / count), e) for e in range(shift + 1)]
     shares = [m * 2.0**-e for m, e in candidates if 1 <= m <= _LARGEST]
     return min(shares, key=lambda share: abs(share * count - 1))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from qrobust.certify import Certificate, Certifier
 from qrobust.certify.run.keys import read_key
+from tflite_export.atomic import replacing
 
 
 def votes_figure(
@@ -37,4 +38,5 @@ def votes_figure(
         axes[2, column].tick_params(labelsize=6)
     axes[2, 0].set_ylabel("share of votes", fontsize=8)
     figure.suptitle("Held-out digits, one noisy copy of each, and how all noisy copies voted")
-    figure.savefig(path, dpi=120)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120)

@@ -16,6 +16,7 @@ from qrobust.quickstart.report import in_words, markdown
 from qrobust.training.publish.evidence import DATA
 from qrobust.training.publish.road import Published, folders, run_recipe
 from qrobust.training.recipe import read_recipe
+from tflite_export.atomic import replacing, write_text
 
 HERE = Path(__file__).parent
 RECIPE, UNDEFENDED = "recipe.toml", "undefended"
@@ -78,16 +79,17 @@ def quickstart(
     else:
         texts = (recipes or Recipes.shipped()).seeded(seed or 0)
         beside.parent.mkdir(exist_ok=True)
-        beside.write_text(texts.undefended)
-        path.write_text(texts.defended)
+        write_text(beside, texts.undefended)
+        write_text(path, texts.defended)
     undefended = run_recipe(beside, resume=resume, command=_COMMAND)
     defended = run_recipe(
         path, resume=resume, command=_COMMAND, baseline=undefended.summary, started=started
     )
     _, log = folders(path, None, None)
-    shutil.copy(log / DATA, out / DATA)
+    with replacing(out / DATA) as copied:
+        shutil.copyfile(log / DATA, copied)
     _draw(out, defended, undefended)
-    (out / "report.md").write_text(markdown(defended), encoding="utf-8")
+    write_text(out / "report.md", markdown(defended))
     print(in_words(defended.summary, out))
     return defended.summary.to_json()
 

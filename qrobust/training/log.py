@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qrobust.training.recipe import Recipe
+from tflite_export.atomic import write_text
 
 #: What only concerns the evaluation of a trained network may change between two attempts.
 _LEFT_OUT = ("certification", "parity", "attack", "notes", "name")
@@ -85,6 +86,4 @@ def _read(log: Path) -> Any:
 
 def _write(log: Path, state: Any) -> None:
     log.mkdir(parents=True, exist_ok=True)
-    beside = log / f"new_{_STATE}"
-    beside.write_text(json.dumps(state, indent=1) + "\n")
-    beside.replace(log / _STATE)
+    write_text(log / _STATE, json.dumps(state, indent=1) + "\n")

@@ -1,6 +1,7 @@
 """One phase of a training: a model, its losses, and a ``fit`` that can be taken up again."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from qrobust.callbacks import (
 from qrobust.datasets import Dataset, Split
 from qrobust.layers import Consistency, Macer, SmoothAdversarial
 from qrobust.training.batches import batches, count
+from qrobust.training.curve import Curve
 from qrobust.training.recipe import Defence, Recipe
+from tflite_export.atomic import replacing
 
 FLOAT, QUANTIZED = "float", "quantized"
 
@@ -93,7 +96,7 @@ def fit(
 
 def wrapped(model: Any, defence: Defence) -> Any:
     """The model inside the wrapper that the defence asks for, if any."""
-    wrappers = {
+    wrappers: dict[str, Callable[[Any], Any]] = {
         "consistency": lambda weight: Consistency(model, weight),
         "smooth_adversarial": lambda epsilon: SmoothAdversarial(
             model, epsilon, norm=defence.attack_norm
@@ -118,10 +121,9 @@ def unwrapped(model: Any) -> Any:
 
 
 def save(model: Any, path: Path) -> None:
-    """Write a file that is always whole: beside it first, then in its place."""
-    beside = path.with_name(f"new_{path.name}")
-    model.save(beside)
-    beside.replace(path)
+    """Write a file that is always whole."""
+    with replacing(path) as beside:
+        model.save(beside)
 
 
 class _Checkpoint(keras.callbacks.Callback):
@@ -159,12 +161,7 @@ def _callbacks(
     callbacks.append(TqdmCallback(verbose=0, desc=f"training, {phase}", leave=True))
     if log is not None and checkpoint is not None:
         log.mkdir(parents=True, exist_ok=True)
-        curve = log / f"{phase}.csv"
-        if done and curve.exists():
-            # A row whose checkpoint was not written any more would come twice.
-            rows = curve.read_text().splitlines(keepends=True)
-            curve.write_text("".join(rows[: 1 + done]))
-        callbacks.append(keras.callbacks.CSVLogger(curve, append=done > 0))
+        callbacks.append(Curve(log / f"{phase}.csv", done=done))
         callbacks.append(_Checkpoint(checkpoint))
     return callbacks
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from qrobust.certify import CertifyError, Settings
+from qrobust.training.recipe_checks import check_values
+from tflite_export.printable import printable
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ def read_recipe(path: str | Path) -> Recipe:
         content = tomllib.loads(path.read_text())
     except OSError as error:
         raise ValueError(f"the recipe '{path}' cannot be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors
         raise ValueError(f"'{path}' is not TOML: {error}") from None
     for name, section in _SECTIONS.items():
         if name in content:
@@ -221,6 +223,7 @@ def read_recipe(path: str | Path) -> Recipe:
                 content[name] = _build(section, content[name], where)
     recipe: Recipe = _build(Recipe, content, str(path))
     _check_counts(recipe, path)
+    check_values(recipe, str(path))
     network = recipe.network
     found: dict[str, Any] = {
         key: str(path.parent / value)
@@ -306,7 +309,8 @@ def _build(kind: Any, content: Any, where: str) -> Any:
         kind_of = known[name].type
         wanted = kind_of.__name__ if isinstance(kind_of, type) else str(kind_of)
         if not _fits(values[name], wanted):
-            raise ValueError(f"{where}: '{name}' is of type {wanted}. Received: {value!r}")
+            shown = printable(repr(value))
+            raise ValueError(f"{where}: '{name}' is of type {wanted}. Received: {shown}")
     try:
         return kind(**values)
     except TypeError as error:

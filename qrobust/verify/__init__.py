@@ -7,8 +7,9 @@ graph. Needs NumPy and LiteRT only.
 from qrobust.verify.families import FAMILIES, Family, make_family
 from qrobust.verify.methods import METHODS, register
 from qrobust.verify.outcome import PROVEN, REFUTED, UNKNOWN, Counterexample, Outcome
+from qrobust.verify.pixels import PixelBounds, pixel_bounds
 from qrobust.verify.problem import Problem
-from qrobust.verify.regions import Box, FamilyOf, LinfBall, make_region
+from qrobust.verify.regions import Box, FamilyOf, LinfBall, PixelChanges, make_region
 from qrobust.verify.verify import verify
 
 __all__ = [
@@ -23,9 +24,12 @@ __all__ = [
     "FamilyOf",
     "LinfBall",
     "Outcome",
+    "PixelBounds",
+    "PixelChanges",
     "Problem",
     "make_family",
     "make_region",
+    "pixel_bounds",
     "register",
     "verify",
 ]

@@ -12,15 +12,18 @@ import numpy as np
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.auditing.offline import Finding
 from qrobust.certify.run.data import Data
-from qrobust.certify.run.journal import chain, read_lines
+from qrobust.certify.run.journal import CLOSED, chain, read_lines
+from qrobust.certify.run.plan import planned as planned_indices
 from qrobust.verify.batch import Image, ProofJob, job_header, prove_image
 from qrobust.verify.branching import METHOD as BRANCHING
 from qrobust.verify.branching import check_tree
 from qrobust.verify.domain import Picture
 from qrobust.verify.outcome import PROVEN, REFUTED, Counterexample
+from qrobust.verify.pixels import METHOD as SUBSETS
+from qrobust.verify.pixels import changed_pixels
 from qrobust.verify.problem import Problem
 from qrobust.verify.proof_line import ProofLine, is_proof, picture_sha256
-from qrobust.verify.regions import FamilyOf, Region
+from qrobust.verify.regions import FamilyOf, PixelChanges, Region
 
 _FREE = ("chain", "seconds")
 
@@ -68,16 +71,27 @@ def audit_proofs(
     different = [key for key in expected if found.get(key) != expected[key]]
     if different:
         yield Finding(1, -1, f"the header does not say what this job is: {', '.join(different)}")
+    planned = {index for part in planned_indices(found) for index in part}
     previous = str(found.get("chain"))
+    seen: set[int] = set()
     for line in lines:
         value = line.value
         reasons = []
         if value.get("chain") != chain(previous, value):
             reasons.append("its chain does not follow from the line before")
         previous = str(value.get("chain"))
+        if CLOSED in value:
+            if seen != planned or value[CLOSED] != len(seen):
+                reasons.append("the journal is closed, but its lines are not the planned images")
+            yield Finding(line.number, -1, "; ".join(reasons))
+            continue
         if "index" in value and (line.number - 2) % every == 0:
             reasons += _wrong(problem, job, data, value)
         index = value.get("index")
+        if type(index) is not int or index not in planned or index in seen:
+            reasons.append(f"image {index!r} was not planned, or comes twice")
+        else:
+            seen.add(index)
         yield Finding(line.number, index if type(index) is int else -1, "; ".join(reasons))
 
 
@@ -131,10 +145,12 @@ def _wrong(problem: Problem, job: ProofJob, data: Data, value: dict[str, Any]) -
             return [wrong] if wrong else []
     if method == BRANCHING:
         return []
+    # What float64 sums decide may take other ways on another machine; what was proven stays so.
+    free = (*_FREE, "inferences", "boxes", "counterexample") if method == SUBSETS else _FREE
     again = prove_image(problem, job, Image(data.x[line.index], line.index, line.y)).to_json()
     return [
         f"{key} is {value.get(key)}, a re-run gives {again.get(key)}"
-        for key in sorted((again.keys() | value.keys()) - set(_FREE))
+        for key in sorted((again.keys() | value.keys()) - set(free))
         if again.get(key) != value.get(key)
     ]
 
@@ -149,6 +165,9 @@ def _not_refuting(
         (member,) = family.apply(x, np.array([found.member]))
         if (member != found.picture).any():
             return f"its counterexample is not member {found.member} of the family"
+    elif isinstance(region, PixelChanges):
+        if changed_pixels(x, found.picture) > region.count:
+            return f"its counterexample changes more than {region.count} pixels"
     elif not region.box(x, problem.domain).holds(found.picture):
         return "its counterexample lies outside the region"
     label = int(problem.predictor.labels(found.picture[None])[0])

@@ -18,6 +18,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import Journal
 from qrobust.certify.run.parallel import ordered_map
+from qrobust.certify.run.plan import ranges
 from qrobust.verify.methods import check_budget, find
 from qrobust.verify.problem import Problem
 from qrobust.verify.proof_line import (
@@ -26,7 +27,7 @@ from qrobust.verify.proof_line import (
     picture_sha256,
     proof_header,
 )
-from qrobust.verify.regions import FamilyOf, Region, make_region
+from qrobust.verify.regions import FamilyOf, PixelChanges, Region, make_region
 from qrobust.verify.verify import default_budget, default_method
 
 
@@ -118,6 +119,8 @@ def _claim(problem: Problem, region: Region) -> tuple[str, str]:
     if isinstance(region, FamilyOf):
         family = problem.family(region.text)
         return f"{family.claim}; {family.size} members", "family"
+    if isinstance(region, PixelChanges):
+        return f"at most {region.count} pixels changed, with any content", "l0"
     where = "" if getattr(region, "mask", None) is None else " where the mask says so"
     return f"every number{where} changed by at most {region.text.split(':')[1]} LSB", "linf"
 
@@ -143,6 +146,7 @@ def prove_dataset(
     """Prove images, write each line to a journal, and yield it.
 
     A journal that already holds some of them is resumed: those are neither repeated nor yielded.
+    The header holds the planned images; a closing line says that all are done.
 
     Args:
         job: model, region, method, budget.
@@ -162,7 +166,8 @@ def prove_dataset(
         if not 0 <= index < len(data):
             raise CertifyError(f"image {index} of {len(data)}: there is no such image")
         problem.picture(data.x[index], where=f"image {index}")
-    with Journal(out, job_header(problem, job, data)) as journal:
+    planned = {**job_header(problem, job, data), "indices": ranges(chosen)}
+    with Journal(out, planned) as journal:
         images = (Image(data.x[i], i, data.label(i)) for i in chosen if i not in journal.done)
         if executor is None:
             lines: Iterator[ProofLine] = (prove_image(problem, job, image) for image in images)
@@ -172,6 +177,7 @@ def prove_dataset(
             for line in lines:
                 journal.append(line.to_json())
                 yield line
+            journal.finish()
         except BrokenExecutor:
             raise CertifyError(
                 f"a worker process died; the {len(journal.done)} lines in the journal are kept: "

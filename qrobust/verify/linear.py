@@ -71,7 +71,11 @@ class LinearBounds:
         self.intervals[operator.output] = Interval(
             steps.at(acc.low) + zero, steps.at(acc.high) + zero
         )
-        self._lines[operator] = lines(steps, acc)
+        self._lines[operator] = self._relaxed(steps, acc)
+
+    def _relaxed(self, steps: Staircase, acc: Interval) -> tuple[Lines, Lines]:
+        """Lines below and above an operator's rounding."""
+        return lines(steps, acc)
 
     def _refined(self, operator: Linear, acc: Interval) -> Interval:
         size, shape = operator.output.size, operator.output.shape

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import weakref
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.file.model_file import ModelFile, make_interpreter, refusals
+from qrobust.certify.file.model_file import ModelFile
+from qrobust.certify.file.runner import Run, Runners
 from qrobust.verify.domain import Domain, Integers, Picture
 
 _BATCH = 64
@@ -30,22 +29,16 @@ class Predictor:
         self.file = file
         self.kernels = kernels
         self.domain = Domain(file.shape, file.grid.low, file.grid.high)
-        self._by_batch: dict[int, Any] = {}
-        self._batch = _BATCH
-        try:
-            self._interpreter(_BATCH)
-        except CertifyError:
-            self._batch = 1  # a graph that fixes its batch
-            self._interpreter(1)
+        self._batch = 1 if file.one_row else _BATCH
+        self._runs: dict[int, Run] = {}
+        self._run_of(self._batch)
 
-    def _interpreter(self, batch: int) -> Any:
-        if batch not in self._by_batch:
-            interpreter = make_interpreter(self.file.content, batch=batch, kernels=self.kernels)
-            given = tuple(interpreter.get_output_details()[0]["shape"])
-            if given != (batch, self.file.classes):
-                raise CertifyError(f"the file gives shape {given} for {batch} inputs at once")
-            self._by_batch[batch] = interpreter
-        return self._by_batch[batch]
+    def _run_of(self, batch: int) -> Run:
+        if batch not in self._runs:
+            runners = Runners(self.file, count=1, batch=batch, kernels=self.kernels)
+            self._runs[batch] = runners.runs[0]
+            weakref.finalize(self, runners.close)
+        return self._runs[batch]
 
     def predict_batch(self, pictures: Picture) -> Integers:
         """Return the logits of any number of inputs, int64[n, classes].
@@ -62,18 +55,8 @@ class Predictor:
             batch = 1 if len(part) == 1 else self._batch
             inputs = np.zeros((batch, *self.file.shape), grid.dtype)
             inputs[: len(part)] = part
-            logits[start : start + len(part)] = self._run(inputs)[: len(part)]
+            logits[start : start + len(part)] = self._run_of(batch)(inputs)[: len(part)]
         return logits
-
-    def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        interpreter = self._interpreter(len(inputs))
-        with refusals():
-            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], inputs)
-            interpreter.invoke()
-            outputs: NDArray[Any] = interpreter.get_tensor(
-                interpreter.get_output_details()[0]["index"]
-            )
-        return outputs
 
     def labels(self, pictures: Picture) -> Integers:
         """Return the labels, int64[n]; ties go to the lowest index."""

@@ -28,6 +28,7 @@ THEOREMS = {
     "enumeration": "every member of the region was run",
     "intervals": "interval arithmetic through the integer graph",
     "linear": "linear bounds through the integer graph, rounded outwards",
+    "subsets": "every set of pixels was run or is proven by bounds",
     "branching": "the leaves cover the region and each is proven by bounds",
 }
 

@@ -107,12 +107,36 @@ class FamilyOf:
         raise CertifyError(f"{self.text!r} is a family: enumeration proves it, bounds do not")
 
 
+@dataclass(frozen=True)
+class PixelChanges:
+    """Every change of at most ``count`` pixels, with any content.
+
+    Attributes:
+        count: k, at least 1.
+    """
+
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise CertifyError(f"l0 takes 1 pixel or more, received {self.count}")
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"l0:{self.count}"
+
+    def box(self, x: Picture, domain: Domain) -> Box:
+        """Refuse: changes of pixels are many boxes."""
+        raise CertifyError(f"{self.text!r} is no single box: the method for it is subsets")
+
+
 #: What `verify` takes.
-Region: TypeAlias = Box | LinfBall | FamilyOf
+Region: TypeAlias = Box | LinfBall | PixelChanges | FamilyOf
 
 
 def make_region(text: str, mask: NDArray[np.bool_] | None = None) -> Region:
-    """Return the region that a text names: ``linf:8``, or a family such as ``light:32``.
+    """Return the region that a text names: ``linf:8``, ``l0:1``, or a family: ``light:32``.
 
     Args:
         text: as headers of journals hold it.
@@ -122,11 +146,13 @@ def make_region(text: str, mask: NDArray[np.bool_] | None = None) -> Region:
         CertifyError: a radius that is no whole number, or a mask for a family.
     """
     name, _, value = text.partition(":")
-    if name == "linf":
+    if name in ("linf", "l0"):
         value = value.removesuffix(":masked")
         if not value.isdecimal():
-            raise CertifyError(f"linf takes a whole number of LSB, received {value!r}")
-        return LinfBall(int(value), mask)
+            unit = "LSB" if name == "linf" else "pixels"
+            raise CertifyError(f"{name} takes a whole number of {unit}, received {value!r}")
+        if name == "linf":
+            return LinfBall(int(value), mask)
     if mask is not None:
         raise CertifyError(f"a mask goes with linf, not with {text!r}")
-    return FamilyOf(text)
+    return PixelChanges(int(value)) if name == "l0" else FamilyOf(text)

@@ -11,11 +11,11 @@ import numpy as np
 from qrobust.verify.bounding import first_changed
 from qrobust.verify.domain import Integers, Picture
 from qrobust.verify.intervals import Interval
-from qrobust.verify.linear import LinearBounds, staircase
+from qrobust.verify.linear import LinearBounds
 from qrobust.verify.outcome import Counterexample
 from qrobust.verify.problem import Problem
 from qrobust.verify.regions import Box
-from qrobust.verify.staircase import Lines
+from qrobust.verify.staircase import Lines, Staircase
 from tflite_export.graph import IntegerGraph
 from tflite_export.grid import FloatArray
 
@@ -33,13 +33,14 @@ class Gradients(LinearBounds):
 
     def __init__(self, graph: IntegerGraph, points: Integers) -> None:
         super().__init__(graph, Interval(points, points))
-        for operator in self._lines:
-            steps = staircase(operator)
-            value = self.intervals[operator.output].low - operator.output.grid.zero_point
-            moving = (value > steps.minimum) & (value < steps.maximum)
-            slope = moving * np.exp2(-np.clip(steps.shift, -40, 50).astype(float))
-            line = Lines(slope, np.zeros_like(slope))
-            self._lines[operator] = (line, line)
+
+    def _relaxed(self, steps: Staircase, acc: Interval) -> tuple[Lines, Lines]:
+        """The slope of the stairs, flat where they saturate."""
+        value = steps.at(acc.low)
+        moving = (value > steps.minimum) & (value < steps.maximum)
+        slope = moving * np.exp2(-np.clip(steps.shift, -40, 50).astype(float))
+        line = Lines(slope, np.zeros_like(slope))
+        return line, line
 
     def of(self, label: int, others: Integers) -> FloatArray:
         """Gradient of ``logit[label] - logit[other]`` by the input, float64[n, *shape]."""

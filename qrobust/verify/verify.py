@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from qrobust.certify.file.model_file import Model
 
 # Methods register themselves when their modules load.
-from qrobust.verify import bounding, branching, exhaustion
+from qrobust.verify import bounding, branching, exhaustion, pixels
 from qrobust.verify.exhaustion import DEFAULT_BUDGET
 from qrobust.verify.methods import check_budget, find
 from qrobust.verify.outcome import Outcome
 from qrobust.verify.problem import Problem
-from qrobust.verify.regions import FamilyOf, Region
+from qrobust.verify.regions import FamilyOf, PixelChanges, Region
 
 
 def verify(
@@ -34,7 +34,7 @@ def verify(
     Args:
         model: path or bytes of a ``.tflite``, or a `Problem`, which saves opening it again.
         x: one input; integers on the input grid, or floats that the grid quantizes.
-        region: a `Box`, `LinfBall` or `FamilyOf`.
+        region: a `Box`, `LinfBall`, `PixelChanges` or `FamilyOf`.
         method: one of `METHODS`; by default what `default_method` says.
         budget: runs of the file for enumeration, boxes for bounds.
 
@@ -48,10 +48,14 @@ def verify(
 
 
 def default_method(region: Region) -> str:
-    """Enumeration for families, branching for boxes."""
+    """Enumeration for families, subsets for changed pixels, branching for boxes."""
+    if isinstance(region, PixelChanges):
+        return pixels.METHOD
     return exhaustion.METHOD if isinstance(region, FamilyOf) else branching.METHOD
 
 
 def default_budget(method: str) -> int:
     """Return the budget of a method where none is given."""
+    if method == pixels.METHOD:
+        return pixels.DEFAULT_BUDGET
     return DEFAULT_BUDGET if method == exhaustion.METHOD else bounding.DEFAULT_BOXES

@@ -67,5 +67,7 @@ def test_a_model_that_is_not_the_shipped_one_any_more_is_noticed(folder, tmp_pat
     assert "small.json was measured on another models/digits/model.tflite" in line
     results.write(replace(found, models={"models/digits/model.tflite": "00"}, stale="x"), folder)
     assert render.stale_results(folder) == []
+    (folder / "foreign.json").write_text('{"rows": []}')
+    assert results.names(folder) == ["small"]
     results.write(replace(found, models={"models/gone": "00"}), folder)
     assert len(render.stale_results(folder)) == 1

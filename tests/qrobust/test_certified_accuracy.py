@@ -38,7 +38,7 @@ def model_to_fit(wrapped=False):
 def certified_on_the_file(inner, x, y, **settings):
     """What the certifier says of the exported file, image by image."""
     shares = []
-    with Certifier(export(inner).tflite, sigma=20, seed=3, threads=1) as certifier:
+    with Certifier(export(inner).tflite, sigma=20, seed=3, classes=4, threads=1) as certifier:
         for radius in RADII:
             if settings.get("method") == "sequential":
                 settings["radius"] = str(radius)

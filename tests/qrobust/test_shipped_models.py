@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from qrobust.certify import read_certificates
 from qrobust.certify.file.smoothing_spec import read_spec
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 from qrobust.training.publish.card import card
 from qrobust.training.publish.device_memory import GENERATED_C, TFLM
 from qrobust.training.publish.summary import read_summary

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tflite_export.atomic import write_text
 from tflite_export.c99.generate import generate
 from tflite_export.graph import IntegerGraph
 from tflite_export.passes.merge_reshapes import merge_reshapes
@@ -34,6 +35,6 @@ def write(model: "Exported | IntegerGraph", folder: str | Path, name: str = "mod
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     header, source = folder / f"{name}.h", folder / f"{name}.c"
-    header.write_text(generated.header, encoding="utf-8")
-    source.write_text(generated.source, encoding="utf-8")
+    write_text(header, generated.header)
+    write_text(source, generated.source)
     return [header, source]

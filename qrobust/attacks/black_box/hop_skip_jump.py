@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrobust.attacks.ground.arguments import check_counts
+from qrobust.attacks.ground.ball import direction
 from qrobust.attacks.ground.budget import L2, LINF, Budget
 from qrobust.attacks.ground.generators import Generators, generators, of
 from qrobust.attacks.ground.search import Attacked, Search
 from qrobust.attacks.ground.target import Target
-from qrobust.attacks.white_box.projected_gradient import direction
 
 _Points = NDArray[np.float64]
 _Rows = NDArray[np.intp]
@@ -53,10 +54,8 @@ def hop_skip_jump(
     Source:
         Chen et al., HopSkipJumpAttack, S&P 2020, algorithm 2.
     """
-    if iterations < 1 or samples < 2:
-        raise ValueError(
-            f"{name} needs iterations and samples. Received: {iterations=}, {samples=}"
-        )
+    check_counts(name, iterations=iterations)
+    check_counts(name, 2, samples=samples)
     norm = norm if budget is None else budget.norm
     search = Search(target, x, y, budget, norm=norm)
     rngs = generators(seed, len(search.x))

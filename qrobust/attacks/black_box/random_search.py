@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrobust.attacks.ground.arguments import check_counts
 from qrobust.attacks.ground.budget import LINF, Budget
 from qrobust.attacks.ground.generators import generators, of
 from qrobust.attacks.ground.pixel_grid import random_start
@@ -33,8 +34,7 @@ def random_search(
         seed: of the points, with the image's position.
         name: in reports.
     """
-    if queries < 2:
-        raise ValueError(f"A random search needs 2 queries or more. Received: {queries=}")
+    check_counts(name, 2, queries=queries)
     search = Search(target, x, y, budget)
     rngs = generators(seed, len(search.x))
     for query in range(queries - 1):

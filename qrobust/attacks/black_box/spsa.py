@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrobust.attacks.ground.arguments import check_counts, check_positive
+from qrobust.attacks.ground.ball import into_ball
 from qrobust.attacks.ground.budget import LINF, Budget
 from qrobust.attacks.ground.generators import Generators, generators, of
 from qrobust.attacks.ground.search import Attacked, Search
 from qrobust.attacks.ground.target import Target, margins
-from qrobust.attacks.white_box.projected_gradient import into_ball
 
 
 def spsa(
@@ -50,13 +51,11 @@ def spsa(
         Uesato et al., Adversarial Risk and the Dangers of Evaluating Against Weak Attacks, ICML
         2018.
     """
-    if steps < 1 or samples < 2 or samples % 2 or delta < 1:
-        raise ValueError(
-            f"SPSA needs steps, an even number of samples and a delta of 1 LSB or more. "
-            f"Received: {steps=}, {samples=}, {delta=}"
-        )
-    if learning_rate is not None and not learning_rate > 0:
-        raise ValueError(f"SPSA needs a learning rate > 0 (LSB). Received: {learning_rate=}")
+    check_counts(name, steps=steps, delta=delta)
+    check_counts(name, 2, samples=samples)
+    check_positive(name, learning_rate=learning_rate)
+    if samples % 2:
+        raise ValueError(f"{name} needs an even number of samples. Received: {samples=}")
     search = Search(target, x, y, budget, stop=stop)
     rngs = generators(seed, len(search.x))
     rate = learning_rate
@@ -72,7 +71,7 @@ def spsa(
         first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
         scale = rate * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
         z = z - scale * first / (np.sqrt(second) + 1e-12)
-        z = np.clip(into_ball(z, search.x[rows], budget), search.grid.low, search.grid.high)
+        z = into_ball(z, search.x[rows], budget, search.grid)
         search.offer(rows, z)
         stands = search.open(rows)
         rows, z, first, second = rows[stands], z[stands], first[stands], second[stands]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.black_box.square_windows import l2_proposals, linf_proposals, window
+from qrobust.attacks.ground.arguments import check_counts
 from qrobust.attacks.ground.budget import LINF, Budget
 from qrobust.attacks.ground.generators import generators, of
 from qrobust.attacks.ground.search import Attacked, Search
@@ -42,10 +43,9 @@ def square(
     Source:
         Andriushchenko et al., Square Attack, ECCV 2020, algorithms 1 to 3.
     """
-    if queries < 2 or not 0 < share <= 1:
-        raise ValueError(
-            f"Square needs queries >= 2 and a share in (0, 1]. Received: {queries=}, {share=}"
-        )
+    check_counts(name, 2, queries=queries)
+    if not 0 < share <= 1:
+        raise ValueError(f"{name} needs a share in (0, 1]. Received: {share=}")
     search = Search(target, x, y, budget)
     rngs = generators(seed, len(search.x))
     proposals = linf_proposals if budget.norm == LINF else l2_proposals

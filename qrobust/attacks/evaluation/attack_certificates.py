@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrobust.attacks.ground.ball import direction, into_ball
 from qrobust.attacks.ground.budget import L2, Budget
 from qrobust.attacks.ground.pixel_grid import Integers, project, random_start, verify
 from qrobust.attacks.ground.target import CROSS_ENTROPY, MARGIN, Labels, margins
 from qrobust.attacks.targets.keras_target import KerasTarget
 from qrobust.attacks.targets.smoothed_target import SmoothedTarget
-from qrobust.attacks.white_box.projected_gradient import direction, into_ball
 from qrobust.certify import ABSTAIN, Certificate, Certifier
 from qrobust.certify.arithmetic.exact_numbers import text
 from qrobust.certify.run.keys import read_key
@@ -174,7 +174,7 @@ def _strongest(
             met = float(margins(logits, label)[0]), candidate
             found[candidate.tobytes()] = min(met, found.get(candidate.tobytes(), met), key=_margin)
             z = z + 2.5 * budget.epsilon / steps * direction(gradients, budget.norm)
-            z = np.clip(into_ball(z, image, budget), grid.low, grid.high)
+            z = into_ball(z, image, budget, grid)
     best = [candidate for _, candidate in sorted(found.values(), key=_margin)[:_FINALISTS]]
     points = np.concatenate(best)
     rounds = -(-_RANKING // smoothed.draws)

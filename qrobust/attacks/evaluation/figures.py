@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qrobust.attacks.ground.budget import LINF, Budget
 from qrobust.attacks.ground.search import Attacked
+from tflite_export.atomic import replacing
 
 _EXAMPLES = 8
 
@@ -36,7 +37,8 @@ def curve(curves: Mapping[str, Mapping[float, float]], budget: Budget, path: Pat
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120)
 
 
 def pictures(attacks: Sequence[Attacked], path: Path) -> None:
@@ -70,7 +72,8 @@ def pictures(attacks: Sequence[Attacked], path: Path) -> None:
         for row in range(3):
             axes[row, column].set_axis_off()
     figure.suptitle("Clean, adversarial, difference (scaled to its largest value)", fontsize=9)
-    figure.savefig(path, dpi=120)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120)
 
 
 def _plane(values: NDArray[Any]) -> NDArray[np.float64]:

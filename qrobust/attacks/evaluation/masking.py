@@ -40,7 +40,7 @@ class Check:
     meaning: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Masking:
     """The checks of one model, and what their attacks found.
 
@@ -52,6 +52,10 @@ class Masking:
 
     checks: tuple[Check, ...]
     attacks: tuple[Attacked, ...]
+
+    def __repr__(self) -> str:
+        fired = ", ".join(check.name for check in self.masked) or "none"
+        return f"Masking({len(self.checks)} checks, fired: {fired})"
 
     @property
     def masked(self) -> tuple[Check, ...]:

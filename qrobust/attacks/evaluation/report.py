@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from tabulate import tabulate
@@ -15,6 +16,8 @@ from qrobust.attacks.evaluation.suite import worst_case
 from qrobust.attacks.evaluation.transfer import mean_sizes
 from qrobust.attacks.ground.budget import Budget
 from qrobust.attacks.ground.search import Attacked
+from tflite_export.atomic import write_text
+from tflite_export.printable import markdown
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,7 @@ class Evaluation:
             for a in values["attacks"]
         ]
         lines = [
-            f"# {self.model} under attack",
+            f"# {markdown(self.model)} under attack",
             "",
             f"{values['images']} images, clean accuracy {self.clean_accuracy:.1%}, "
             f"{'full' if self.full else 'standard'} suite, {self.budget} "
@@ -136,7 +139,7 @@ class Evaluation:
     def _masking(self) -> list[str]:
         if self.checks is None:
             return []
-        title = "## Masked gradients" + (f" of {self.checked}" if self.checked else "")
+        title = "## Masked gradients" + (f" of {markdown(self.checked)}" if self.checked else "")
         return ["", title, "", masking_table(self.checks)]
 
     def _certificates(self) -> list[str]:
@@ -174,22 +177,23 @@ def write(evaluation: Evaluation, path: Path) -> list[Path]:
     check_path(path)
     from qrobust.certify.report.write_report import can_plot
 
-    path.write_text(json.dumps(evaluation.to_json(), indent=1, allow_nan=False) + "\n")
-    markdown = path.with_suffix(".md")
+    page = path.with_suffix(".md")
     text = evaluation.markdown()
-    written = [path, markdown]
+    written = [path, page]
     if can_plot():
         from qrobust.attacks.evaluation import figures
 
         curve, pictures = (path.with_suffix(f".{name}.png") for name in ("curve", "pictures"))
         figures.curve({evaluation.model: evaluation.curve}, evaluation.budget, curve)
         written.append(curve)
-        text += f"\n![accuracy against epsilon]({curve.name})\n"
+        text += f"\n![accuracy against epsilon]({quote(curve.name)})\n"
         if np.any([attack.moved for attack in evaluation.attacks]):
             figures.pictures(evaluation.attacks, pictures)
             written.append(pictures)
-            text += f"\n![clean, adversarial, difference]({pictures.name})\n"
-    markdown.write_text(text)
+            text += f"\n![clean, adversarial, difference]({quote(pictures.name)})\n"
+    write_text(page, text)
+    # Last: whoever finds the report finds its companions.
+    write_text(path, json.dumps(evaluation.to_json(), indent=1, allow_nan=False) + "\n")
     return written
 
 

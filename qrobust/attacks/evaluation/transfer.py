@@ -16,7 +16,7 @@ from qrobust.attacks.targets.keras_target import KerasTarget
 from qrobust.attacks.white_box.projected_gradient import projected_gradient
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Transfer:
     """Adversarial inputs of every source, shown to every target.
 
@@ -41,6 +41,12 @@ class Transfer:
     size: tuple[dict[str, float], ...]
     cosine: NDArray[np.float64]
     shift: tuple[float | None, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"Transfer({', '.join(self.sources)} -> {', '.join(self.targets)}: {self.images} "
+            f"images, accuracy {self.accuracy.min():.1%} to {self.accuracy.max():.1%})"
+        )
 
     def markdown(self) -> str:
         """Two tables: accuracy of every target with the perturbations' sizes; the explanations."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.ground.budget import LINF, Budget
-from qrobust.certify.smoothings.input_grid import collapses
+from qrobust.certify.smoothings.grid_integers import grid_integers
 
 Integers = NDArray[np.int16]
 _HALVINGS = 16
@@ -45,33 +45,17 @@ class PixelGrid:
         """Inputs as grid integers; floats are real values and rounded, ``floor(x / step + 1/2)``.
 
         Raises:
-            ValueError: no numbers, values off the grid, or values in other units than its.
+            CertifyError: a ValueError; no numbers, values off the grid, or in other units than its.
         """
-        if x.dtype.kind == "f":
-            if not np.isfinite(x).all():
-                raise ValueError("x holds NaN or infinity. Clean the data first.")
-            steps = x.astype(np.float64) / self.step
-            if self.span > 31 and collapses(steps):
-                raise ValueError(
-                    f"x holds {x.min():g} to {x.max():g}, which falls onto one or two steps of the "
-                    f"input grid [{self.low * self.step:g}, {self.high * self.step:g}] (1 LSB = "
-                    f"{self.step:g}). Give grid integers, or real values on the model's own scale; "
-                    f"for a model that reads 0 to 1, grid=PixelGrid(step=2**-8)."
-                )
-            wide = np.floor(steps + 0.5)
-        elif x.dtype.kind in "iu":
-            wide = x
-        else:
-            raise ValueError(f"x must hold integers or floats. Received: {x.dtype}")
-        off = (wide < self.low) | (wide > self.high)
-        if off.any():
-            raise ValueError(
-                f"image {np.nonzero(off)[0][0]} holds {wide[off].flat[0]:g} LSB, off the input "
-                f"grid [{self.low}, {self.high}] (1 LSB = {self.step:g}); {int(off.sum())} values "
-                f"are off it. Give grid integers, or real values on the model's own scale."
-            )
-        integers: Integers = wide.astype(np.int16)
-        return integers
+        return grid_integers(
+            x,
+            low=self.low,
+            high=self.high,
+            step=self.step,
+            where="x",
+            batch=True,
+            hint="for a model that reads 0 to 1, grid=PixelGrid(step=2**-8)",
+        )
 
     def real(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Grid integers (or points between them) as the model's real inputs."""

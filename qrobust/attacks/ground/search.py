@@ -24,7 +24,7 @@ from qrobust.attacks.ground.target import (
 CONFIRMATIONS = 8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Attacked:
     """What an attack left.
 
@@ -52,6 +52,14 @@ class Attacked:
     queries: NDArray[np.int64]
     seed: int | None
     seconds: float
+
+    def __repr__(self) -> str:
+        """One line: the arrays have thousands of numbers."""
+        ball = "smallest perturbation" if self.budget is None else str(self.budget)
+        return (
+            f"Attacked({self.name}, {ball}: {int(self.fallen.sum())} of {len(self.fallen)} fell, "
+            f"{int(self.queries.sum())} queries, {self.seconds:g} s)"
+        )
 
     @property
     def accuracy(self) -> float:

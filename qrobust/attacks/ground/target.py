@@ -70,6 +70,16 @@ class TensorTarget(GradientTarget, Protocol):
         ...
 
 
+def described(target: Target) -> str:
+    """A target's ``repr``, in one line."""
+    grid = target.grid
+    shape = "x".join(map(str, target.shape))
+    return (
+        f"{type(target).__name__}({target.name}: {shape} in {grid.low}..{grid.high}, "
+        f"{target.classes} classes)"
+    )
+
+
 def check_tensors(target: Target, attack: str) -> TensorTarget:
     """The target itself; `ValueError` where TensorFlow cannot differentiate it."""
     check_gradients(target)

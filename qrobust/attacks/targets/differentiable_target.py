@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.ground.pixel_grid import PixelGrid
-from qrobust.attacks.ground.target import LOSSES, MARGIN, TARGETED, Floats, Labels, cost
+from qrobust.attacks.ground.target import LOSSES, MARGIN, TARGETED, Floats, Labels, cost, described
 
 
 class DifferentiableTarget(ABC):
@@ -33,6 +33,9 @@ class DifferentiableTarget(ABC):
     @abstractmethod
     def model_fn(self, x: Any) -> Any:
         """Logits of a float32 tensor [n, *shape] in LSB."""
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def _compile(self) -> None:
         import tensorflow as tf

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.ground.pixel_grid import PixelGrid
-from qrobust.attacks.ground.target import Floats
-from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.file.model_file import Model, load_model, make_interpreter, refusals
+from qrobust.attacks.ground.target import Floats, described
+from qrobust.certify.file.model_file import Model, load_model
+from qrobust.certify.file.runner import Run, Runners
 from qrobust.certify.run.votes import available_cores
 
 _BATCH = 64
@@ -24,9 +24,11 @@ class TFLiteTarget:
         name: in reports.
         batch: inputs of one ``invoke``; a file whose graph fixes the batch runs one by one.
         threads: interpreters at work; all cores by default.
+        trusted: run the file in this process, not in a child with limits; only for files of known
+            origin that the integer contract's reader accepts.
 
     Raises:
-        ValueError: no integer classifier of two classes or more.
+        ValueError: no integer classifier of two classes or more, or a file that does not survive.
     """
 
     def __init__(
@@ -36,34 +38,25 @@ class TFLiteTarget:
         name: str = "model.tflite",
         batch: int = _BATCH,
         threads: int | None = None,
+        trusted: bool = False,
     ) -> None:
-        file = load_model(model)
+        file = load_model(model, trusted=trusted)
         self.name = name
         self.file = file
         self.grid = PixelGrid(file.grid.low, file.grid.high, file.grid.scale)
         self.shape = file.shape
         self.classes = file.classes
         self.queries = 0
-        self.batch = batch
         threads = available_cores() if threads is None else threads
-        try:
-            first = self._interpreter()
-        except CertifyError:
-            # Most likely a RESHAPE with a fixed batch; if not, this raises the same error.
-            self.batch = 1
-            first = self._interpreter()
-        self._idle: SimpleQueue[Any] = SimpleQueue()
-        self._idle.put(first)
-        for _ in range(threads - 1):
-            self._idle.put(self._interpreter())
+        self.batch = 1 if file.one_row else batch
+        self._runners = Runners(file, count=threads, batch=self.batch)
+        self._idle: SimpleQueue[Run] = SimpleQueue()
+        for run in self._runners.runs:
+            self._idle.put(run)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="queries")
 
-    def _interpreter(self) -> Any:
-        interpreter = make_interpreter(self.file.content, batch=self.batch)
-        shape = tuple(interpreter.get_output_details()[0]["shape"])
-        if shape != (self.batch, self.classes):
-            raise CertifyError(f"the file gives shape {shape} for {self.batch} inputs at once")
-        return interpreter
+    def __repr__(self) -> str:
+        return described(self)
 
     def logits(self, x: NDArray[Any]) -> Floats:
         """float32[n, classes] of ``x``, integers [n, *shape] in LSB; the file sees nothing else."""
@@ -79,23 +72,19 @@ class TFLiteTarget:
         return np.concatenate(pieces or [np.zeros((0, self.classes), np.float32)])
 
     def _run(self, chunk: NDArray[Any]) -> Floats:
-        interpreter = self._idle.get()
+        full = np.zeros((self.batch, *self.shape), chunk.dtype)
+        full[: len(chunk)] = chunk
+        run = self._idle.get()
         try:
-            source = interpreter.get_input_details()[0]
-            result = interpreter.get_output_details()[0]
-            full = np.zeros((self.batch, *self.shape), chunk.dtype)
-            full[: len(chunk)] = chunk
-            with refusals():
-                interpreter.set_tensor(source["index"], full)
-                interpreter.invoke()
-                output = interpreter.get_tensor(result["index"])[: len(chunk)]
+            output = run(full)[: len(chunk)]
         finally:
-            self._idle.put(interpreter)
-        scale, zero_point = result["quantization"]
+            self._idle.put(run)
         # A file without a scale still ranks its classes.
-        logits: Floats = (output.astype(np.float32) - zero_point) * np.float32(scale or 1.0)
+        scale = np.float32(self.file.output_scale or 1.0)
+        logits: Floats = (output.astype(np.float32) - self.file.output_zero_point) * scale
         return logits
 
     def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the threads, and the process that runs the file."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._runners.close()

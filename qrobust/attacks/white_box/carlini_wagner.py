@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrobust.attacks.ground.arguments import check_counts, check_positive
 from qrobust.attacks.ground.search import Attacked, Search
 from qrobust.attacks.ground.target import Target, TensorTarget, check_tensors, errs
 
@@ -58,13 +59,10 @@ def carlini_wagner(
         Carlini and Wagner, Towards Evaluating the Robustness of Neural Networks, S&P 2017.
     """
     source = check_tensors(target, name)
-    if searches < 1 or steps < 1:
-        raise ValueError(f"{name} needs searches and steps. Received: {searches=}, {steps=}")
-    if not (learning_rate > 0 and constant > 0 and confidence >= 0):
-        raise ValueError(
-            f"{name} needs a learning rate and a constant > 0 and a confidence >= 0. "
-            f"Received: {learning_rate=}, {constant=}, {confidence=}"
-        )
+    check_counts(name, searches=searches, steps=steps)
+    check_positive(name, learning_rate=learning_rate, constant=constant)
+    if not confidence >= 0:
+        raise ValueError(f"{name} needs a confidence >= 0. Received: {confidence=}")
     search = Search(source, x, y, None, confidence=confidence)
     standing = search.standing
     for start in range(0, len(standing), source.batch):

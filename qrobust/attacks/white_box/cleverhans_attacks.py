@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrobust.attacks.ground.arguments import check_counts, check_positive
+from qrobust.attacks.ground.ball import direction, into_ball
 from qrobust.attacks.ground.budget import LINF, Budget
 from qrobust.attacks.ground.search import Attacked, Search
 from qrobust.attacks.ground.target import CROSS_ENTROPY, Target, TensorTarget, check_tensors, cost
-from qrobust.attacks.white_box.projected_gradient import direction, into_ball
 
 
 def fast_gradient(
@@ -76,7 +77,7 @@ def basic_iterative(
     """
     from cleverhans.tf2.attacks.basic_iterative_method import basic_iterative_method
 
-    source, step = check_tensors(target, name), _step(budget, steps, step)
+    source, step = check_tensors(target, name), _step(name, budget, steps, step)
     search = Search(source, x, y, budget, stop=stop)
     if budget.norm == LINF:
         options = {"eps": float(budget.epsilon), "nb_iter": steps, "eps_iter": step}
@@ -107,7 +108,7 @@ def momentum_iterative(
     """
     from cleverhans.tf2.attacks.momentum_iterative_method import momentum_iterative_method
 
-    source, step = check_tensors(target, name), _step(budget, steps, step)
+    source, step = check_tensors(target, name), _step(name, budget, steps, step)
     search = Search(source, x, y, budget, stop=stop)
     if budget.norm == LINF:
         options = {"eps": float(budget.epsilon), "nb_iter": steps, "eps_iter": step}
@@ -118,11 +119,9 @@ def momentum_iterative(
     return search.result(name)
 
 
-def _step(budget: Budget, steps: int, step: float | None) -> float:
-    if steps < 1:
-        raise ValueError(f"An iterated attack needs steps. Received: {steps=}")
-    if step is not None and not step > 0:
-        raise ValueError(f"An iterated attack needs a step > 0 (in LSB). Received: {step=}")
+def _step(name: str, budget: Budget, steps: int, step: float | None) -> float:
+    check_counts(name, steps=steps)
+    check_positive(name, step=step)
     # CleverHans refuses steps longer than epsilon.
     return min(2.5 * budget.epsilon / steps if step is None else step, budget.epsilon)
 
@@ -169,6 +168,5 @@ def _l2(
         unit = direction(gradients, budget.norm)
         mean = np.abs(unit).mean(axes, keepdims=True)
         momentum = decay * momentum + unit / np.where(mean > 0, mean, 1.0)
-        z = into_ball(z + step * direction(momentum, budget.norm), clean, budget)
-        z = np.clip(z, search.grid.low, search.grid.high)
+        z = into_ball(z + step * direction(momentum, budget.norm), clean, budget, search.grid)
     search.offer(rows, z)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrobust.attacks.ground.arguments import check_counts
 from qrobust.attacks.ground.search import Attacked, Search
 from qrobust.attacks.ground.target import Target, TensorTarget, check_tensors, cost, runners_up
 
@@ -40,8 +41,7 @@ def deepfool(
         Moosavi-Dezfooli et al., DeepFool, CVPR 2016, algorithm 2.
     """
     source = check_tensors(target, name)
-    if steps < 1:
-        raise ValueError(f"{name} needs steps. Received: {steps=}")
+    check_counts(name, steps=steps)
     search = Search(source, x, y, None)
     rows = search.standing
     clean = search.x[rows].astype(np.float64)

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.attacks.ground.budget import LINF, Budget
+from qrobust.attacks.ground.arguments import check_counts, check_positive
+from qrobust.attacks.ground.ball import direction, into_ball
+from qrobust.attacks.ground.budget import Budget
 from qrobust.attacks.ground.generators import generators, of
 from qrobust.attacks.ground.pixel_grid import random_start
 from qrobust.attacks.ground.search import Attacked, Search
@@ -71,10 +73,8 @@ def projected_gradient(
         Parameter-free Attacks, ICML 2020.
     """
     source = check_gradients(target)
-    if steps < 1 or restarts < 1:
-        raise ValueError(f"PGD needs steps and restarts. Received: {steps=}, {restarts=}")
-    if step is not None and not step > 0:
-        raise ValueError(f"PGD needs a step > 0 (in LSB). Received: {step=}")
+    check_counts(name, steps=steps, restarts=restarts)
+    check_positive(name, step=step)
     check_losses(losses)
     search = Search(source, x, y, budget, stop=stop)
     rngs = generators(seed, len(search.x))
@@ -119,7 +119,7 @@ def _ascend(
         if count and count % max(2, steps // 10) == 0:
             climb.turn_back()
         z = climb.z + climb.length * direction(climb.gradients, budget.norm)
-        z = np.clip(into_ball(z, search.x[rows], budget), search.grid.low, search.grid.high)
+        z = into_ball(z, search.x[rows], budget, search.grid)
     search.offer(rows, z)
 
 
@@ -154,25 +154,3 @@ class _Climb:
         self.z = np.where(stuck, self.best_z, self.z)
         self.gradients = np.where(stuck, self.best_gradients, self.gradients)
         self.rose = np.zeros_like(self.rose)
-
-
-def direction(gradients: NDArray[Any], norm: str) -> NDArray[np.float64]:
-    """Steepest ascent of length 1: the sign (L-inf) or the gradient over its L2 norm."""
-    gradients = np.nan_to_num(np.asarray(gradients, np.float64))
-    if norm == LINF:
-        return np.asarray(np.sign(gradients))
-    axes = tuple(range(1, gradients.ndim))
-    # Scaled first: squares of tiny or huge gradients leave float64's range.
-    gradients = gradients / np.maximum(np.abs(gradients).max(axes, keepdims=True), 1e-300)
-    unit = gradients / np.maximum(np.sqrt((gradients**2).sum(axes, keepdims=True)), 1e-12)
-    return np.asarray(unit)
-
-
-def into_ball(z: NDArray[np.float64], x: NDArray[Any], budget: Budget) -> NDArray[np.float64]:
-    """Real points moved to the nearest ones in the ball around ``x``."""
-    delta = z - x
-    if budget.norm == LINF:
-        return np.asarray(x + np.clip(delta, -budget.epsilon, budget.epsilon))
-    axes = tuple(range(1, x.ndim))
-    length = np.sqrt((delta**2).sum(axes, keepdims=True))
-    return np.asarray(x + delta * np.minimum(1, budget.epsilon / np.maximum(length, 1e-12)))

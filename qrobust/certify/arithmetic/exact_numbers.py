@@ -34,6 +34,8 @@ def rational(value: Exact, name: str) -> Fraction:
     text = str(value)
     if len(text) > _MOST_TEXT:
         raise CertifyError(f"{name} must be a number of at most {_MOST_TEXT} characters")
+    if not text.isascii() or "_" in text:  # digits to Python, not below
+        raise CertifyError(f"{name} must be a finite number, received {value!r}")
     exponent = _EXPONENT.search(text)
     if exponent and abs(int(exponent[1])) > _MOST_EXPONENT:
         raise CertifyError(f"{name} must have an exponent within {_MOST_EXPONENT}, received {text}")

@@ -17,6 +17,7 @@ from qrobust.certify.auditing.offline import Checked, Finding, check_offline
 from qrobust.certify.auditing.rerun import (
     INDEPENDENT,
     audit_job,
+    check_inputs,
     check_subject,
     recount,
     rerun,
@@ -57,6 +58,12 @@ class AuditSettings:
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        if self.sample is not None and self.every != 1:
+            raise CertifyError("give every or sample, not both: each says how many lines")
+        if self.fresh_n is not None and self.fresh_seed is None:
+            raise CertifyError("fresh_n goes with a fresh_seed")
+        if self.draw_seed is not None and self.sample is None and self.every == 1:
+            raise CertifyError("draw_seed goes with sample or every; all lines are run otherwise")
         for name in ("every", "sample", "fresh_n"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -139,6 +146,7 @@ def run_audit(
         elsewhere = runtime_of_claim(checked)
         if elsewhere:
             raise CertifyError(f"{checked.name}: votes depend on the runtime: {elsewhere}")
+        check_inputs(checked, certifier, data)
         again = rerun(checked, certifier, data, audited.rerun)
         for finding in progress(again, len(audited.rerun)):
             checked.add(finding.line, finding.reason)

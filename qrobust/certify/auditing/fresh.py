@@ -83,7 +83,7 @@ def estimate_again(
     k = int(votes[certificate.label])
     if checked.head.settings.method == TWO_CLASS:
         others = [int(v) for c, v in enumerate(votes) if c != certificate.label]
-        refuted, shortfall = _two_class(certifier, certificate, k, max(others), n, level)
+        refuted, shortfall = _two_class(certifier, certificate, k, others, n, level)
     else:
         p0 = claimed_probability(certificate)
         refuted = _refuted(k, n, p0, level)
@@ -112,11 +112,17 @@ def found_shortfall(p0: int, n: int, level: Fraction) -> Fraction:
 
 
 def _two_class(
-    certifier: Certifier, certificate: Certificate, k: int, second: int, n: int, level: Fraction
+    certifier: Certifier,
+    certificate: Certificate,
+    k: int,
+    others: list[int],
+    n: int,
+    level: Fraction,
 ) -> tuple[bool, Fraction]:
     """A claim about two probabilities: refuted where the best that both may be is too little."""
     above = upper_bound(n, k, level / 2)
-    below = lower_bound(n, second, level / 2)
+    # Any of the other classes may be the one that is bounded: they share their half.
+    below = lower_bound(n, max(others), level / (2 * len(others)))
     best = certifier.smoothing.radius_q16(above, below)
     # Both bounds move by about as much as one of them at its own half of the level.
     return best < certificate.radius_q16, found_shortfall(k * _ONE // n, n, level / 2)

@@ -18,6 +18,14 @@ _KEYS_1 = {"format", "version", "model_sha256", "data_sha256", "noise", "sigma",
 _KEYS_1 |= {"streams", "seed", "kernels", "chain"} | {item.name for item in fields(Settings)}
 
 
+_PLAN_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("model_sha256", "data_sha256", "noise"), (str,)),
+    **dict.fromkeys(("classes", "coordinates", "span", "streams"), (int,)),
+    **dict.fromkeys(("kernels", "runtime"), (str, type(None))),
+    "portable": (bool,),
+}
+
+
 @dataclass(frozen=True)
 class Head:
     """What a journal is about.
@@ -77,6 +85,9 @@ def read_head(value: dict[str, Any], name: str) -> Head:
         plan = value["plan"]
         if not isinstance(plan, dict) or set(plan) != set(FIELDS):
             raise CertifyError("the plan has unknown or missing keys")
+        for name, kinds in _PLAN_TYPES.items():
+            if type(plan[name]) not in kinds:
+                raise CertifyError(f"{name} is {plan[name]!r}")
         return Head(
             version=version,
             plan=plan,

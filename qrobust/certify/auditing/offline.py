@@ -5,6 +5,7 @@ Radii are decided by :mod:`qrobust.certify.core.claim`, which shares nothing wit
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -19,7 +20,7 @@ from qrobust.certify.core.claim import Claim, Refused, key_of, objection, read_c
 from qrobust.certify.methods.anytime import Anytime
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.outcome import CERTIFIED
-from qrobust.certify.methods.settings import ANYTIME, TWO_CLASS
+from qrobust.certify.methods.settings import ANYTIME, TWO_CLASS, Settings
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.journal import CLOSED, Line, chain, read_lines
 from qrobust.certify.run.keys import FRESH, key_text
@@ -131,7 +132,8 @@ def _check_closing(checked: Checked, line: Line, broken: bool) -> None:
     if set(line.value) != {CLOSED, "chain"} or checked.head.version == 1:
         raise CertifyError(f"{where}: no certificate and no closing line")
     checked.closed = True
-    if broken or line.value[CLOSED] != len(checked.certificates):
+    count = line.value[CLOSED]
+    if broken or type(count) is not int or count != len(checked.certificates):
         reason = f"the closing line speaks of {line.value[CLOSED]!r} certificates"
         checked.findings[line.number] = Finding(line.number, -1, reason)
 
@@ -176,13 +178,19 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
         for name in _REPEATED
         if getattr(certificate, name) != plan[name]
     ]
-    if certificate.settings != head.settings_json:
+    if json.dumps(certificate.settings) != json.dumps(head.settings_json):
         reasons.append("its settings are not the header's")
     if certificate.key_level != head.keys.level:
         reasons.append(f"its key is {certificate.key_level}, the header's {head.keys.level}")
     again = certificate.to_json()
-    derived = sorted(name for name in again if name in value and again[name] != value[name])
-    if derived or (head.version > 1 and set(again) != set(value) - {"chain"}):
+    given = {name: item for name, item in value.items() if name != "chain"}
+    # As text, 1 and 1.0 and true are three things.
+    derived = sorted(
+        name
+        for name in again
+        if name in given and json.dumps(again[name]) != json.dumps(given[name])
+    )
+    if derived or (head.version > 1 and set(again) != set(given)):
         reasons.append(f"fields that do not follow from the others: {', '.join(derived)}")
     if (certificate.decision == CERTIFIED) == certificate.abstained:
         reasons.append(f"decision {certificate.decision!r} with label {certificate.label}")
@@ -191,6 +199,14 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
     pilot = certificate.pilot_votes
     if head.version > 1 and (pilot is None or sum(pilot) != certificate.n0):
         reasons.append(f"n0 is {certificate.n0}, which the pilot's votes are not")
+    if not _is_pilot(certificate.n0, head.settings):
+        reasons.append(f"a pilot of {certificate.n0} samples, {head.settings.n0} planned")
+    if plan["portable"] is False:
+        reasons += [
+            f"{name} is {getattr(certificate, name)}, the plan says {plan[name]}"
+            for name in ("kernels", "runtime")
+            if getattr(certificate, name) != plan[name]
+        ]
     try:
         if head.keys.level != FRESH and certificate.key != key_text(
             key_of(head.keys.to_json(), plan, certificate.index)
@@ -204,6 +220,14 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
     elif head.settings.method == ANYTIME and not _chosen_by_pilot(head, certificate):
         reasons.append("n is not what the pilot's votes choose")
     return reasons
+
+
+def _is_pilot(n0: int, settings: Settings) -> bool:
+    """Whether a pilot may have this size: n0, doubled any number of times by an anytime one."""
+    if settings.method != ANYTIME:
+        return n0 == settings.n0
+    doubled, rest = divmod(n0, settings.n0)
+    return rest == 0 and doubled & (doubled - 1) == 0 < doubled
 
 
 def _witness(plan: dict[str, Any], certificate: Certificate) -> int | None:

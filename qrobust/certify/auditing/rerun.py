@@ -9,7 +9,8 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.auditing.offline import Checked, Finding, claim_of
 from qrobust.certify.core import claim, noise
 from qrobust.certify.file.contract import reference_outputs
-from qrobust.certify.file.model_file import make_interpreter, runtime
+from qrobust.certify.file.model_file import runtime
+from qrobust.certify.file.runner import Runners
 from qrobust.certify.run.batch import Image, Job, run_here
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.certifier import Certifier
@@ -73,6 +74,19 @@ def check_subject(checked: Checked, certifier: Certifier, data: Data) -> None:
                 f"{checked.name} says {name}={head.plan[name]!r} of its model, which is "
                 f"{expected[name]!r}"
             )
+
+
+def check_inputs(checked: Checked, certifier: Certifier, data: Data) -> None:
+    """Hold every line's input and class against the data; what differs is added to its finding."""
+    for number, claimed in checked.certificates.items():
+        if not 0 <= claimed.index < len(data):
+            checked.add(number, f"the data have no image {claimed.index}")
+            continue
+        source = certifier.prepare(data.x[claimed.index], index=claimed.index)
+        if claimed.input_sha256 != source.sha256:
+            checked.add(number, f"input_sha256 is {claimed.input_sha256}, not the image's")
+        if claimed.y != data.label(claimed.index):
+            checked.add(number, f"y is {claimed.y}, the data say {data.label(claimed.index)}")
 
 
 def rerun(
@@ -177,14 +191,11 @@ def _classifier(certifier: Certifier, kind: str) -> Any:
         return by_reference
     if kind not in INDEPENDENT:
         raise CertifyError(f"unknown implementation {kind!r}; known: {', '.join(INDEPENDENT)}")
-    interpreter = make_interpreter(file.content, batch=1, kernels="reference")
-    source = interpreter.get_input_details()[0]["index"]
-    result = interpreter.get_output_details()[0]["index"]
+    (run,) = Runners(file, count=1, batch=1, kernels="reference").runs
 
     def by_litert(copy: list[int]) -> list[int]:
-        interpreter.set_tensor(source, np.array(copy, file.grid.dtype).reshape(1, *file.shape))
-        interpreter.invoke()
-        return [int(value) for value in interpreter.get_tensor(result)[0]]
+        outputs = run(np.array(copy, file.grid.dtype).reshape(1, *file.shape))
+        return [int(value) for value in outputs[0]]
 
     return by_litert
 

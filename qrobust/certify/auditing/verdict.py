@@ -13,6 +13,7 @@ from qrobust.certify.auditing.fresh import POWER
 from qrobust.certify.auditing.offline import Checked
 from qrobust.certify.auditing.rerun import INDEPENDENT
 from qrobust.certify.run.keys import CHOSEN, DERIVED, FRESH, WITNESSED
+from tflite_export.printable import printable
 
 _WORTH = {
     CHOSEN: "chosen: its owner picked the seed; believe no more than you believe him",
@@ -100,6 +101,11 @@ class Verdict:
         )
 
     @property
+    def labelled(self) -> bool:
+        """Whether the true class of every image in the journal is known."""
+        return all(c.y is not None for c in self.checked.certificates.values())
+
+    @property
     def stands(self) -> bool:
         """Whether nothing speaks against the journal."""
         against = key_level(self.checked, self.witness)[1]
@@ -110,13 +116,14 @@ class Verdict:
         level, against = key_level(self.checked, self.witness)
         value: dict[str, Any] = {
             "certificates": len(self.checked.certificates),
-            "planned": self.images,
+            "planned": self.checked.head.images,
             "certified": self.certified,
+            "labelled": self.labelled,
             "closed": self.checked.closed,
             "key": level,
             "key_objection": against,
             "beta": text(self.beta),
-            "most_false": self.allowed,
+            "most_false": None if self.checked.head.images is None else self.allowed,
             "stands": self.stands,
             "failed": [
                 {"line": f.line, "index": f.index, "reason": f.reason} for f in self.checked.failed
@@ -147,14 +154,11 @@ class Verdict:
         """Return what the command line prints."""
         level, against = key_level(self.checked, self.witness)
         count = len(self.checked.certificates)
-        k, sure = self.allowed, f"{float(1 - self.beta):.4g}"
-        lines = [f"line {f.line}, image {f.index}: {f.reason}" for f in self.checked.failed]
+        lines = [
+            f"line {f.line}, image {f.index}: {printable(f.reason)}" for f in self.checked.failed
+        ]
         lines.append(f"{count} certificates, {len(self.checked.failed)} do not stand")
-        lines.append(f"{self.certified} of {self.images} certified{self._missing(count)}")
-        lines.append(
-            f"with probability {sure}, at most {k} of {self.images} are false: certified accuracy "
-            f"{max(self.certified - k, 0) / self.images:.1%} or more of these images"
-        )
+        lines += self._totals(count)
         lines.append(f"key {_WORTH[level]}")
         if self.checked.head.keys.level == WITNESSED and level == DERIVED and not against:
             lines.append(
@@ -169,9 +173,22 @@ class Verdict:
             lines.append("checked without the model: whether the votes are the model's is open")
         return "\n".join(lines)
 
-    def _missing(self, count: int) -> str:
+    def _totals(self, count: int) -> list[str]:
+        said = "certified to their true class" if self.labelled else "certified (classes unknown)"
         if self.checked.head.images is None:
-            return " (a journal of version 1 has no plan)"
+            return [
+                f"{self.certified} of {count} lines {said}; a journal of version 1 has no plan, so "
+                "how many images were attempted is unknown, and nothing is said of all together"
+            ]
+        k, sure = self.allowed, f"{float(1 - self.beta):.4g}"
+        share = "certified accuracy" if self.labelled else "certified share, right or wrong,"
+        return [
+            f"{self.certified} of {self.images} {said}{self._missing(count)}",
+            f"with probability {sure}, at most {k} of {self.images} are false: {share} "
+            f"{max(self.certified - k, 0) / self.images:.1%} or more of these images",
+        ]
+
+    def _missing(self, count: int) -> str:
         missing = self.images - count
         return (
             ""

@@ -44,6 +44,7 @@ from qrobust.certify.arithmetic.radius import RADIUS_BITS
 from qrobust.certify.file.model_file import Model, load_model
 from qrobust.certify.file.smoothing_spec import SmoothingSpec, read_spec
 from qrobust.certify.methods.tables import RadiusTable, SequentialTable
+from tflite_export.atomic import write_text
 
 MAGIC = 0x43425251
 VERSION = 1
@@ -81,7 +82,7 @@ def write(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (folder / name).write_text(content, encoding="utf-8")
+        write_text(folder / name, content)
     return [folder / name for name in sorted(files)]
 
 

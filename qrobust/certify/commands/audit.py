@@ -15,7 +15,6 @@ from qrobust.certify.auditing.rerun import INDEPENDENT
 from qrobust.certify.auditing.verdict import Verdict, Witness
 from qrobust.certify.commands.common import MISMATCH, add_common, bar, guarded
 from qrobust.certify.file.model_file import read_model
-from qrobust.certify.file.probe import probe
 from qrobust.certify.run.data import load_data
 
 
@@ -82,7 +81,6 @@ def _audit(args: argparse.Namespace) -> int:
     audited = None
     if not args.offline:
         content, data = read_model(args.model), load_data(args.data)
-        probe(content)
 
         def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
             with bar(items, total, args.quiet, "certificate") as shown:

@@ -11,7 +11,6 @@ from fractions import Fraction
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.commands.common import add_common, bar, guarded
 from qrobust.certify.file.model_file import read_model
-from qrobust.certify.file.probe import probe
 from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
@@ -26,8 +25,10 @@ from qrobust.certify.run.batch import Job, certify_dataset, plan_of
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.data import Data, load_data
 from qrobust.certify.run.keys import KeySource, plan_hash
-from qrobust.certify.run.parallel import processes
 from qrobust.certify.run.votes import DEFAULT_BATCH, available_cores
+
+#: More would only fill memory.
+_MOST = {"workers": 256, "threads": 1024, "batch": 1 << 16}
 
 
 def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +83,11 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=DEFAULT_BATCH, help="inputs per invoke")
     parser.add_argument("--tsv", metavar="FILE", help="also write Cohen et al.'s table")
     parser.add_argument(
+        "--trusted",
+        action="store_true",
+        help="run the model in this process; only files of tflite_export (default: in its own)",
+    )
+    parser.add_argument(
         "--allow-constant", action="store_true", help="certify a model that never changes its mind"
     )
     add_common(parser)
@@ -98,7 +104,12 @@ def _certify(args: argparse.Namespace) -> int:
     indices = _chosen(data, args.start, args.limit)
     if args.workers < 1:
         raise CertifyError(f"--workers must be at least 1, received {args.workers}")
-    probe(content)
+    for name, most in _MOST.items():
+        value = getattr(args, name)
+        if value is not None and value > most:
+            raise CertifyError(f"--{name} must be at most {most}, received {value}")
+    if args.nonce is None and (args.nonce_source or args.nonce_round):
+        raise CertifyError("--nonce-source and --nonce-round go with --nonce")
     job = _job(args, content)
     if args.print_plan:
         return _print_plan(job, data, indices)
@@ -106,18 +117,11 @@ def _certify(args: argparse.Namespace) -> int:
         raise CertifyError("give --out CERTS.jsonl, the journal to write")
     started = time.perf_counter()
     fresh = 0
-    with processes(args.workers) as executor:
-        results = certify_dataset(
-            job,
-            data,
-            out=args.out,
-            indices=indices,
-            executor=executor,
-            window=None if executor is None else 2 * args.workers,
-            allow_constant=args.allow_constant,
-        )
-        for certificate in _certify_progress(results, len(indices), args.quiet):
-            fresh += certificate.samples
+    results = certify_dataset(
+        job, data, out=args.out, indices=indices, allow_constant=args.allow_constant
+    )
+    for certificate in _certify_progress(results, len(indices), args.quiet):
+        fresh += certificate.samples
     seconds = time.perf_counter() - started
     wanted = set(indices)
     certificates = [c for c in read_certificates(args.out) if c.index in wanted]
@@ -157,8 +161,10 @@ def _job(args: argparse.Namespace, content: bytes) -> Job:
             round=args.nonce_round,
         ),
         kernels=args.kernels or "xnnpack",
-        threads=args.threads or max(1, available_cores() // args.workers),
+        threads=max(1, available_cores() // args.workers) if args.threads is None else args.threads,
         batch_size=args.batch,
+        workers=args.workers,
+        trusted=args.trusted,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.model_file import KERNELS
+from tflite_export.printable import one_line
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ def guarded(command: Callable[[], int]) -> int:
     try:
         return command()
     except CertifyError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)

@@ -26,6 +26,7 @@ from qrobust.certify.smoothings.counting import SPLITS, Counting
 from qrobust.certify.smoothings.input_grid import InputGrid
 from qrobust.certify.smoothings.smoothing import GaussianSmoothing
 from qrobust.certify.smoothings.splits import SHIFT_KEY
+from tflite_export.printable import LONGEST
 
 #: Name of the metadata entry in the file.
 METADATA_NAME = "qrobust.smoothing"
@@ -84,6 +85,12 @@ class SmoothingSpec:
             )
         if self.tie != LOWEST_INDEX:
             raise CertifyError(f"unknown tie rule {self.tie!r}; known: {LOWEST_INDEX}")
+        for what, words in (("unit", self.unit), *(("label", name) for name in self.labels or ())):
+            if words is not None and (len(words) > LONGEST or not words.isprintable()):
+                raise CertifyError(
+                    f"a {what} of the smoothing spec is at most {LONGEST} printable characters, "
+                    f"received {words[:40]!r}"
+                )
 
     @classmethod
     def for_model(

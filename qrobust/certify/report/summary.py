@@ -18,6 +18,7 @@ from qrobust.certify.arithmetic.joint import most_false
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.keys import WITNESSED
+from tflite_export.printable import printable
 
 #: Radii in multiples of sigma at which a summary gives the share, where nobody asks for others.
 _MULTIPLES = (0, 0.5, 1, 1.5, 2, 3)
@@ -220,7 +221,7 @@ class Summary:
             f"{self.samples / max(images, 1):.0f} samples each on average"
         ]
         if images and self.certificates[0].unit:
-            lines.append(f"one LSB: {self.certificates[0].unit}")
+            lines.append(f"one LSB: {printable(self.certificates[0].unit)}")
         if images:
             scale = "on [0, 1]" if self.has_unit_scale else ""
             lines.append(f"{'radius (' + self.unit + ')':>16}  {scale:>9}  {self.name} (95 %)")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.run.certificate import Certificate
+from tflite_export.atomic import write_text
 
 _HEADER = "idx\tlabel\tpredict\tradius\tcorrect\ttime"
 
@@ -35,6 +35,6 @@ def tsv(certificates: Iterable[Certificate]) -> str:
 def write_tsv(certificates: Iterable[Certificate], path: str | os.PathLike[str]) -> None:
     """Write :func:`tsv` to a file; raise `CertifyError` where that fails."""
     try:
-        Path(path).write_text(tsv(certificates), encoding="ascii")
+        write_text(path, tsv(certificates))
     except OSError as error:
         raise CertifyError(f"cannot write {os.fspath(path)}: {error.strerror}") from None

@@ -14,6 +14,8 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact
 from qrobust.certify.report.summary import Summary
 from qrobust.certify.run.certificate import Certificate
+from tflite_export.atomic import replacing, write_text
+from tflite_export.printable import markdown, printable
 
 
 def write_report(
@@ -80,14 +82,13 @@ def can_plot() -> bool:
 
 
 def _write(path: Path, content: str) -> Path:
-    path.write_text(content, encoding="utf-8")
-    return path
+    return write_text(path, content)
 
 
 def _csv(summaries: Mapping[str, Summary]) -> str:
     lines = ["run,radius,certified_accuracy"]
     for name, summary in summaries.items():
-        quoted = '"' + name.replace('"', '""') + '"'
+        quoted = '"' + printable(name).replace('"', '""') + '"'
         for radius, share in zip(*summary.curve(), strict=True):
             lines.append(f"{quoted},{radius!r},{share!r}")
     return "\n".join(lines) + "\n"
@@ -97,7 +98,7 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
     first = next(iter(summaries.values()))
     shares = [summary.shares(radii) for summary in summaries.values()]
     lines = [f"# {first.name.capitalize()}", ""]
-    lines.append(f"| radius ({first.unit}) | {' | '.join(summaries)} |")
+    lines.append(f"| radius ({first.unit}) | {' | '.join(map(markdown, summaries))} |")
     lines.append("|---|" + "---|" * len(summaries))
     for row in zip(*shares, strict=True):
         cells = []
@@ -113,11 +114,12 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
     for name, summary in summaries.items():
         images, settings = len(summary.certificates), summary.certificates[0].settings
         lines.append(
-            f"| {name} | {images} | {summary.abstained} | {summary.samples / images:.0f} | "
-            f"{settings['method']} | {settings['alpha']} |"
+            f"| {markdown(name)} | {images} | {summary.abstained} | "
+            f"{summary.samples / images:.0f} | "
+            f"{markdown(settings['method'])} | {markdown(settings['alpha'])} |"
         )
     for name, summary in summaries.items():
-        lines += ["", f"{name}: {' '.join(summary.statements)}"]
+        lines += ["", f"{markdown(name)}: {' '.join(summary.statements)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -131,13 +133,18 @@ def _axes() -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
+def _shown(name: str) -> str:
+    """A name in a figure, where dollars would start a formula."""
+    return printable(name).replace("$", r"\$")
+
+
 def plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
     """Draw the certified share of each run against the radius; needs Matplotlib."""
     figure, axes = _axes()
     for name, summary in summaries.items():
         radii, shares = summary.curve()
         # The share holds up to the radius of each certificate and drops after it.
-        axes.step([*radii, radii[-1]], [*shares, 0.0], where="pre", label=name)
+        axes.step([*radii, radii[-1]], [*shares, 0.0], where="pre", label=_shown(name))
     first = next(iter(summaries.values()))
     norm = "L2" if first.unit == "LSB" else "L0"
     axes.set_xlabel(f"certified {norm} radius ({first.unit})")
@@ -150,7 +157,8 @@ def plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
         top.set_xlabel("on the [0, 1] scale")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=150)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=150)
     return path
 
 
@@ -160,11 +168,12 @@ def _plot_samples(summaries: Mapping[str, Summary], path: Path) -> Path:
     low = min(map(min, counts.values()))
     high = max(map(max, counts.values()))
     bins = [low * (high / low + 1e-9) ** (i / 30) for i in range(31)] if high > low else 30
-    axes.hist(list(counts.values()), bins=bins, label=list(counts))
+    axes.hist(list(counts.values()), bins=bins, label=[_shown(name) for name in counts])
     if high > 10 * low:
         axes.set_xscale("log")
     axes.set_xlabel("samples used per image")
     axes.set_ylabel("images")
     axes.legend()
-    figure.savefig(path, dpi=150)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=150)
     return path

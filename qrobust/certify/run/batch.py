@@ -41,6 +41,8 @@ class Job:
         kernels: kernel family.
         threads: of one process; None for all cores.
         batch_size: inputs per ``invoke``.
+        workers: child processes that share the work.
+        trusted: run the file in this process; see `Certifier`.
     """
 
     model: bytes
@@ -52,6 +54,8 @@ class Job:
     kernels: str = "xnnpack"
     threads: int | None = None
     batch_size: int = DEFAULT_BATCH
+    workers: int = 1
+    trusted: bool = False
 
     def certifier(self) -> Certifier:
         """Return a certifier for this job; the caller closes it."""
@@ -64,6 +68,8 @@ class Job:
             threads=self.threads,
             batch_size=self.batch_size,
             kernels=self.kernels,
+            workers=self.workers,
+            trusted=self.trusted,
         )
 
     def certify(self, image: Image) -> Certificate:

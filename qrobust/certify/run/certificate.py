@@ -177,7 +177,12 @@ class Certificate:
                 continue
             if not all(type(count) is int for count in chosen[name]):
                 raise CertifyError(f"the certificate's {name} are not all integers")
+            if not all(0 <= count < 1 << 63 for count in chosen[name]):
+                raise CertifyError(f"the certificate's {name} are not all counts")
             chosen[name] = tuple(chosen[name])
+        for name, (low, high) in _BOUNDS.items():
+            if not low <= chosen[name] <= high:
+                raise CertifyError(f"the certificate's {name} is {chosen[name]}")
         if not re.fullmatch("[0-9a-f]{32}", chosen["key"]):
             raise CertifyError(f"the certificate's key is {chosen['key']!r}, not 32 hex digits")
         if "alpha" not in chosen["settings"]:
@@ -187,6 +192,15 @@ class Certificate:
 
 _KINDS = {item.name: str(item.type) for item in fields(Certificate)}
 _NAMES = tuple(_KINDS)
+#: Integers that others divide by or count with, and what they can be.
+_BOUNDS = {
+    "index": (0, (1 << 64) - 1),
+    "label": (ABSTAIN, 1 << 31),
+    "candidate": (0, 1 << 31),
+    "radius_q16": (0, 1 << 62),
+    "span": (1, 1 << 16),
+    "coordinates": (1, 1 << 40),
+}
 
 # Annotations as text (postponed evaluation), and what JSON gives for them.
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -48,6 +48,9 @@ class Certifier:
         threads: interpreters at work; all cores by default.
         batch_size: inputs per ``invoke``; changes the speed only.
         kernels: LiteRT kernel family: ``"xnnpack"``, ``"builtin"`` or ``"reference"``.
+        workers: child processes that share the work, each with ``threads`` interpreters.
+        trusted: run the file in this process, not in a child with limits; only for files of known
+            origin that meet the integer contract.
 
     Raises:
         CertifyError: no integer classifier, no sigma, or one that contradicts the file's spec.
@@ -68,8 +71,10 @@ class Certifier:
         threads: int | None = None,
         batch_size: int = DEFAULT_BATCH,
         kernels: str = "xnnpack",
+        workers: int = 1,
+        trusted: bool = False,
     ) -> None:
-        self.file = load_model(model)
+        self.file = load_model(model, trusted=trusted)
         self.spec = spec_in_force(self.file, sigma, noise)
         self.smoothing: GaussianSmoothing = self.spec.smoothing(self.file.shape)
         self.keys = KeySource.choose(key=key, seed=seed, nonce=nonce, source=source, round=round)
@@ -81,6 +86,7 @@ class Certifier:
             threads=threads,
             batch_size=batch_size,
             kernels=kernels,
+            processes=workers,
         )
 
     @property

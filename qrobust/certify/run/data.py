@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as format_
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from tflite_export.printable import one_line, printable
+
+#: How a bare ``.npy`` begins.
+_ARRAY = b"\x93NUMPY"
+#: Bytes that one byte of DEFLATE can stand for.
+_DEFLATE_RATIO = 1032
+_HEADERS = {(1, 0): format_.read_array_header_1_0, (2, 0): format_.read_array_header_2_0}
 
 
 @dataclass(frozen=True)
@@ -65,25 +74,58 @@ def make_data(x: NDArray[Any], y: NDArray[Any] | None = None, *, where: str = "t
 def load_data(path: str | os.PathLike[str]) -> Data:
     """Read ``x`` and ``y`` from an ``.npz`` file; nothing in it is ever executed.
 
+    What the file claims (sizes, shapes) is compared with what it holds before memory is taken.
+
     Raises:
         CertifyError: the file cannot be read, is no ``.npz``, or holds no good ``x``.
     """
     name = os.fspath(path)
+    shown = printable(name)
     try:
-        with open(path, "rb") as stream:
-            # Given a stream, NumPy leaves closing it to us, also when the file is no good.
-            file = np.load(stream, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                raise CertifyError(f"{name} holds a single array; save with np.savez(x=..., y=...)")
-            with file:
-                if "x" not in file:
-                    raise CertifyError(f"{name} holds {', '.join(file) or 'nothing'}; it needs x")
-                x, y = file["x"], file["y"] if "y" in file else None
+        with open(path, "rb") as file:
+            # An archive is read from its end, which a pipe does not have.
+            stream = file if file.seekable() else io.BytesIO(file.read())
+            if stream.read(len(_ARRAY)) == _ARRAY:
+                raise CertifyError(
+                    f"{shown} holds a single array; save with np.savez(x=..., y=...)"
+                )
+            with zipfile.ZipFile(stream) as archive:
+                members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+                if "x" not in members:
+                    held = printable(", ".join(members)) or "nothing"
+                    raise CertifyError(f"{shown} holds {held}; it needs x")
+                x, y = (
+                    _read_array(archive, members[key]) if key in members else None
+                    for key in ("x", "y")
+                )
     except CertifyError:
         raise
     except OSError as error:
-        raise CertifyError(f"cannot read the data {name}: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CertifyError(f"{name} is no readable .npz file: {reason}") from None
-    return make_data(x, y, where=name)
+        raise CertifyError(f"cannot read the data {shown}: {error.strerror or error}") from None
+    except Exception as error:  # a damaged archive breaks wherever it is met
+        raise CertifyError(f"{shown} is no readable .npz file: {one_line(error)}") from None
+    if x is None:
+        raise CertifyError(f"{shown} holds no x")
+    return make_data(x, y, where=shown)
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """Return one array; `ValueError` where its header or its size in the archive cannot be true."""
+    most = member.compress_size
+    if member.compress_type == zipfile.ZIP_DEFLATED:
+        most = most * _DEFLATE_RATIO + 64
+    elif member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("arrays in it are compressed as NumPy does not; save with np.savez")
+    if member.file_size > most:
+        raise ValueError(f"{member.compress_size} bytes do not unpack to {member.file_size}")
+    with archive.open(member) as stream:
+        header = _HEADERS.get(format_.read_magic(stream))
+        if header is None:
+            raise ValueError("an array's format is unknown; save with np.savez")
+        shape, _, dtype = header(stream)
+        size = prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or size != member.file_size - stream.tell():
+            raise ValueError(f"an array of shape {shape} and {dtype} does not fit its size")
+    with archive.open(member) as stream:
+        array: NDArray[Any] = format_.read_array(stream, allow_pickle=False)
+        return array

@@ -9,6 +9,9 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.streams import LAYOUT_VERSION
 from qrobust.certify.methods.settings import Settings
 
+#: Images of a plan: more than any data set has, and few enough for exact statements.
+MOST_IMAGES = 1 << 24
+
 #: What every plan holds, and nothing else.
 FIELDS = (
     "model_sha256",
@@ -100,11 +103,13 @@ def planned(plan: dict[str, Any]) -> list[range]:
             if (
                 type(start) is not int
                 or type(stop) is not int
-                or not last < start < stop <= 1 << 63
+                or not last < start < stop <= MOST_IMAGES
             ):
                 break
             found.append(range(start, stop))
             last = stop
         else:
             return found
-    raise CertifyError("the plan's indices are no rising list of ranges [start, stop]")
+    raise CertifyError(
+        f"the plan's indices are no rising list of ranges [start, stop] within {MOST_IMAGES}"
+    )

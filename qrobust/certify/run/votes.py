@@ -1,104 +1,176 @@
-"""Counting votes: noisy copies through the interpreter, on every core, in int64."""
+"""Counting votes: noisy copies through the interpreter, on every core, in int64.
+
+Noise, inference and counting happen at one place, a lane: a thread of this process for trusted
+files, a thread of a child for all others. Only the clean input and the place of the samples go
+in, only counts come out, so a process of its own costs next to nothing.
+"""
 
 from __future__ import annotations
 
-import os
+import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.streams import Key
-from qrobust.certify.file.model_file import ModelFile, make_interpreter, refusals
+from qrobust.certify.file.model_file import DamagedFileError, ModelFile, sandboxed
 from qrobust.certify.file.row_alarm import check_rows
+from qrobust.certify.file.runner import Runner, Stored
+from qrobust.certify.run.shares import Shares, available_cores
 from qrobust.certify.smoothings.smoothing import Smoothing
+from tflite_export.sandbox.child import Child
 
 DEFAULT_BATCH = 64
-
+#: Seconds that one request may aim at: long beside a message, short beside a person's patience.
+_REQUEST_S = 0.02
 #: So many inputs are randomized at once, of so many numbers at most: after each inference the
 #: sampler finds its tables and buffers gone from the core's cache, and pays for it once this way.
 _ROWS = 256
 _NUMBERS = 1 << 20
 
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+__all__ = ["DEFAULT_BATCH", "VoteCounter", "available_cores"]
 
 
-class _Worker:
-    """One interpreter with its sampler and buffers; used by one thread at a time.
+class _Lane(Protocol):
+    """One interpreter with its sampler; used by one thread at a time."""
 
-    Attributes:
-        batches: how many it takes at a time.
-    """
+    def count(
+        self, tensor: NDArray[np.int16], key: Key, purpose: int, start: int, count: int
+    ) -> NDArray[np.int64]: ...
+
+    def classify(self, tensor: NDArray[np.int16]) -> int: ...
+
+    def check_rows(self) -> None: ...
+
+
+class _Here:
+    """A lane of this process, with reused buffers."""
 
     def __init__(self, file: ModelFile, smoothing: Smoothing, *, batch: int, kernels: str) -> None:
-        self._interpreter = make_interpreter(file.content, batch=batch, kernels=kernels)
-        source = self._interpreter.get_input_details()[0]
-        result = self._interpreter.get_output_details()[0]
-        if tuple(result["shape"]) != (batch, file.classes):
-            raise CertifyError(
-                f"the file gives shape {tuple(result['shape'])} for {batch} inputs at once"
-            )
-        self._source, self._result = source["index"], result["index"]
-        self._file = file
+        self._run = Runner(file, batch=batch, kernels=kernels)
+        self._file, self._batch = file, batch
         self._sampler = smoothing.sampler()
-        self.batches = max(1, min(_ROWS, _NUMBERS // file.coordinates) // batch)
-        self._inputs = np.zeros((self.batches, batch, *file.shape), file.grid.dtype)
-        self._rows = self._inputs.reshape(self.batches * batch, file.coordinates)
-        self._outputs = np.empty((self.batches, batch, file.classes), result["dtype"])
+        batches = max(1, min(_ROWS, _NUMBERS // file.coordinates) // batch)
+        self._inputs = np.zeros((batches, batch, *file.shape), file.grid.dtype)
+        self._rows = self._inputs.reshape(batches * batch, file.coordinates)
 
     def count(
         self, tensor: NDArray[np.int16], key: Key, purpose: int, start: int, count: int
     ) -> NDArray[np.int64]:
         """Votes of samples ``start`` to ``start + count - 1``; rows past them are not counted."""
-        self._sampler.fill(tensor, self._rows[:count], key=key, purpose=purpose, start=start)
-        labels = self.run(-(-count // len(self._inputs[0])))[:count]
-        return np.bincount(labels, minlength=self._file.classes).astype(np.int64)
-
-    def run(self, batches: int) -> NDArray[np.intp]:
-        """Labels of the first rows."""
-        for inputs, outputs in zip(self._inputs[:batches], self._outputs, strict=False):
-            outputs[:] = self.outputs(inputs)
-        found = self._outputs[:batches].reshape(-1, self._file.classes)
-        labels: NDArray[np.intp] = np.argmax(found, axis=1)  # ties go to the lowest index
-        return labels
-
-    def outputs(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        with refusals():
-            self._interpreter.set_tensor(self._source, inputs)
-            self._interpreter.invoke()
-            outputs: NDArray[Any] = self._interpreter.get_tensor(self._result)
-        return outputs
-
-    def check_rows(self) -> None:
-        """Raise `CertifyError` if rows of a batch change each other's outputs."""
-        check_rows(self.outputs, self._inputs[0].shape, self._file.grid.dtype)
+        votes = np.zeros(self._file.classes, np.int64)
+        for first in range(start, start + count, len(self._rows)):
+            size = min(len(self._rows), start + count - first)
+            self._sampler.fill(tensor, self._rows[:size], key=key, purpose=purpose, start=first)
+            labels = [self._labels(inputs) for inputs in self._inputs[: -(-size // self._batch)]]
+            votes += np.bincount(np.concatenate(labels)[:size], minlength=self._file.classes)
+        return votes
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
         """Label of the input without noise."""
-        self._inputs[0].reshape(-1, self._file.coordinates)[:] = tensor
-        return int(self.run(1)[0])
+        self._rows[: self._batch] = tensor
+        return int(self._labels(self._inputs[0])[0])
+
+    def check_rows(self) -> None:
+        """Raise `CertifyError` if rows of a batch change each other's outputs."""
+        check_rows(self._run, self._inputs[0].shape, self._file.grid.dtype)
+
+    def _labels(self, inputs: Stored) -> NDArray[np.intp]:
+        labels: NDArray[np.intp] = np.argmax(self._run(inputs), axis=1)  # ties: the lowest index
+        return labels
+
+
+class _There:
+    """A lane of a child."""
+
+    def __init__(self, child: Child, lane: int, file: ModelFile) -> None:
+        self._child, self._lane, self._file = child, lane, file
+        self._sent: NDArray[np.int16] | None = None
+
+    def count(
+        self, tensor: NDArray[np.int16], key: Key, purpose: int, start: int, count: int
+    ) -> NDArray[np.int64]:
+        """Ask for the votes, and check that they are that many."""
+        place = (key, int(purpose), start, count)
+        answer = self._ask(tensor, place, 8 * self._file.classes)
+        votes = np.frombuffer(answer, "<i8").astype(np.int64)
+        if len(votes) != self._file.classes or votes.min() < 0 or int(votes.sum()) != count:
+            raise DamagedFileError("the .tflite file is damaged: its votes do not add up")
+        return votes
+
+    def classify(self, tensor: NDArray[np.int16]) -> int:
+        """Label of the input without noise."""
+        answer = self._ask(tensor, None, 8)
+        label = int.from_bytes(answer, "little")
+        if label >= self._file.classes:
+            raise DamagedFileError("the .tflite file is damaged: it gives a class that it lacks")
+        return label
+
+    def check_rows(self) -> None:
+        """Let it look whether rows of a batch change each other's outputs."""
+        with sandboxed():
+            self._child.call(None, lane=self._lane)
+
+    def _ask(self, tensor: NDArray[np.int16], place: Any, longest: int) -> memoryview:
+        # The input travels once, not with each of its requests.
+        known = self._sent is not None and np.array_equal(self._sent, tensor)
+        with sandboxed():
+            answer = self._child.call(
+                (None if known else tensor, place), lane=self._lane, longest=longest
+            )
+        self._sent = tensor.copy()
+        return answer
+
+
+def serve_votes(
+    file: ModelFile, smoothing: Smoothing, batch: int, kernels: str
+) -> Callable[[Any], bytes]:
+    """Handler of a child's lane: (input or None for the last one, place or None) -> votes.
+
+    A place is the arguments of ``count`` behind the input; None asks for the input's own label.
+    None instead of all asks for `check_rows`.
+    """
+    here = _Here(file, smoothing, batch=batch, kernels=kernels)
+    last: list[NDArray[np.int16]] = []
+
+    def handle(request: Any) -> bytes:
+        if request is None:
+            here.check_rows()
+            return b""
+        tensor, place = request
+        if tensor is not None:
+            last[:] = [tensor]
+        if place is None:
+            return here.classify(last[0]).to_bytes(8, "little")
+        return here.count(last[0], *place).astype("<i8").tobytes()
+
+    return handle
 
 
 class VoteCounter:
     """Counts the votes of noisy copies of an input.
 
-    Every thread has its own interpreter, so one makes noise while another infers (``invoke``
-    releases the interpreter lock). The votes do not depend on threads or batch.
+    Every lane has its own interpreter, so one makes noise while another infers (``invoke``
+    releases the interpreter lock). The votes do not depend on lanes, processes or batch.
 
     Args:
-        file: a checked model.
+        file: a checked model; a trusted one runs in this process, any other in a child.
         smoothing: how inputs are randomized.
-        threads: interpreters at work; all cores by default.
-        batch_size: inputs per ``invoke``. A file whose graph fixes the batch runs one by one.
+        threads: interpreters at work in each process; all cores by default.
+        batch_size: inputs per ``invoke``. A file that fixes its batch runs one by one.
         kernels: kernel family of the interpreter.
+        processes: children; with more than one, trusted files run in children too.
+
+    Attributes:
+        threads: interpreters at work in all.
+        batch_size: inputs per ``invoke`` that the file takes.
     """
 
     def __init__(
@@ -109,30 +181,58 @@ class VoteCounter:
         threads: int | None = None,
         batch_size: int = DEFAULT_BATCH,
         kernels: str = "xnnpack",
+        processes: int = 1,
     ) -> None:
-        threads = available_cores() if threads is None else threads
-        if threads < 1:
-            raise CertifyError(f"threads must be at least 1, received {threads}")
-        if batch_size < 1:
-            raise CertifyError(f"batch_size must be at least 1, received {batch_size}")
+        threads = max(1, available_cores() // max(processes, 1)) if threads is None else threads
+        for name, value in (
+            ("threads", threads),
+            ("batch_size", batch_size),
+            ("processes", processes),
+        ):
+            if value < 1:
+                raise CertifyError(f"{name} must be at least 1, received {value}")
         self.file = file
-        self.threads = threads
-        self.batch_size = batch_size
-        try:
-            first = _Worker(file, smoothing, batch=batch_size, kernels=kernels)
-        except CertifyError:
-            if batch_size == 1:
-                raise
-            # Most likely a RESHAPE with a fixed batch; if not, this raises the same error.
-            self.batch_size = 1
-            first = _Worker(file, smoothing, batch=1, kernels=kernels)
-        self._batches = first.batches
-        self._idle: SimpleQueue[_Worker] = SimpleQueue()
-        self._idle.put(first)
-        for _ in range(threads - 1):
-            self._idle.put(_Worker(file, smoothing, batch=self.batch_size, kernels=kernels))
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="votes")
+        self.threads = threads * processes
+        self.batch_size = 1 if file.one_row else batch_size
+        self._children: list[Child] = []
+        lanes: list[_Lane]
+        if file.trusted and processes == 1:
+            lanes = [
+                _Here(file, smoothing, batch=self.batch_size, kernels=kernels)
+                for _ in range(threads)
+            ]
+            lanes[0].check_rows()
+        else:
+            lanes = self._there(smoothing, kernels, threads, processes)
+        self._idle: SimpleQueue[_Lane] = SimpleQueue()
+        for lane in lanes:
+            self._idle.put(lane)
+        self._shares = Shares(self.threads, self.batch_size, aim_s=_REQUEST_S)
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="votes")
         self._closed = False
+
+    def _there(
+        self, smoothing: Smoothing, kernels: str, threads: int, processes: int
+    ) -> list[_Lane]:
+        """The lanes of fresh children, of which one has shown that it runs."""
+        file = self.file
+        arguments = (file, smoothing, self.batch_size, kernels)
+        children: list[Child] = []
+        try:
+            with sandboxed():
+                for _ in range(processes):
+                    limited = not file.trusted
+                    children.append(Child(serve_votes, arguments, lanes=threads, limited=limited))
+            lanes: list[_Lane] = [
+                _There(child, lane, file) for lane in range(threads) for child in children
+            ]
+            lanes[0].check_rows()
+        except BaseException:
+            for child in children:
+                child.close()
+            raise
+        self._children = children
+        return lanes
 
     def count(
         self, tensor: NDArray[np.int16], *, key: Key, purpose: int, start: int = 0, count: int
@@ -148,26 +248,30 @@ class VoteCounter:
 
         Returns:
             int64[classes], summing to ``count``.
+
+        Raises:
+            CertifyError: the file refuses the inputs, or dies of them.
         """
-        end = start + count
-        # A share of the batches a thread, so that none waits for another one's.
-        batches = -(-count // (self.batch_size * self.threads))
-        step = self.batch_size * min(batches, self._batches)
-        # The threads share one iterator, so memory stays the same whatever the count.
-        chunks = iter(range(start, end, step))
+        # The threads share one row of samples, so memory stays the same whatever the count.
+        row = self._shares.row(start, count)
         stop = Event()
 
         def drain() -> NDArray[np.int64]:
             votes = np.zeros(self.file.classes, np.int64)
-            worker = self._idle.get()
+            lane = self._idle.get()
             try:
-                for first in chunks:
+                while share := row.take():
                     if self._closed or stop.is_set():
                         raise CancelledError
-                    size = min(step, end - first)
-                    votes += worker.count(tensor, key, purpose, first, size)
+                    began = time.perf_counter()
+                    votes += lane.count(tensor, key, purpose, *share)
+                    self._shares.took(share[1], time.perf_counter() - began)
+            except CertifyError:
+                if self._closed:
+                    raise CancelledError from None
+                raise
             finally:
-                self._idle.put(worker)
+                self._idle.put(lane)
             return votes
 
         running = [self._pool.submit(drain) for _ in range(self.threads)]
@@ -180,16 +284,20 @@ class VoteCounter:
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
         """Return the label of the input without noise."""
-        worker = self._idle.get()
+        lane = self._idle.get()
         try:
-            return worker.classify(tensor)
+            return lane.classify(tensor)
         finally:
-            self._idle.put(worker)
+            self._idle.put(lane)
 
     def close(self) -> None:
         """End the threads; a count under way in another thread raises `CancelledError`."""
         self._closed = True
+        for child in self._children:
+            child.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for child in self._children:
+            child.close()
 
     def __enter__(self) -> VoteCounter:
         return self

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.smoothings.grid_integers import grid_integers
 
 _BOUNDS = {"int8": (-128, 127), "uint8": (0, 255)}
 
@@ -92,40 +93,12 @@ class InputGrid:
         """
         if x.shape != shape:
             raise CertifyError(f"{where} has shape {x.shape}; the model takes {shape}")
-        if x.dtype.kind == "f":
-            if not np.isfinite(x).all():
-                raise CertifyError(f"{where} holds NaN or infinity; clean the data first")
-            steps = x.astype(np.float64) / self.scale
-            if self.span > 31 and collapses(steps):
-                raise CertifyError(
-                    f"{where} holds {x.min():g} to {x.max():g}, {len(np.unique(x))} values that "
-                    f"fall onto one or two steps of the model's input grid, "
-                    f"[{self.low * self.scale:g}, {self.high * self.scale:g}] (1 LSB = "
-                    f"{self.scale:g}). Give grid integers, or real values on the model's own "
-                    f'scale; or export the model with input_grid="unit" if it reads 0 to 1'
-                )
-            wide = np.floor(steps + 0.5)
-        elif x.dtype.kind in "iu":
-            wide = x
-        else:
-            raise CertifyError(f"{where} has dtype {x.dtype}; give integers or floats")
-        off = (wide < self.low) | (wide > self.high)
-        if off.any():
-            first = wide[off].flat[0]
-            raise CertifyError(
-                f"{where} holds {first:g} LSB, off the model's input grid [{self.low}, "
-                f"{self.high}] (1 LSB = {self.scale:g}); {int(off.sum())} of {x.size} values are "
-                "off it. Give grid integers, or real values on the model's own scale"
-            )
-        return (wide.astype(np.int16) + np.int16(self.zero_point)).ravel()
-
-
-def collapses(steps: NDArray[np.float64]) -> bool:
-    """Whether one input's real values, in steps of a fine grid, all fall onto one or two steps.
-
-    Whole steps are meant, however few; other values so small are in units of something else.
-    """
-    if not steps.size or np.abs(steps).max() > 2:
-        return False
-    whole = np.floor(steps + 0.5)
-    return bool((steps != whole).any() and len(np.unique(steps)) > len(np.unique(whole)))
+        integers = grid_integers(
+            x,
+            low=self.low,
+            high=self.high,
+            step=self.scale,
+            where=where,
+            hint='or export the model with input_grid="unit" if it reads 0 to 1',
+        )
+        return (integers + np.int16(self.zero_point)).ravel()

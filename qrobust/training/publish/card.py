@@ -17,11 +17,12 @@ from qrobust.training.publish.summary import (
     Proportion,
     Table,
 )
+from tflite_export.printable import printable
 
 
 def card(summary: ModelSummary) -> str:
     """Return the card."""
-    parts = [f"# {summary.name}", _printed_by(summary)]
+    parts = [f"# {printable(summary.name)}", _printed_by(summary)]
     if summary.file is None:
         parts.append("A float twin: there is no file; it is classified in float32 by Keras.")
     parts.append(_table(_about(summary), ["", ""]))
@@ -87,7 +88,7 @@ def _about(summary: ModelSummary) -> list[list[str]]:
     if summary.compared is not None:
         rows.append(["parity", compared_in_words(summary.compared)])
     rows.append(["certificates", _certified(summary.certified, summary.why_not_certified)])
-    rows.append(["one LSB", data.unit])
+    rows.append(["one LSB", printable(data.unit)])
     rows.append(["attacked accuracy", _attacked(summary.attacks)])
     return rows
 

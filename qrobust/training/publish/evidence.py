@@ -11,6 +11,7 @@ import numpy as np
 from qrobust.datasets import Split
 from qrobust.training.publish.summary import Certified, CertifiedShare, Compared
 from qrobust.training.recipe import Recipe
+from tflite_export.atomic import replacing
 
 JOURNAL = "certificates.jsonl"
 DATA = "data.npz"
@@ -100,7 +101,8 @@ def certify(recipe: Recipe, tflite: bytes, test: Split, log: Path) -> Certificat
     job = Job(tflite, asked.settings)
     x, y = test.x[: asked.images], test.y[: asked.images]
     log.mkdir(parents=True, exist_ok=True)
-    np.savez(log / DATA, x=x, y=y)
+    with replacing(log / DATA) as beside:
+        np.savez(beside, x=x, y=y)
     started, samples = time.perf_counter(), 0
     made = certify_dataset(job, make_data(x, y), out=log / JOURNAL)
     for certificate in tqdm(made, desc="certifying", total=len(x), unit="image"):

@@ -1,15 +1,16 @@
 """Finished files take their names together, so that a folder is never half new."""
 
 import shutil
-import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+
+from tflite_export.atomic import replacing
 
 
 def put_files(files: Sequence[Path], out: Path) -> None:
     """Put finished files into a folder: each is whole there before the first takes its name."""
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out) as folder:
-        staged = [Path(shutil.copy(path, folder)) for path in files]
-        for path in staged:
-            path.replace(out / path.name)
+    with ExitStack() as staged:
+        for path in reversed(files):  # a stack ends in the other order
+            shutil.copyfile(path, staged.enter_context(replacing(out / path.name)))

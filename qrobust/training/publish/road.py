@@ -34,6 +34,7 @@ from qrobust.training.publish.summary import (
 )
 from qrobust.training.recipe import Recipe, read_recipe
 from qrobust.training.train import Trained, load_data, right_answers, train
+from tflite_export.atomic import replacing, write_bytes, write_text
 
 MODEL, TFLITE, CARD = "model.keras", "model.tflite", "card.md"
 
@@ -124,7 +125,7 @@ def run_recipe(
 
 
 def _load(recipe: Recipe, path: Path, data: str | None) -> Trained:
-    from qrobust.commands.keras_file import load_keras
+    from qrobust.load_keras import load_keras
 
     model, dataset = load_keras(path), load_data(recipe, data)
     return Trained(model, dataset, right_answers(model, dataset.test))
@@ -172,16 +173,18 @@ def publish(
         else:
             allowed = {*allow_missing, *recipe.parity.allow_missing}
             tflite, parts, certificates = _exported(recipe, trained, log, allowed)
-            (folder / TFLITE).write_bytes(tflite)
+            write_bytes(folder / TFLITE, tflite)
             if certificates:
-                shutil.copy(log / evidence.JOURNAL, folder)
-        trained.model.save(folder / MODEL)
+                with replacing(folder / evidence.JOURNAL) as beside:
+                    shutil.copyfile(log / evidence.JOURNAL, beside)
+        with replacing(folder / MODEL) as beside:
+            trained.model.save(beside)
         summary = _summary(recipe, trained, command, parts, baseline)
         if started is not None:
             summary = replace(summary, seconds=round(time.perf_counter() - started, 1))
         text = card(summary)
         write_summary(summary, folder / FILE)
-        (folder / CARD).write_text(text, encoding="utf-8")
+        write_text(folder / CARD, text)
         put_files(sorted(folder.iterdir()), out)
     return Published(summary, text, certificates, tflite)
 

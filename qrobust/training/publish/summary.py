@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qrobust.certify.report.summary import share_interval
+from tflite_export.atomic import write_text
 
 FORMAT = "qrobust.summary"
 VERSION = 1
@@ -339,5 +340,4 @@ def read_summary(path: str | Path) -> ModelSummary:
 
 def write_summary(summary: ModelSummary, path: Path) -> Path:
     """Write ``summary.json``."""
-    path.write_text(json.dumps(summary.to_json(), indent=1) + "\n", encoding="utf-8")
-    return path
+    return write_text(path, json.dumps(summary.to_json(), indent=1) + "\n")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import text
-from qrobust.verify.domain import Domain, Integers
+from qrobust.verify.domain import Domain, Integers, Picture
 from qrobust.verify.families.tables import Tables
 
 _MOST_FACTOR = 64
@@ -64,6 +65,21 @@ class Contrast(Tables):
             for n, d in zip(numerators.tolist(), denominators.tolist(), strict=True)
         ]
         self.keep(tables, names)
+        self._range, self._pivot = (least, most), pivot
+
+    def draw(self, x: Picture, rng: np.random.Generator) -> Picture:
+        """Draw a factor: a millionth of the range, or a breakpoint of two levels, half each."""
+        least, most = self._range
+        c = least + (most - least) * Fraction(int(rng.integers(0, 10**6 + 1)), 10**6)
+        low, high = self.domain.low, self.domain.high
+        if rng.random() < 0.5:
+            v, k = rng.integers(low, high + 1, 2).tolist()
+            jump = Fraction(2 * (k - self._pivot) - 1, 2 * (v - self._pivot) or 1)
+            c = jump if least <= jump <= most else c
+        half = Fraction(1, 2)
+        levels = [floor(c * (v - self._pivot) + self._pivot + half) for v in range(low, high + 1)]
+        table = np.clip(levels, low, high).astype(np.int16)
+        return table[x.astype(np.intp) - low]
 
 
 def breakpoints(

@@ -48,6 +48,15 @@ class Family(ABC):
     def name(self, member: int) -> str:
         """Return the parameter of a member, in words."""
 
+    def draw(self, x: Picture, rng: np.random.Generator) -> Picture:
+        """Return the input changed by a parameter drawn at random, int16[*shape].
+
+        Families of a real parameter draw it and follow the definition, not the list of members:
+        what is drawn checks that list.
+        """
+        (picture,) = self.apply(x, rng.integers(0, self.size, 1))
+        return np.asarray(picture, np.int16)
+
     def distinct(self, x: Picture) -> Integers:
         """Return members that together give every picture of the family of ``x``, ascending."""
         return np.arange(self.size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Context
+from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import product
 
@@ -65,6 +65,21 @@ class Gamma(Tables):
             new = len(tables) - len(names)
             names += [f"gamma about {group[-1][1] / _UNIT:.9f}"] * new
         self.keep(np.stack(tables), names)
+        self._range = (least, most)
+
+    def draw(self, x: Picture, rng: np.random.Generator) -> Picture:
+        """Draw an exponent of 12 decimals; powers in 50 digits."""
+        least, most = self._range
+        g = least + (most - least) * Fraction(int(rng.integers(0, 10**9 + 1)), 10**9)
+        context = Context(prec=50)
+        power = context.divide(Decimal(g.numerator), Decimal(g.denominator))
+        top = Decimal(self.domain.high)
+        curve = [
+            context.multiply(top, context.power(context.divide(Decimal(v), top), power))
+            for v in range(1, self.domain.high + 1)
+        ]
+        table = np.array([0, *(int(context.add(y, Decimal("0.5"))) for y in curve)], np.int16)
+        return table[x.astype(np.intp)]
 
 
 #: Least and greatest ``g * _UNIT`` of a breakpoint, and the level that falls there.

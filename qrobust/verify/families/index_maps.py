@@ -70,7 +70,11 @@ class IndexMaps(Family):
 
     def apply(self, x: Picture, members: Integers) -> Picture:
         """Read every pixel from its source."""
+        return self.moved(x, self._maps[members])
+
+    def moved(self, x: Picture, maps: NDArray[np.int32]) -> Picture:
+        """Return ``x`` read through maps of flat sources, int16[len(maps), *shape]."""
         height, width = self.domain.shape[:2]
         pixels = x.reshape(height * width, -1)
         pixels = np.concatenate([pixels, np.zeros((1, pixels.shape[1]), pixels.dtype)])
-        return pixels[self._maps[members]].reshape(-1, *self.domain.shape)
+        return pixels[maps].reshape(-1, *self.domain.shape)

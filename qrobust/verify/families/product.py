@@ -43,6 +43,10 @@ class Product(Family):
         outer, inner = divmod(member, self._second.size)
         return f"{self._first.name(outer)}, {self._second.name(inner)}"
 
+    def draw(self, x: Picture, rng: np.random.Generator) -> Picture:
+        """Draw from the first, then from the second."""
+        return self._second.draw(self._first.draw(x, rng), rng)
+
     def distinct(self, x: Picture) -> Integers:
         """Distinct members of the second, for distinct members of the first."""
         parts = []

@@ -11,7 +11,7 @@ import numpy as np
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import text
-from qrobust.verify.domain import Domain
+from qrobust.verify.domain import Domain, Picture
 from qrobust.verify.families.index_maps import BORDERS, EDGE, IndexMaps, Places
 from qrobust.verify.families.surds import BITS, Surd, surd
 
@@ -82,6 +82,7 @@ class Rotate(IndexMaps):
         u, v = 2 * rows - (height - 1), 2 * columns - (width - 1)
         axes = (_Coordinates(u, v, height), _Coordinates(v, -u, width))
         end = half_tangent(most)
+        self._axes, self._end = axes, end
         # About one source in |V| sin(a) / 2 changes; at most eight of them at once by symmetry.
         self.check_room(int(sum(float(np.abs(axis.v).sum() * end) for axis in axes)) // 8)
         events = breakpoints(axes, end)
@@ -108,6 +109,13 @@ class Rotate(IndexMaps):
             f"rotated about the centre by every real angle from -{text(most)} to {text(most)} "
             f"degrees, nearest neighbour, halves upwards; border: {BORDERS[border]}"
         )
+
+    def draw(self, x: Picture, rng: np.random.Generator) -> Picture:
+        """Draw an angle as a dyadic tan(a / 2), whose sources are exact fractions."""
+        t = self._end * Fraction(int(rng.integers(-(10**6), 10**6 + 1)), 10**6)
+        source = self.source(*(axis.at(t) for axis in self._axes))
+        (picture,) = self.moved(x, source[None])
+        return np.asarray(picture, np.int16)
 
     def name(self, member: int) -> str:
         """Return an angle that gives the map."""

@@ -4,7 +4,7 @@ from attack_models import DIGITS, linear_model
 
 from qrobust import datasets
 from qrobust.attacks import KerasTarget, TFLiteTarget
-from qrobust.commands.keras_file import load_keras
+from qrobust.load_keras import load_keras
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ BUDGET = Budget(8)
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda x, y: (x.astype(int) + 200, y), "off the input grid"),
+        (lambda x, y: (x.astype(int) + 200, y), "off the model's input grid"),
         (lambda x, y: (x.astype(np.float32) - 0.6, y), "image .* -1 LSB"),
         (lambda x, y: (x * np.nan, y), "NaN"),
         (lambda x, y: (x.astype(str), y), "integers or floats"),
@@ -123,3 +123,17 @@ def test_black_box_attacks_load_no_tensorflow():
     code = "import sys, qrobust.attacks; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_reprs_fit_a_line(linear, pixels, labels, digits_file):
+    attacked = projected_gradient(linear, pixels, labels, BUDGET, steps=2, restarts=1)
+    for shown in (attacked, linear, digits_file, BUDGET, linear.grid):
+        assert len(repr(shown)) < 100 and "\n" not in repr(shown)
+    assert "PGD" in repr(attacked) and f"of {len(labels)} fell" in repr(attacked)
+
+
+def test_an_image_off_the_grid_is_named(linear, pixels, labels):
+    x = pixels.astype(int)
+    x[3, 0] = linear.grid.high + 1
+    with pytest.raises(ValueError, match="image 3 of x holds"):
+        projected_gradient(linear, x, labels, BUDGET)

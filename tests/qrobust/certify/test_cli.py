@@ -1,10 +1,6 @@
-import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -197,39 +193,3 @@ def test_interrupted(place, capsys, monkeypatch):
     monkeypatch.setattr("qrobust.certify.commands.certify.certify_dataset", interrupt)
     assert certify() == 130
     assert "run the same command again" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_in_a_long_run(place, workers):
-    """The terminal's signal reaches parent and workers; all end soon, with one line."""
-    options = ["--n", "1000000000", "--quiet", "--workers", workers]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "qrobust.certify",
-            "m.tflite",
-            "d.npz",
-            "--out",
-            "c.jsonl",
-            *options,
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not (place / "c.jsonl").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        time.sleep(1)  # into the sampling
-        os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130
-    assert "interrupted; run the same command again to go on" in errors
-    assert "Traceback" not in errors
-    assert len((place / "c.jsonl").read_text().splitlines()) == 1  # the header

@@ -47,7 +47,5 @@ def test_damaged_files(classifier):
             if damaged:
                 damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         statuses.append(outcome(bytes(damaged), x))
-    # A rare abort inside the interpreter is what the command line's probe is for.
-    assert set(statuses) <= {0, 1, -signal.SIGABRT, -signal.SIGSEGV}
-    assert sum(status < 0 for status in statuses) <= DAMAGED // 50
+    assert set(statuses) <= {0, 1}
     assert statuses.count(1) > DAMAGED // 2

@@ -1,11 +1,15 @@
-"""Against classifiers whose exact robust radius is known."""
+"""Against classifiers whose exact robust radius is known; the benchmark of that name, in small."""
 
+from fractions import Fraction
 from itertools import product
 
+import linear_laws
 import numpy as np
 import pytest
+import soundness
 
 from qrobust.certify import Certifier
+from qrobust.certify.methods.settings import CLOPPER_PEARSON, METHODS
 
 from .tiny_models import linear, threshold_model
 
@@ -46,3 +50,44 @@ def test_linear_classifier():
                 assert certificate.label == (0 if margin > 0 else 1)
                 assert certificate.radius <= exact
     assert claimed > 50
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_certificates_lie_no_more_often_than_alpha(method):
+    rows = soundness.honest(method, 2, 400, seed=1)
+    assert [row["votes of"] for row in rows] == ["streams", "exact law"]
+    assert not any(row["refuted"] for row in rows)
+    assert all(row["violations"] <= row["unlicensed"] <= row["certified"] for row in rows)
+
+
+def test_planted_mistakes_are_found():
+    rows = soundness.mistakes(CLOPPER_PEARSON, 2, 3000, seed=1)
+    assert {row["mistake"]: row["refuted"] for row in rows} == dict.fromkeys(
+        soundness.MISTAKES, True
+    )
+
+
+@pytest.mark.parametrize("sigma", [20, 64])
+@pytest.mark.parametrize("x", [(0, 0), (5, -7), (-128, 127), (120, -60)])
+def test_the_law_in_floats_is_that_in_integers_and_draw_by_draw(sigma, x):
+    network = linear_laws.Network((7, 11), 90, -40)
+    p, _ = linear_laws.grid(network, Fraction(sigma))
+    exact = linear_laws.exact(network, Fraction(sigma), x)
+    assert sum(exact) == 1 << 192
+    floats = p[x[0] + 128, x[1] + 128]
+    np.testing.assert_allclose(floats, [float(Fraction(e, 1 << 192)) for e in exact], atol=1e-12)
+    rng = np.random.default_rng(0)
+    noisy = np.clip(np.rint(rng.normal(0, sigma, (20_000, 2))) + x, -128, 127).astype(np.int8)
+    shares = np.bincount(network.labels(noisy), minlength=3) / 20_000
+    np.testing.assert_allclose(shares, floats, atol=5 * 0.5 / 20_000**0.5)
+
+
+def test_the_law_of_a_crowd_is_a_convolution():
+    network = linear_laws.Network((1,) * 5, -30, -60)
+    crowd = linear_laws.Crowd(network, Fraction(64), value=100)
+    law = np.ones(1)
+    for value in crowd.x(7):
+        law = np.convolve(law, linear_laws.masses(Fraction(64))[value + 128])
+    scores = np.arange(len(law)) - 5 * 128
+    expected = [law[scores >= -30].sum(), law[scores < -60].sum()]
+    np.testing.assert_allclose(crowd.p(7)[:2], expected, atol=1e-12)

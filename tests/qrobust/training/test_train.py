@@ -9,6 +9,7 @@ from qrobust import architectures, cli, datasets, quantize
 from qrobust.certify import Settings
 from qrobust.training import defend
 from qrobust.training.batches import batches
+from qrobust.training.curve import Curve
 from qrobust.training.recipe import (
     Certification,
     Data,
@@ -37,9 +38,19 @@ def recipe(**changes):
     return Recipe(**{**parts, **changes})
 
 
-def test_the_same_recipe_gives_the_same_model():
-    once, again = train(recipe()).model, train(recipe()).model
-    for a, b in zip(once.get_weights(), again.get_weights(), strict=True):
+TWO_PHASES = Training(epochs=2, float_epochs=2, batch_size=64)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training that nobody interrupts: weights, and the folder of its log."""
+    folder = tmp_path_factory.mktemp("whole")
+    return train(recipe(training=TWO_PHASES), log=folder).model.get_weights(), folder
+
+
+def test_the_same_recipe_gives_the_same_model(whole):
+    again = train(recipe(training=TWO_PHASES)).model
+    for a, b in zip(whole[0], again.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
@@ -60,29 +71,28 @@ def test_a_float_phase_comes_first_where_asked(tmp_path):
 @pytest.mark.parametrize("logged", [False, True], ids=["before the curve", "after it"])
 @pytest.mark.parametrize("phase", ["float", "quantized"])
 def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
-    phase, logged, tmp_path, monkeypatch
+    phase, logged, whole, tmp_path, monkeypatch
 ):
-    wanted = recipe(training=Training(epochs=2, float_epochs=2, batch_size=64))
-    whole = train(wanted, log=tmp_path / "whole")
-    save = keras.callbacks.CSVLogger.on_epoch_end
+    wanted = recipe(training=TWO_PHASES)
+    weights, folder = whole
+    save = Curve.on_epoch_end
 
     def interrupted(self, epoch, logs=None):
-        if epoch == 1 and phase in str(self.filename):
+        if epoch == 1 and phase in str(self.path):
             if logged:
                 save(self, epoch, logs)
-            self.csv_file.close()
             raise KeyboardInterrupt
         save(self, epoch, logs)
 
-    monkeypatch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", interrupted)
+    monkeypatch.setattr(Curve, "on_epoch_end", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(wanted, log=tmp_path / "broken")
     monkeypatch.undo()
     resumed = train(wanted, log=tmp_path / "broken", resume=True)
-    for a, b in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+    for a, b in zip(resumed.model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(a, b)
     for name in ("float.csv", "quantized.csv"):
-        assert (tmp_path / "broken" / name).read_text() == (tmp_path / "whole" / name).read_text()
+        assert (tmp_path / "broken" / name).read_text() == (folder / name).read_text()
 
 
 @pytest.mark.parametrize("loss", ["smooth_adversarial", "macer"])

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from qrobust.certify import load_data
 from qrobust.certify.run.journal import Journal, read_lines
 from qrobust.cli import main
 from qrobust.verify.batch import ProofJob, prove_dataset
@@ -21,6 +22,7 @@ REGIONS = {
     "family": ["--family", "light:24"],
     "product": ["--family", "shift:1:border=zero*light:3"],
     "box": ["--norm", "linf", "--radius", "2", "--budget", "30"],
+    "pixels": ["--norm", "l0", "--radius", "1"],
     "intervals": ["--norm", "linf", "--radius", "1", "--method", "intervals"],
 }
 
@@ -31,8 +33,8 @@ def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
     (folder / "m.tflite").write_bytes(file_of(picture_net(6)))
     rng = np.random.default_rng(0)
-    ramps = rng.integers(0, 256, (16, 1, 1, 1)) + rng.integers(-25, 26, (16, 1, 4, 1))
-    x = np.clip(ramps + rng.integers(-9, 10, (16, 4, 4, 1)), 0, 255).astype(np.uint8)
+    ramps = rng.integers(0, 256, (12, 1, 1, 1)) + rng.integers(-25, 26, (12, 1, 4, 1))
+    x = np.clip(ramps + rng.integers(-9, 10, (12, 4, 4, 1)), 0, 255).astype(np.uint8)
     y = Problem(str(folder / "m.tflite")).predictor.labels(x.astype(np.int16))
     y[::5] = (y[::5] + 1) % 3
     np.savez(folder / "d.npz", x=x, y=y)
@@ -60,14 +62,15 @@ def test_prove_audit_and_attack(work, tmp_path, capsys, region):
     out = tmp_path / "p.jsonl"
     assert verify(work, out, *REGIONS[region], "--json") == 0
     figures = json.loads(capsys.readouterr().out)
-    assert figures["images"] == 16 == figures["proven"] + figures["refuted"] + figures["unknown"]
+    assert figures["images"] == 12 == figures["proven"] + figures["refuted"] + figures["unknown"]
     assert figures["proven"] > 0
     assert figures["certain"] < figures["proven"]  # a proof about a wrong label is a proof
-    header, *lines = lines_of(out)
+    header, *lines, last = lines_of(out)
+    assert last["closed"] == 12
     assert header["kind"] == "proof"
     assert header["alpha"] == "0"
     assert header["about"] == "the file's integer function"
-    assert [line["index"] for line in lines] == list(range(16))
+    assert [line["index"] for line in lines] == list(range(12))
     for line in lines:
         assert (line["label"] == -1) == (line["status"] != "proven")
         assert ("counterexample" in line) == (line["status"] == "refuted")
@@ -84,7 +87,12 @@ def test_prove_audit_and_attack(work, tmp_path, capsys, region):
 def test_a_resumed_journal_equals_an_uninterrupted_one(work, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     verify(work, whole, *REGIONS["intervals"])
-    verify(work, cut, *REGIONS["intervals"], "--limit", "9")
+    job = ProofJob((work / "m.tflite").read_bytes(), "linf:1", "intervals")
+    begun = prove_dataset(job, load_data(work / "d.npz"), out=cut)
+    for _ in range(5):
+        next(begun)
+    begun.close()
+    assert len(lines_of(cut)) == 6
     verify(work, cut, *REGIONS["intervals"], "--workers", "2")
     assert [line | {"seconds": 0} for line in lines_of(cut)] == [
         line | {"seconds": 0} for line in lines_of(whole)
@@ -100,6 +108,9 @@ def forged(work, tmp_path, region, change):
     with Journal(bad, {k: v for k, v in header.items() if k != "chain"}) as journal:
         for line in lines:
             line = {k: v for k, v in line.items() if k != "chain"}
+            if "closed" in line:
+                journal.finish()
+                continue
             if not changed:
                 changed = change(line)
             journal.append(line)
@@ -152,11 +163,32 @@ def test_forged_lines_do_not_stand(work, tmp_path, capsys, region, change):
     assert "1 do not stand" in capsys.readouterr().out
 
 
+def test_a_line_that_is_missing_is_found(work, tmp_path, capsys):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    verify(work, good, *REGIONS["intervals"])
+    header, *lines, _ = lines_of(good)
+    with Journal(bad, {k: v for k, v in header.items() if k != "chain"}) as journal:
+        for line in lines[:4] + lines[5:]:
+            journal.append({k: v for k, v in line.items() if k != "chain"})
+        journal.finish()
+    assert audit(work, bad) == 1
+    assert "not the planned images" in capsys.readouterr().out
+
+
+def test_an_audit_without_the_model_says_so(work, tmp_path, capsys):
+    out = tmp_path / "p"
+    verify(work, out, "--family", "light:2", "--limit", "3")
+    capsys.readouterr()
+    assert qrobust("audit", out, "--offline") == 0
+    assert "3 proofs: not checkable without the model" in capsys.readouterr().out
+    assert qrobust("audit", out) == 2
+    assert audit(work, out, "--sample", "2") == 2
+    assert "about votes" in capsys.readouterr().err
+
+
 def test_a_hole_in_a_proof_fails_the_attack(work):
     """Planted: every image is claimed to be proven; the attacks find those that are not."""
     problem = Problem(str(work / "m.tflite"))
-    from qrobust.certify import load_data
-
     data = load_data(work / "d.npz")
     for region in (FamilyOf("light:60"), LinfBall(30)):
         labels = problem.predictor.labels(data.x.astype(np.int16))
@@ -171,7 +203,7 @@ def test_a_hole_in_a_proof_fails_the_attack(work):
             for i, c in enumerate(labels)
         ]  # fmt: skip
         found = cross_examine(problem, region, data, claimed)
-        assert found.attacked == 16
+        assert found.attacked == 12
         assert len(found.defects) > 3
 
 
@@ -188,8 +220,6 @@ def test_a_mask_restricts_a_box(work, tmp_path):
 
 def test_another_executor_gives_the_same_lines(work, tmp_path):
     from concurrent.futures import ThreadPoolExecutor
-
-    from qrobust.certify import load_data
 
     job = ProofJob((work / "m.tflite").read_bytes(), "light:9")
     with ThreadPoolExecutor(1) as executor:

@@ -170,9 +170,9 @@ def test_an_abstention_claims_nothing():
 
 
 PLAN = {"classes": 3, "method": "clopper_pearson", "alpha": "0.001", "sigma": "64", "n": 100}
-PLAN |= {"span": 255, "coordinates": 20, "radius": None}
+PLAN |= {"span": 255, "coordinates": 20, "radius": None, "noise": "rounded_gaussian"}
 LINE = {"label": 1, "candidate": 1, "radius_q16": 0, "votes": [1, 99, 0]}
-LINE |= {"pilot_votes": [0, 10, 0], "key": "0" * 32}
+LINE |= {"pilot_votes": [0, 10, 0], "key": "0" * 32, "norm": "l2"}
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,8 @@ LINE |= {"pilot_votes": [0, 10, 0], "key": "0" * 32}
         ("plan", {"n": 10**40}),
         ("plan", {"classes": 1}),
         ("plan", {"method": "guess"}),
+        ("plan", {"noise": "uniform"}),
+        ("line", {"norm": "linf"}),
         ("line", {"votes": [1, 99]}),
         ("line", {"votes": [1, 99, -1]}),
         ("line", {"votes": [1, 99, 0.0]}),

@@ -6,7 +6,12 @@ import pytest
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.gaussian import cdf_floor
-from qrobust.certify.methods.sequential import checkpoint_sizes, sequential_test
+from qrobust.certify.methods.sequential import (
+    GIVE_UP_LEVEL,
+    PATIENCE,
+    checkpoint_sizes,
+    sequential_test,
+)
 
 ONE = 1 << 48
 LEVEL = Fraction(1, 20)
@@ -43,7 +48,7 @@ def test_thresholds_are_those_of_the_exact_martingales(ratio):
                 assert reaches == (k == checkpoint.accept)
         for k in (checkpoint.give_up, checkpoint.give_up + 1):
             if k >= 0:
-                reaches = mixture(below, p1, n, k) >= 1 / LEVEL
+                reaches = mixture(below, p1, n, k) >= 1 / GIVE_UP_LEVEL
                 assert reaches == (k == checkpoint.give_up)
 
 
@@ -75,6 +80,32 @@ def test_power():
     test = sequential_test(p0_of(1), Fraction(1, 1000), 5000)
     assert simulate(test, 0.9, 2000, seed=2)[0] > 0.99
     assert simulate(test, 0.75, 2000, seed=2)[1] > 0.99
+
+
+def test_long_tests_give_up_where_they_would_run_for_long():
+    p0, n = p0_of(1), 40_000
+    long, short = sequential_test(p0, LEVEL, n), sequential_test(p0, LEVEL, PATIENCE)
+    decisive = next(c for c in long.checkpoints if c.n >= PATIENCE)
+    assert (
+        long.p1 == (decisive.accept << 48) // decisive.n > short.checkpoints[-1].accept / PATIENCE
+    )
+    # What is accepted has nothing to do with it.
+    accepts = {c.n: c.accept for c in long.checkpoints}
+    shared = [c for c in short.checkpoints if c.n in accepts]
+    assert len(shared) > 50
+    assert all(accepts[c.n] == c.accept for c in shared)
+    allowed = 0.05 + 3 * (0.05 * 0.95 / 2000) ** 0.5
+    assert simulate(long, long.p1 / ONE, 2000, seed=4)[1] <= allowed
+    assert simulate(long, p0 / ONE, 2000, seed=4)[1] > 0.9
+
+
+def test_tests_that_need_most_of_their_samples_have_patience():
+    # Unanimous votes take 448 samples here: a test of 25,000 must not give up on less.
+    n = 40_000
+    test = sequential_test(p0_of("2.5"), LEVEL, n)
+    unanimous = next(c.n for c in test.checkpoints if c.accept <= c.n)
+    assert 64 * unanimous > n
+    assert test.p1 == (test.checkpoints[-1].accept << 48) // n
 
 
 def test_unanimity_or_nothing():

@@ -112,6 +112,26 @@ def test_member_0_changes_nothing_and_the_text_reads_back(text):
 
 @pytest.mark.parametrize(
     "text",
+    [
+        "light:9", "shift:1:border=zero", "contrast:.8..1.25", "contrast:.8..1.25:pivot=100",
+        "gamma:.7..1.4", "rotate:30", "rotate:20:border=wrap", "light:2*shift:1",
+    ],
+)  # fmt: skip
+def test_what_is_drawn_by_definition_is_a_member(text):
+    x = x_of(PICTURE)
+    family = make_family(text, PICTURE)
+    known, drawn = members(family, x), set()
+    rng = np.random.default_rng(5)
+    for _ in range(12 if "gamma" in text else 60):
+        picture = family.draw(x, rng)
+        assert picture.dtype == np.int16
+        assert picture.tobytes() in known
+        drawn.add(picture.tobytes())
+    assert len(drawn) >= min(len(known) // 2, 8)
+
+
+@pytest.mark.parametrize(
+    "text",
     ["light", "light:", "light:0", "light:256", "light:1.5", "light:x", "glow:3", "shift:4",
      "shift:1:border=mirror", "shift:1:edge", "light:3:border=edge", "light:3*", "time:5", ""],
 )  # fmt: skip

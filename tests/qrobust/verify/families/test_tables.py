@@ -86,7 +86,7 @@ def gamma_oracle(top, g):
 @pytest.mark.parametrize("domain", [PIXELS, SMALL])
 def test_every_exponent_is_a_member_of_gamma(domain):
     known = rows(make_family("gamma:.7..1.4", domain))
-    exponents = np.random.default_rng(2).integers(7 * 10**8, 14 * 10**8, 40).tolist()
+    exponents = np.random.default_rng(2).integers(7 * 10**8, 14 * 10**8, 12).tolist()
     for g in [7 * 10**8, 10**9, 14 * 10**8, *exponents]:
         assert gamma_oracle(domain.high, Decimal(g) / 10**9).tobytes() in known
 

@@ -1,0 +1,134 @@
+"""How a command of this package behaves among others in a shell.
+
+From its first moment: Ctrl-C and SIGTERM end it with one line and status 130 or 143, at once while
+it only loads, through ``KeyboardInterrupt`` once it works, at once again for whoever asks twice.
+A signal that was ignored at the start (a script in the background, ``nohup``) stays ignored. A
+reader that has enough (``| head``) ends it silently with status 141, as SIGPIPE does. A standard
+stream that is closed is a bottomless one: no file of ours takes its place.
+
+Only a process of its own is treated so; nothing happens on import.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import signal  # isort: skip
+
+from tflite_export.printable import one_line
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+TERMINATED = 143
+BROKEN_PIPE = 141
+
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
+class _Ending:
+    """What happens when a signal asks the process to end."""
+
+    def __init__(self) -> None:
+        self.working = False
+        self.asked = 0
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        first, self.asked = not self.asked, number
+        if first and self.working:
+            raise KeyboardInterrupt
+        self.leave(number)
+
+    def leave(self, number: int) -> None:
+        """End now. Journals are whole at any moment, and children end with their parent."""
+        word = _WORDS[signal.Signals(number)]
+        try:
+            os.write(2, f"{word}\n".encode())
+        finally:
+            os._exit(128 + number)
+
+    def unraisable(self, found: Any) -> None:
+        """An interrupt that fell into a destructor would be lost there, with a traceback."""
+        if isinstance(found.exc_value, KeyboardInterrupt) and self.asked:
+            self.leave(self.asked)
+        sys.__unraisablehook__(found)
+
+
+def behave(load: Callable[[], Callable[[], int]]) -> int:
+    """Load a command, run it, and return the exit status.
+
+    Args:
+        load: imports what the command needs and returns it.
+    """
+    ending = _Ending()
+    for number in _WORDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, ending.handle)
+    sys.unraisablehook = ending.unraisable
+    _open_streams()
+    status = _run(load, ending)
+    if ending.asked and status:
+        status = 128 + ending.asked
+    return _flushed(status)
+
+
+def _run(load: Callable[[], Callable[[], int]], ending: _Ending) -> int:
+    try:
+        command = load()
+        ending.working = True
+        status = command()
+        ending.working = False
+        return status
+    except BrokenPipeError:
+        _forget_output()
+        return BROKEN_PIPE
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+    except BaseException as error:
+        if ending.asked or isinstance(error, KeyboardInterrupt):
+            # Whatever an interrupted import or library made of it.
+            number = signal.Signals(ending.asked or signal.SIGINT)
+            print(_WORDS[number], file=sys.stderr)
+            return 128 + number
+        if isinstance(error, OSError | MemoryError):
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            return BAD_INPUT
+        raise
+    finally:
+        ending.working = False  # from here on a signal ends the process at once
+
+
+def _open_streams() -> None:
+    """Make 0, 1 and 2 open files, and printable what is printed."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: fd
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            # Names of files may be any bytes; showing one must not fail.
+            reconfigure(errors="backslashreplace")
+
+
+def _flushed(status: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+        return BROKEN_PIPE
+    except OSError as error:
+        _forget_output()
+        print(f"error: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        return status or BAD_INPUT
+    return status
+
+
+def _forget_output() -> None:
+    """Nobody reads it, and the interpreter's own flush at the end would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

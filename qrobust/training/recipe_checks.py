@@ -1,0 +1,148 @@
+"""What the values of a recipe may be, checked before anything is loaded or trained.
+
+Types and names are the business of ``read_recipe``; this is about magnitudes, and about text that
+would be a command or an address. A field that no rule covers is an error of this package.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.exact_numbers import rational
+from qrobust.certify.arithmetic.radius import charged_level, check_samples
+
+#: Field -> least and greatest value. Generous: far beyond what anybody trains.
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "seed": (0, 2**32 - 1),
+    "defence.sigma": (0, 1e4),
+    "defence.jacobian": (0, 1e6),
+    "defence.consistency": (0, 1e6),
+    "defence.smooth_adversarial": (0, 1e6),
+    "defence.macer": (0, 1e6),
+    "training.epochs": (0, 10**6),
+    "training.float_epochs": (0, 10**6),
+    "training.frozen_epochs": (0, 10**6),
+    "training.batch_size": (1, 2**20),
+    "training.learning_rate": (1e-12, 1e3),
+    "training.float_learning_rate": (0, 1e3),
+    "training.watch": (0, 2**31),
+    "certification.images": (0, 2**31),
+    "certification.radii": (0, 1e6),
+    "certification.sigma": (0, 1e4),
+    "certification.n0": (1, 10**9),
+    "certification.n": (1, 10**9),
+    "certification.settings.n0": (1, 10**9),
+    "certification.settings.n": (1, 10**9),
+    "parity.inputs": (1, 2**31),
+    "attack.images": (0, 2**31),
+    "attack.epsilon": (0, 1e6),
+    "quantization.weight_bits": (1, 8),
+    "quantization.activation_bits": (1, 8),
+    "quantization.weight_schedule": (1, 8),
+}
+#: Numbers of ``[network] options``: widths, depths, rates.
+OPTION_BOUNDS = (0, 2**16)
+#: Options that count something: none of them may be 0.
+COUNTS = frozenset({"width", "depth", "filters", "units", "classes"})
+CHOICES = {
+    "data.augment": ("none", "crop_flip", "time_shift"),
+    "defence.attack_norm": ("l2", "linf"),
+}
+BIT_WORDS = frozenset({"binary", "ternary", "stochastic_ternary", "float"})
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_LONGEST = 200
+_PATHS = ("network.weights", "network.start")
+#: Names of functions of this package, never of anybody else's: a recipe runs no code.
+_NAMES = ("data.name", "network.name")
+
+
+def check_values(recipe: Any, where: str, *, allow_code: bool = False) -> None:
+    """Raise `ValueError` at the first value that makes no sense.
+
+    Args:
+        recipe: a dataclass of dataclasses.
+        where: the file, for the message.
+        allow_code: let names be ``module:function``, which runs whatever that is.
+    """
+    for name, value in _leaves(recipe, ""):
+        section, _, key = name.rpartition(".")
+        shown = f"{where}: [{section}] {key}" if section else f"{where}: {key}"
+        if isinstance(value, bool):
+            continue
+        if isinstance(value, int | float):
+            _check_number(name, value, shown)
+        elif isinstance(value, str):
+            _check_text(name, value, shown, allow_code=allow_code)
+    _check_certificates(recipe.certification, where)
+
+
+def _check_certificates(certification: Any, where: str) -> None:
+    """Settings under which no certificate could ever be given are no use after a training."""
+    settings = getattr(certification, "settings", certification)
+    try:
+        level = charged_level(rational(settings.alpha, "alpha"), settings.n, Fraction(0))
+        if certification.images:
+            check_samples(settings.n, level)
+    except CertifyError as error:
+        raise ValueError(f"{where}: [certification]: {error}") from None
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every value with the name of its field; keys of tables and places in lists are left out."""
+    if is_dataclass(value):
+        for field in fields(value):
+            inner = f"{name}.{field.name}" if name else field.name
+            yield from _leaves(getattr(value, field.name), inner)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}.{key}" if name == "network.options" else name)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item, name)
+    else:
+        yield name, value
+
+
+def _check_number(name: str, value: float, shown: str) -> None:
+    low: float
+    high: float
+    if name.startswith("network.options"):
+        low, high = OPTION_BOUNDS
+        low += name.rpartition(".")[2] in COUNTS
+    elif name in BOUNDS:
+        low, high = BOUNDS[name]
+    else:
+        raise ValueError(f"{shown} is no number. Received: {value!r}")
+    if not isfinite(value) or not low <= value <= high:
+        raise ValueError(f"{shown} lies in [{low:g}, {high:g}]. Received: {value!r}")
+
+
+def _check_text(name: str, value: str, shown: str, *, allow_code: bool) -> None:
+    if name == "notes":
+        return
+    if len(value) > _LONGEST or not value.isprintable():
+        raise ValueError(
+            f"{shown} is at most {_LONGEST} printable characters. Received: {value[:40]!r}..."
+        )
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ValueError(f"{shown} is one of {', '.join(CHOICES[name])}. Received: {value!r}")
+    if name in _NAMES and not _NAME.fullmatch(value):
+        if ":" not in value:
+            raise ValueError(f"{shown} is a name. Received: {value!r}")
+        if not allow_code:
+            raise ValueError(
+                f"{shown} names code to run, {value!r}; a recipe runs none unless --allow-code is "
+                "given"
+            )
+    if name in _PATHS and _ADDRESS.match(value):
+        raise ValueError(f"{shown} is a file, not an address. Received: {value!r}")
+    if name.startswith("quantization.") and value not in BIT_WORDS:
+        raise ValueError(
+            f"{shown} is a number of bits or one of {', '.join(sorted(BIT_WORDS))}. "
+            f"Received: {value!r}"
+        )
