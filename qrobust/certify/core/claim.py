@@ -248,7 +248,9 @@ def read_claim(plan: dict[str, Any], line: dict[str, Any], *, witness: int | Non
         raise Refused(f"method is {method!r}")
     if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{32}", key):
         raise Refused(f"key is {key!r}; it has 32 hexadecimal digits")
-    if (plan.get("noise"), line.get("norm")) != ("rounded_gaussian", "l2"):
+    counted = (method, "l1" if method == "splits" else "patch")
+    kind = counted if method in COUNTING else ("rounded_gaussian", "l2")
+    if (plan.get("noise"), line.get("norm")) != kind:
         raise Refused(f"noise is {plan.get('noise')!r}, norm {line.get('norm')!r}")
     weight = Fraction(1)
     if method == "randomized_clopper_pearson":

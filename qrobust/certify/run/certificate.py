@@ -12,7 +12,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.radius import ABSTAIN, RADIUS_BITS
 from qrobust.certify.run.keys import CHOSEN, key_text
 
-L2 = "l2"
+L2, L1, PATCH = "l2", "l1", "patch"
 _NINE_DECIMALS = 10**9
 
 
@@ -21,16 +21,18 @@ class Certificate:
     """With probability at least ``1 - alpha`` the label holds within the radius.
 
     The claim: the smoothed classifier gives ``label`` for every input whose distance from this
-    one is below the radius (L2, in LSB). Probability is over the key, not over inputs; what that
-    is worth depends on where the key comes from, see :mod:`qrobust.certify.run.keys`.
+    one is below the radius (L2, in LSB). Where all views were counted ``alpha`` is 0 and the claim
+    certain, for every integer input *at* the radius, too (L1 or a patch). Probability is over the
+    key, not over inputs; what that is worth depends on where the key comes from, see
+    :mod:`qrobust.certify.run.keys`.
 
     Attributes:
         index: of the image in its data, and in the key of its random streams.
         label: certified class, or `ABSTAIN` (-1).
         candidate: the class that the pilot samples chose.
         radius_q16: certified radius in units of ``2**-16``; 0 when abstaining.
-        norm: ``"l2"`` (radius in LSB, an open ball), ``"l1"`` (in LSB, inclusive) or ``"patch"`` (side
-            of a square in pixels, inclusive).
+        norm: ``"l2"`` (radius in LSB, an open ball), ``"l1"`` (in LSB, inclusive) or ``"patch"``
+            (side of a square in pixels, inclusive).
         decision: how the method ended.
         pilot_votes: of the ``n0`` samples that chose the candidate, one count per class; None in
             journals of version 1.
@@ -114,8 +116,8 @@ class Certificate:
 
     @property
     def radius_unit(self) -> float | None:
-        """Certified L2 radius on the [0, 1] scale, rounded down to nine decimals."""
-        if self.norm != L2:
+        """Certified L2 or L1 radius on the [0, 1] scale, rounded down to nine decimals."""
+        if self.norm not in (L2, L1):
             return None
         unit = Fraction(self.radius_q16, self.span << RADIUS_BITS)
         return int(unit * _NINE_DECIMALS) / _NINE_DECIMALS
@@ -149,8 +151,9 @@ class Certificate:
         value["samples"] = self.samples
         value["radius"] = self.radius
         value["correct"] = self.correct
-        if self.norm == L2:
+        if self.norm in (L2, L1):
             value["radius_unit"] = self.radius_unit
+        if self.norm == L2:
             value["derived"] = {"linf_lsb": self.radius_linf, "l1_lsb": self.radius_l1}
         return value
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.noise_table import NoiseTable
 from qrobust.certify.arithmetic.radius import ABSTAIN
 from qrobust.certify.arithmetic.streams import Key
 from qrobust.certify.smoothings.bands import band_views, block_views, touched_bands, touched_blocks
@@ -88,6 +89,11 @@ class Counting:
         return L1 if self.kind == SPLITS else PATCH
 
     @property
+    def noise(self) -> NoiseTable:
+        """There is none: `CertifyError`."""
+        raise CertifyError(f"the file counts {self.kind}; it has no noise")
+
+    @property
     def variation(self) -> Fraction:
         """Nothing is drawn, so nothing is off."""
         return Fraction(0)
@@ -153,7 +159,6 @@ class Views:
 
     def __init__(self, counting: Counting) -> None:
         self.counting = counting
-        self._made: tuple[bytes, NDArray[np.int64]] | None = None
 
     @cached_property
     def _splits(self) -> Splits:
@@ -177,22 +182,26 @@ class Views:
             key: not used: views are the same for every key.
             purpose: not used.
             start: first view.
+
+        Raises:
+            CertifyError: views that there are not.
         """
         del key, purpose
+        if not 0 <= start <= start + len(out) <= self.counting.views:
+            raise CertifyError(
+                f"there are {self.counting.views} {self.counting.kind}, not number "
+                f"{start + len(out) - 1}"
+            )
         low = self.counting.grid.tensor_low
         x = tensor.astype(np.int64) - low
         if self.counting.kind == SPLITS:
             shown = self._splits.shown(x, start, start + len(out))
         else:
-            shown = self._pictures(x)[start : start + len(out)]
+            shown = self._pictures(x, range(start, start + len(out)))
         np.copyto(out, shown + low, casting="unsafe")  # views keep to the grid
 
-    def _pictures(self, x: NDArray[np.int64]) -> NDArray[np.int64]:
-        """All views of the input, kept for the next rows of the same one."""
-        mark = x.tobytes()
-        if self._made is None or self._made[0] != mark:
-            counting = self.counting
-            views = band_views if counting.kind == BANDS else block_views
-            made = views(x.reshape(counting.inputs), counting.size, counting.grid.span)
-            self._made = (mark, made.reshape(len(made), -1))
-        return self._made[1]
+    def _pictures(self, x: NDArray[np.int64], places: range) -> NDArray[np.int64]:
+        counting = self.counting
+        views = band_views if counting.kind == BANDS else block_views
+        made = views(x.reshape(counting.inputs), counting.size, counting.grid.span, places)
+        return made.reshape(len(places), -1)

@@ -70,7 +70,11 @@ class Smoothing(Protocol):
 
     @property
     def norm(self) -> str:
-        """``"l2"`` (radius in LSB) or ``"l0"`` (radius in pixels)."""
+        """``"l2"`` or ``"l1"`` (radius in LSB), or ``"patch"`` (in pixels)."""
+
+    @property
+    def threshold(self) -> int:
+        """Least margin of a vote, in steps of the output; a smaller one counts for nobody."""
 
     @property
     def variation(self) -> Fraction:
@@ -116,6 +120,11 @@ class GaussianSmoothing:
     def norm(self) -> str:
         """Radii are L2, in input LSB."""
         return L2
+
+    @property
+    def threshold(self) -> int:
+        """Every copy votes."""
+        return 0
 
     @property
     def variation(self) -> Fraction:
