@@ -11,7 +11,7 @@ from qrobust.certify.arithmetic.exact_numbers import rational, text
 from qrobust.certify.arithmetic.noise_table import MAX_SIGMA
 from qrobust.certify.methods.settings import Settings
 from qrobust.certify.run.keys import CHOSEN, KeySource, plan_hash
-from qrobust.certify.run.plan import FIELDS, planned
+from qrobust.certify.run.plan import COUNTING, FIELDS, planned
 from qrobust.certify.smoothings.counting import KINDS, SPLITS
 from qrobust.certify.smoothings.splits import SHIFT_KEY
 
@@ -87,7 +87,7 @@ def read_head(value: dict[str, Any], name: str) -> Head:
         if version == 1:
             return _first_version(value)
         plan = value["plan"]
-        if not isinstance(plan, dict) or set(plan) != set(FIELDS):
+        if not isinstance(plan, dict) or set(plan) - {COUNTING} != set(FIELDS):
             raise CertifyError("the plan has unknown or missing keys")
         for name, kinds in _PLAN_TYPES.items():
             if type(plan[name]) not in kinds:
@@ -118,8 +118,8 @@ def _settings(value: dict[str, Any]) -> Settings:
         sigma = rational(value["sigma"], "sigma")
         if value["sigma"] != text(sigma) or not 0 < sigma <= MAX_SIGMA:
             raise CertifyError(f"sigma is {value['sigma']!r}")
-        if value.get("counting") is not None:
-            raise CertifyError(f"counting is {value['counting']!r}, and noise is drawn")
+        if COUNTING in value:
+            raise CertifyError(f"counting is {value[COUNTING]!r}, and noise is drawn")
     settings = Settings(**{item.name: value[item.name] for item in fields(Settings)})
     if any(value[name] != item for name, item in settings.to_json().items()):
         raise CertifyError("its settings are not in their normal form")
@@ -128,7 +128,7 @@ def _settings(value: dict[str, Any]) -> Settings:
 
 def _check_counting(value: dict[str, Any]) -> None:
     """Views are what the method says; there is no noise, and the shifts are this program's own."""
-    views = value.get("counting")
+    views = value.get(COUNTING)
     if value["noise"] != value["method"] or value["sigma"] is not None:
         raise CertifyError(f"{value['method']} count {value['noise']!r}, sigma {value['sigma']!r}")
     if not isinstance(views, dict) or set(views) != _VIEWS:
@@ -146,6 +146,6 @@ def _first_version(value: dict[str, Any]) -> Head:
     if type(value["seed"]) is not int:
         raise CertifyError(f"the seed is {value['seed']!r}")
     about = ("model_sha256", "data_sha256", "noise", "sigma", "streams")
-    plan = {name: value[name] for name in about} | settings.to_json() | {"counting": None}
+    plan = {name: value[name] for name in about} | settings.to_json()
     keys = KeySource(level=CHOSEN, seed=value["seed"])
     return Head(1, plan, "", None, keys, settings, str(value["kernels"]))

@@ -175,9 +175,9 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
     """Why a line cannot be true, whatever the model."""
     plan = _plan_of(head, certificate)
     reasons = [
-        f"{name} is {getattr(certificate, name)}, the header says {plan[name]}"
+        f"{name} is {getattr(certificate, name)}, the header says {plan.get(name)}"
         for name in _REPEATED
-        if json.dumps(getattr(certificate, name)) != json.dumps(plan[name])
+        if json.dumps(getattr(certificate, name)) != json.dumps(plan.get(name))
     ]
     if json.dumps(certificate.settings) != json.dumps(head.settings_json):
         reasons.append("its settings are not the header's")

@@ -196,7 +196,7 @@ class SmoothingSpec:
             "version": FORMAT_VERSION,
             "noise": self.noise,
             "sigma": None if self.sigma is None else text(self.sigma),
-            "counting": self._counting_json(),
+            **self._counting_json(),
             "streams": self.streams,
             "tie": self.tie,
             "grid": {
@@ -213,12 +213,12 @@ class SmoothingSpec:
             "tests": [test.to_json() for test in self.tests],
         }
 
-    def _counting_json(self) -> dict[str, int] | None:
+    def _counting_json(self) -> dict[str, dict[str, int]]:
         if self.counting is None:
-            return None
+            return {}
         size, threshold = self.counting
-        value = {"size": size, "threshold": threshold}
-        return value | {"shift_key": SHIFT_KEY} if self.noise == SPLITS else value
+        shifts = {"shift_key": SHIFT_KEY} if self.noise == SPLITS else {}
+        return {"counting": {"size": size, "threshold": threshold} | shifts}
 
     @classmethod
     def from_json(cls, value: Any) -> SmoothingSpec:

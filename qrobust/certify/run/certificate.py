@@ -43,7 +43,6 @@ class Certificate:
         sampler_error: part of alpha kept for the sampler's total variation, rounded up.
         noise: kind of noise.
         sigma: its scale in LSB, exact decimal text; None where views are counted.
-        counting: of views, see `Counting`; None where noise is drawn.
         span: width of the input grid in LSB; the [0, 1] scale divides by it.
         coordinates: numbers in one input.
         key: of the image's random words, 32 hexadecimal digits.
@@ -58,6 +57,7 @@ class Certificate:
         kernels: its kernel family.
         portable: whether the file meets the integer contract, so that runtime and kernels do not
             matter; where it does not, they are part of the claim. None in journals of version 1.
+        counting: of views, see `Counting`; None where noise is drawn.
         unit: what one LSB is, in words, where the file says it: "pixel step", or "feature step" of
             features that the certificate holds on, and not on what they were computed from.
         y: true class where known.
@@ -78,7 +78,6 @@ class Certificate:
     sampler_error: str
     noise: str
     sigma: str | None
-    counting: dict[str, Any] | None = field(hash=False)
     span: int
     coordinates: int
     key: str
@@ -90,6 +89,7 @@ class Certificate:
     runtime: str
     kernels: str
     portable: bool | None
+    counting: dict[str, Any] | None = field(default=None, hash=False)
     unit: str | None = None
     y: int | None = None
     seconds: float = 0.0
@@ -148,6 +148,8 @@ class Certificate:
         value = {name: getattr(self, name) for name in _NAMES}
         value["votes"] = list(self.votes)
         value["pilot_votes"] = None if self.pilot_votes is None else list(self.pilot_votes)
+        if self.counting is None:
+            del value["counting"]
         value["samples"] = self.samples
         value["radius"] = self.radius
         value["correct"] = self.correct
@@ -160,11 +162,12 @@ class Certificate:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Certificate:
         """Read what :meth:`to_json` wrote; raise `CertifyError` where it is damaged."""
-        value = {"unit": None, **value}  # journals of older versions have none
+        # Journals of older versions have no unit, those of noise no counting.
+        value = {"unit": None, "counting": None, **value}
         seed, index = value.get("seed"), value.get("index")
         if "key" not in value and type(seed) is type(index) is int:
             value |= {"key": key_text((seed, index)), "key_level": CHOSEN}
-            value |= {"pilot_votes": None, "portable": None, "counting": None}
+            value |= {"pilot_votes": None, "portable": None}
         known = _KINDS
         missing = known.keys() - value.keys()
         if missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol, TypedDict
+from typing import NotRequired, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,12 @@ class Description(TypedDict):
         noise: kind.
         sigma: scale in LSB, exact decimal text; None where views are counted.
         counting: of views: their size, the shifts' key, the threshold of a vote and the picture's
-            sides; None where noise is drawn.
+            sides; left out where noise is drawn.
     """
 
     noise: str
     sigma: str | None
-    counting: dict[str, int | None] | None
+    counting: NotRequired[dict[str, int | None]]
 
 
 class Sampler(Protocol):
@@ -135,7 +135,7 @@ class GaussianSmoothing:
     def description(self) -> Description:
         """Kind of noise and its scale in LSB."""
         sigma = text(self.noise.sigma)
-        return {"noise": self.noise.kind, "sigma": sigma, "counting": None}
+        return {"noise": self.noise.kind, "sigma": sigma}
 
     def sampler(self) -> NoiseSampler:
         """Return a sampler for one thread."""
