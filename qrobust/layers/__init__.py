@@ -14,6 +14,7 @@ from qrobust.layers.integer_global_average_pooling2d import IntegerGlobalAverage
 from qrobust.layers.jacobian_regularized import JacobianRegularized
 from qrobust.layers.macer import Macer
 from qrobust.layers.smooth_adversarial import SmoothAdversarial
+from qrobust.layers.split_noise import SplitNoise
 
 __all__ = [
     "BatchNormalization",
@@ -26,4 +27,5 @@ __all__ = [
     "JacobianRegularized",
     "Macer",
     "SmoothAdversarial",
+    "SplitNoise",
 ]

@@ -15,6 +15,7 @@ from qrobust.layers import (
     JacobianRegularized,
     Macer,
     SmoothAdversarial,
+    SplitNoise,
 )
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 from qrobust.quantization.bit_widths import BitsByName, BitWidths
@@ -47,7 +48,7 @@ _MOVERS = (
 # Wrappers around a whole model; one of the Jacobian's may also be around a layer.
 _WRAPPERS = (JacobianRegularized, Consistency, SmoothAdversarial, Macer)
 _RELUS = (keras.activations.relu, keras.activations.relu6)
-_KEPT = (*_MOVERS, _L.Rescaling, GridNoise)
+_KEPT = (*_MOVERS, _L.Rescaling, GridNoise, SplitNoise)
 # Wide intermediate results (branches, averages, logits) cost nothing in 8 bits.
 _WIDE_BITS = 8
 _RELU_INTEGER, _WIDE_INTEGER, _LOGITS_INTEGER = 2, 3, 4

@@ -16,7 +16,9 @@ ANYTIME = "anytime"
 
 #: Counting of views, which the file's spec names: nothing is drawn, ``alpha`` is 0.
 COUNTING = ("splits", "bands", "blocks")
-METHODS = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, SEQUENTIAL, ANYTIME, *COUNTING)
+#: Methods that draw noise.
+SAMPLING = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, SEQUENTIAL, ANYTIME)
+METHODS = (*SAMPLING, *COUNTING)
 
 #: More would take days; a file or an option that asks for it is refused.
 MOST_SAMPLES = 1_000_000_000
