@@ -26,10 +26,17 @@ class CountViews:
     Attributes:
         smoothing: the views.
         radius: wanted, in LSB (L1) or pixels (patch); None for the largest.
+
+    Raises:
+        CertifyError: a patch that does not fit the picture.
     """
 
     smoothing: Counting
     radius: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.radius is not None:
+            self.smoothing.touched(self.radius)  # refuses patches that do not fit
 
     def run(self, draws: Draws) -> Outcome:
         """Certify one image."""

@@ -120,10 +120,18 @@ class Counting:
         return Views(self)
 
     def touched(self, radius: int) -> int:
-        """Return how many views a change of this size reaches at most."""
+        """Return how many views a change of this size reaches at most.
+
+        Raises:
+            CertifyError: a patch that does not fit the picture.
+        """
         if radius == 0 or self.kind == SPLITS:
             return radius
         height, width = self.sides
+        if not 0 < radius <= min(height, width):
+            raise CertifyError(
+                f"a patch of {radius} x {radius} does not fit a picture of {height} x {width}"
+            )
         if self.kind == BANDS:
             return touched_bands(radius, self.size, width)
         return touched_blocks(radius, self.size, height, width)
