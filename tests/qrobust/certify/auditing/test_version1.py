@@ -1,6 +1,7 @@
 """Journals of version 1, written before keys, plans and closing lines: they still audit."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from qrobust.certify import CertifyError, Verdict, Witness, audit, check_offline, read_certificates
 from qrobust.certify.run.journal import Journal
 
-from .test_audit import BETA, rewritten, values_of
+from .journals import rewritten, values_of
+
+BETA = Fraction(1, 100)
 
 JOURNALS = sorted((Path(__file__).parent / "version1").glob("*.jsonl"))
 

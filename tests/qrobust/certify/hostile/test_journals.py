@@ -18,7 +18,7 @@ from qrobust.certify import (
 )
 from qrobust.certify.run.keys import key_text, plan_hash
 
-from ..auditing.test_audit import rewritten, values_of
+from ..auditing.journals import rewritten, values_of
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ def test_kernels_belong_to_the_claim_of_a_foreign_file(tmp_path, capsys):
         line["portable"] = True
     from qrobust.certify.run.keys import KeySource, key_text, plan_hash
 
-    from ..auditing.test_audit import rewritten
+    from ..auditing.journals import rewritten
 
     lines[0]["plan_sha256"] = plan_hash(lines[0]["plan"])
     for line in lines[1:-1]:
