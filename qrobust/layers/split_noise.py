@@ -8,13 +8,11 @@ from keras import ops
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.smoothings.splits import check_splits, split_shifts
-from tflite_export.grid import INT8_MAX, Grid
-
-_TOP = 255
+from qrobust.layers.view_noise import TOP, ViewNoise
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
-class SplitNoise(keras.layers.Layer):
+class SplitNoise(ViewNoise):
     r"""One random split of M for every image: what a network sees that is certified by counting.
 
     With ``x`` from 0 to 255 above ``minimum``, in steps of the input's grid (LSB), fixed shifts
@@ -50,70 +48,41 @@ class SplitNoise(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(exponent=exponent, minimum=minimum, seed=seed, **kwargs)
         if type(splits) is not int:
             raise ValueError(f"splits is a whole number. Received: splits={splits!r}")
         try:
             self.splits = check_splits(splits)
         except CertifyError as error:
             raise ValueError(f"{error}. Received: splits={splits}") from None
-        if not -_TOP < minimum <= 0:
-            raise ValueError(f"minimum lies in [-254, 0]. Received: minimum={minimum}")
-        self.exponent = exponent
-        self.minimum = minimum
-        self.seed = seed
-        self._generator = keras.random.SeedGenerator(seed)
 
-    def grid(self) -> Grid:
-        """The input's grid: all 8 bits."""
-        zero_point = INT8_MAX - (self.minimum + _TOP)
-        return Grid(self.exponent, zero_point, zero_point + self.minimum)
+    def views(self, shape: tuple[int, ...]) -> int:
+        """M, whatever the shape."""
+        return self.splits
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Show one split of every image in training."""
-        if not training:
-            return inputs
-        count = ops.shape(inputs)[0]
-        split = keras.random.randint((count,), 0, self.splits, dtype="int32", seed=self._generator)
-        return self.shown(inputs, split)
-
-    def shown(self, inputs: Any, split: Any) -> Any:
+    def shown(self, inputs: Any, view: Any) -> Any:
         """Return the inputs as the network sees them in given splits.
 
         Args:
             inputs: float[batch, ...], on the grid; values off it are rounded and clipped to it.
-            split: int32[batch], from 0 to M - 1.
+            view: int32[batch], splits from 0 to M - 1.
         """
-        step, rank = 2.0**self.exponent, len(inputs.shape)
-        shape = tuple(inputs.shape[1:])
-        if None in shape:
-            raise ValueError(
-                f"Layer '{self.name}' shifts every number by its own constant and needs the whole "
-                f"shape of an input. Received: shape={shape}"
-            )
+        step, shape = 2.0**self.exponent, tuple(inputs.shape[1:])
         shifts = ops.convert_to_tensor(
             split_shifts(prod(shape), self.splits).reshape(shape), dtype="int32"
         )
         wide = ops.cast(inputs, "float32") / step - self.minimum
-        x = ops.cast(ops.clip(ops.floor(wide + 0.5), 0, _TOP), "int32")
+        x = ops.cast(ops.clip(ops.floor(wide + 0.5), 0, TOP), "int32")
         # Integers from here on: a quotient in floats may round up to the next cell.
-        begin = ops.mod(ops.reshape(split, (-1,) + (1,) * (rank - 1)) + shifts, self.splits)
+        begin = ops.mod(
+            ops.reshape(ops.cast(view, "int32"), (-1,) + (1,) * len(shape)) + shifts, self.splits
+        )
         edge = begin + self.splits * ops.floor_divide(x - begin, self.splits)
         middle = ops.floor_divide(
-            ops.maximum(edge, 0) + ops.minimum(edge + self.splits - 1, _TOP), 2
+            ops.maximum(edge, 0) + ops.minimum(edge + self.splits - 1, TOP), 2
         )
         return ops.cast(middle + self.minimum, inputs.dtype) * step
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's."""
-        return input_shape
-
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "splits": self.splits,
-            "exponent": self.exponent,
-            "minimum": self.minimum,
-            "seed": self.seed,
-        }
+        return {**super().get_config(), "splits": self.splits}

@@ -10,14 +10,13 @@ import qkeras
 
 from qrobust.layers import (
     Consistency,
-    GridNoise,
     IntegerGlobalAveragePooling2D,
     JacobianRegularized,
     Macer,
     SmoothAdversarial,
-    SplitNoise,
 )
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+from qrobust.layers.input_noise import INPUT_NOISES
 from qrobust.quantization.bit_widths import BitsByName, BitWidths
 from qrobust.quantization.ranges import integer_bits, observe, predict
 from qrobust.quantization.twins import (
@@ -48,7 +47,7 @@ _MOVERS = (
 # Wrappers around a whole model; one of the Jacobian's may also be around a layer.
 _WRAPPERS = (JacobianRegularized, Consistency, SmoothAdversarial, Macer)
 _RELUS = (keras.activations.relu, keras.activations.relu6)
-_KEPT = (*_MOVERS, _L.Rescaling, GridNoise, SplitNoise)
+_KEPT = (*_MOVERS, _L.Rescaling, *INPUT_NOISES)
 # Wide intermediate results (branches, averages, logits) cost nothing in 8 bits.
 _WIDE_BITS = 8
 _RELU_INTEGER, _WIDE_INTEGER, _LOGITS_INTEGER = 2, 3, 4
