@@ -21,7 +21,7 @@ _WORTH = {
     DERIVED: "derived: no network is fitted to its own draws, but who tries many files finds "
     "false certificates at rate alpha a try",
     WITNESSED: "witnessed: the nonce and the plan's hash are the ones that you gave",
-    NONE: "none: nothing is drawn; every view was run, so no key matters",
+    NONE: "none: views are counted and nothing is drawn, so no key matters",
     FRESH: "fresh: another key for every query; who could have tried again is the one who asked",
 }
 
@@ -88,7 +88,7 @@ class Verdict:
 
     @property
     def certain(self) -> bool:
-        """Whether the lines are about all views, counted, so that none can fail."""
+        """Whether the lines are about views that were counted, so that none can fail."""
         return self.checked.head.settings.method in COUNTING
 
     @property

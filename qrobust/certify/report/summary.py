@@ -114,7 +114,7 @@ class Summary:
 
     @property
     def certain(self) -> bool:
-        """Whether every view was counted, so that no certificate can be false."""
+        """Whether views were counted, so that no certificate can be false."""
         return bool(self.certificates) and all(c.sigma is None for c in self.certificates)
 
     @property
@@ -195,8 +195,8 @@ class Summary:
         if self.certain:
             return (
                 attempted,
-                f"Certain: all {self.certificates[0].noise} were counted, alpha is 0 and nothing "
-                "is left to chance.",
+                f"Certain: votes of {self.certificates[0].noise} were counted, alpha is 0 and "
+                "nothing is left to chance.",
             )
         return (
             attempted,
