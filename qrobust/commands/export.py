@@ -30,9 +30,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("pixels", "unit", "signed", "data"),
         help="what the model reads: 0 to 255, 0 to 1, -1 to 1, or as --data has it",
     )
-    parser.add_argument("--sigma", metavar="LSB", help="write a smoothing spec into the file")
+    smoothed = parser.add_mutually_exclusive_group()
+    smoothed.add_argument("--sigma", metavar="LSB", help="write a smoothing spec into the file")
+    smoothed.add_argument(
+        "--splits",
+        type=int,
+        metavar="M",
+        help="write a spec that counts M splits: certain certificates in L1",
+    )
+    smoothed.add_argument(
+        "--bands",
+        type=int,
+        metavar="S",
+        help="write a spec that counts bands of S columns: certain ones against patches; the model "
+        "takes 2 C channels",
+    )
     parser.add_argument(
-        "--unit", help='with --sigma: what one LSB is, in words ("pixel step"), for certificates'
+        "--threshold",
+        type=int,
+        metavar="T",
+        help="with --splits or --bands: a margin of less than T output steps is no vote",
+    )
+    parser.add_argument(
+        "--unit", help='with a spec: what one LSB is, in words ("pixel step"), for certificates'
     )
     parser.add_argument(
         "--table",
@@ -66,6 +86,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--table holds radii, which need --sigma.")
     if args.table is not None and args.c99 is not None and args.io == "uint8":
         raise ValueError("the C certifier takes int8 inputs. Leave out --io uint8, or --table.")
+    views = {"splits": args.splits, "bands": args.bands}
+    counted = [(kind, size) for kind, size in views.items() if size is not None]
+    if args.threshold is not None and not counted:
+        raise ValueError("--threshold is the least margin of a vote of --splits or --bands.")
     model = load_keras(args.model)
     from qrobust.certify import SmoothingSpec, attach_spec, load_data
     from qrobust.certify import c99 as certifier_c99
@@ -85,6 +109,11 @@ def run(args: argparse.Namespace) -> int:
     if args.sigma is not None:
         tables = () if args.table is None else ((args.table, args.alpha),)
         spec = SmoothingSpec.for_model(tflite, sigma=args.sigma, unit=args.unit, tables=tables)
+        tflite = attach_spec(tflite, spec)
+    for kind, size in counted:
+        spec = SmoothingSpec.for_views(
+            tflite, kind, size, threshold=args.threshold or 0, unit=args.unit
+        )
         tflite = attach_spec(tflite, spec)
     write_bytes(args.out, tflite)
     print(exported.report)

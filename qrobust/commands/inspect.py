@@ -30,8 +30,13 @@ def run(args: argparse.Namespace) -> int:
     if spec is None:
         print("no smoothing spec")
     else:
+        size, threshold = spec.counting or (0, 0)
         tables = ", ".join(f"n = {t.n}, alpha = {t.alpha}" for t in spec.tables) or "none"
-        scale = f", sigma {float(spec.sigma):g} steps of the grid"
+        scale = (
+            f" of size {size}, least margin {threshold}"
+            if spec.sigma is None
+            else f", sigma {float(spec.sigma):g} steps of the grid"
+        )
         unit = "" if spec.unit is None else f", one step: {printable(spec.unit)}"
         print(f"smoothing spec: {spec.noise}{scale}{unit}, radius tables: {tables}")
     return 0

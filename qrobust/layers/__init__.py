@@ -4,6 +4,7 @@ All serialize with the model; at export they become integers or are gone.
 """
 
 from qrobust.layers import lowering  # noqa: F401  (tells the exporter about the layers)
+from qrobust.layers.band_noise import BandNoise
 from qrobust.layers.batch_normalization import BatchNormalization
 from qrobust.layers.consistency import Consistency
 from qrobust.layers.conv2d_batch_norm import Conv2DBatchNorm
@@ -14,8 +15,10 @@ from qrobust.layers.integer_global_average_pooling2d import IntegerGlobalAverage
 from qrobust.layers.jacobian_regularized import JacobianRegularized
 from qrobust.layers.macer import Macer
 from qrobust.layers.smooth_adversarial import SmoothAdversarial
+from qrobust.layers.split_noise import SplitNoise
 
 __all__ = [
+    "BandNoise",
     "BatchNormalization",
     "Consistency",
     "Conv2DBatchNorm",
@@ -26,4 +29,5 @@ __all__ = [
     "JacobianRegularized",
     "Macer",
     "SmoothAdversarial",
+    "SplitNoise",
 ]

@@ -23,7 +23,7 @@ def _folded(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     return lower(layer, inputs[0], builder, real(layer.folded_kernel()), real(layer.folded_bias()))
 
 
-@lowers("qrobust.GridNoise")
+@lowers("qrobust.GridNoise", "qrobust.SplitNoise", "qrobust.BandNoise")
 def _grid_noise(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     value = inputs[0]
     # On the input it says what the input may hold; anywhere else it only vanishes.

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qrobust.layers.grid_noise import GridNoise
+from qrobust.layers.input_noise import INPUT_NOISES
 from qrobust.quantization.adopted_layers import adopted_activation
 from tflite_export.grid import Grid
 from tflite_export.input_grids import input_grid_named, misfit, remedy
@@ -70,7 +70,7 @@ def _said(model: Any, tensor: Any) -> Grid | None:
         layer = node.operation
         if not any(t is tensor for t in node.input_tensors):
             continue
-        if isinstance(layer, GridNoise):
+        if isinstance(layer, INPUT_NOISES):
             return layer.grid()
         if type(layer).__name__ == "QActivation":
             quantizer, _ = adopted_activation(layer.activation, layer.name)

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from qrobust.layers import GridNoise
+from qrobust.layers.input_noise import INPUT_NOISES
 from tflite_export.lower import functions
 
 _L = keras.layers
@@ -44,7 +44,7 @@ MOVERS = (
     _L.RandomTranslation,
     _L.RandomZoom,
 )
-KEPT = (*MOVERS, _L.Rescaling, GridNoise)
+KEPT = (*MOVERS, _L.Rescaling, *INPUT_NOISES)
 _ADVICE = {
     "LeakyReLU": "use ReLU",
     "PReLU": "use ReLU",

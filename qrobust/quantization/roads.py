@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from qrobust.layers import GridNoise
+from qrobust.layers.input_noise import INPUT_NOISES
 from qrobust.quantization.graph import FloatGraph, inner_layer, inner_model, is_nested
 from qrobust.quantization.kinds import AVERAGES, is_relu, is_softmax, moves
 from qrobust.quantization.twins import is_linear
@@ -58,7 +58,8 @@ class Roads:
         """
         ends = self._ends(source)
         free = (
-            isinstance(n.operation, GridNoise) or is_linear(inner_layer(n.operation)) for n in ends
+            isinstance(n.operation, INPUT_NOISES) or is_linear(inner_layer(n.operation))
+            for n in ends
         )
         return len(ends) > 1 and not all(free)
 

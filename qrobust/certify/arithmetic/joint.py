@@ -24,6 +24,8 @@ def most_false(images: int, alpha: Fraction, beta: Fraction) -> int:
         alpha: error probability of each.
         beta: of the statement.
     """
+    if not alpha:
+        return 0
     if images > _EXACT:
         # Hoeffding: P(Bin > N alpha + t) <= exp(-2 t^2 / N), and ln(1/beta) <= .6932 log2(1/beta).
         bits = (beta.denominator // beta.numerator).bit_length()

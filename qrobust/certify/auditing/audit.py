@@ -23,6 +23,7 @@ from qrobust.certify.auditing.rerun import (
     rerun,
     runtime_of_claim,
 )
+from qrobust.certify.methods.settings import COUNTING
 from qrobust.certify.run.data import Data
 
 #: Wraps what takes long, for a progress bar: items, total -> items.
@@ -155,7 +156,7 @@ def run_audit(
             for number in progress(sound, len(sound)):
                 finding = recount(checked, certifier, data, number, kind=settings.independent)
                 checked.add(number, finding.reason)
-        if settings.fresh_seed is not None:
+        if settings.fresh_seed is not None and checked.head.settings.method not in COUNTING:
             lines = [n for n, c in sorted(checked.certificates.items()) if not c.abstained]
             level = settings.gamma / max(len(lines), 1)
             for number in progress(lines, len(lines)):

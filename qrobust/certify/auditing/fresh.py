@@ -17,6 +17,7 @@ from qrobust.certify.arithmetic.binomial import (
     tail_is_below,
     upper_bound,
 )
+from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.gaussian import cdf_floor
 from qrobust.certify.arithmetic.last_true import last_true
 from qrobust.certify.arithmetic.streams import Key, Purpose
@@ -92,7 +93,13 @@ def estimate_again(
 
 
 def claimed_probability(certificate: Certificate) -> int:
-    """Return ``Phi(R / sigma)`` in units of ``2**-48``, rounded down."""
+    """Return ``Phi(R / sigma)`` in units of ``2**-48``, rounded down.
+
+    Raises:
+        CertifyError: a line that claims no probability, because it is certain.
+    """
+    if certificate.sigma is None:
+        raise CertifyError(f"{certificate.noise} are counted, not estimated")
     radius = Fraction(certificate.radius_q16, _Q16)
     return cdf_floor(radius / Fraction(certificate.sigma), PROBABILITY_BITS)
 

@@ -11,12 +11,16 @@ from qrobust.certify.arithmetic.exact_numbers import rational, text
 from qrobust.certify.arithmetic.noise_table import MAX_SIGMA
 from qrobust.certify.methods.settings import Settings
 from qrobust.certify.run.keys import CHOSEN, KeySource, plan_hash
-from qrobust.certify.run.plan import FIELDS, planned
+from qrobust.certify.run.plan import COUNTING, FIELDS, planned
+from qrobust.certify.smoothings.counting import KINDS, SPLITS
+from qrobust.certify.smoothings.splits import SHIFT_KEY
 
 _KEYS_2 = {"format", "version", "plan", "plan_sha256", "key", "kernels", "chain"}
 _KEYS_1 = {"format", "version", "model_sha256", "data_sha256", "noise", "sigma", "keep", "null"}
 _KEYS_1 |= {"streams", "seed", "kernels", "chain"} | {item.name for item in fields(Settings)}
 
+
+_VIEWS = {"size", "shift_key", "threshold", "height", "width"}
 
 _PLAN_TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("model_sha256", "data_sha256", "noise"), (str,)),
@@ -83,7 +87,7 @@ def read_head(value: dict[str, Any], name: str) -> Head:
         if version == 1:
             return _first_version(value)
         plan = value["plan"]
-        if not isinstance(plan, dict) or set(plan) != set(FIELDS):
+        if not isinstance(plan, dict) or set(plan) - {COUNTING} != set(FIELDS):
             raise CertifyError("the plan has unknown or missing keys")
         for name, kinds in _PLAN_TYPES.items():
             if type(plan[name]) not in kinds:
@@ -108,13 +112,31 @@ def _settings(value: dict[str, Any]) -> Settings:
     for name in ("radius", "gain", "sigma"):
         if not isinstance(value[name], str | None):
             raise CertifyError(f"{name} is {value[name]!r}, not text")
-    sigma = rational(value["sigma"], "sigma")
-    if value["sigma"] != text(sigma) or not 0 < sigma <= MAX_SIGMA:
-        raise CertifyError(f"sigma is {value['sigma']!r}")
+    if value["method"] in KINDS:
+        _check_counting(value)
+    else:
+        sigma = rational(value["sigma"], "sigma")
+        if value["sigma"] != text(sigma) or not 0 < sigma <= MAX_SIGMA:
+            raise CertifyError(f"sigma is {value['sigma']!r}")
+        if COUNTING in value:
+            raise CertifyError(f"counting is {value[COUNTING]!r}, and noise is drawn")
     settings = Settings(**{item.name: value[item.name] for item in fields(Settings)})
     if any(value[name] != item for name, item in settings.to_json().items()):
         raise CertifyError("its settings are not in their normal form")
     return settings
+
+
+def _check_counting(value: dict[str, Any]) -> None:
+    """Views are what the method says; there is no noise, and the shifts are this program's own."""
+    views = value.get(COUNTING)
+    if value["noise"] != value["method"] or value["sigma"] is not None:
+        raise CertifyError(f"{value['method']} count {value['noise']!r}, sigma {value['sigma']!r}")
+    if not isinstance(views, dict) or set(views) != _VIEWS:
+        raise CertifyError(f"counting is {views!r}")
+    shifts = SHIFT_KEY if value["method"] == SPLITS else None
+    whole = all(type(views[name]) is int for name in _VIEWS - {"shift_key"})
+    if not whole or type(views["shift_key"]) is not type(shifts) or views["shift_key"] != shifts:
+        raise CertifyError(f"counting is {views!r}")
 
 
 def _first_version(value: dict[str, Any]) -> Head:

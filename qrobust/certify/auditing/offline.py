@@ -20,7 +20,7 @@ from qrobust.certify.core.claim import Claim, Refused, key_of, objection, read_c
 from qrobust.certify.methods.anytime import Anytime
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.outcome import CERTIFIED
-from qrobust.certify.methods.settings import ANYTIME, TWO_CLASS, Settings
+from qrobust.certify.methods.settings import ANYTIME, COUNTING, TWO_CLASS, Settings
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.journal import CLOSED, Line, chain, read_lines
 from qrobust.certify.run.keys import FRESH, key_text
@@ -28,7 +28,8 @@ from qrobust.certify.smoothings.input_grid import InputGrid
 from qrobust.certify.smoothings.smoothing import GaussianSmoothing
 
 #: What every line repeats of the plan.
-_REPEATED = ("model_sha256", "noise", "sigma", "span", "coordinates", "streams", "portable")
+_REPEATED = ["model_sha256", "noise", "sigma", "counting", "span", "coordinates", "streams"]
+_REPEATED += ["portable"]
 _KNOWN = {item.name for item in fields(Certificate)} | {"chain", "samples", "radius", "correct"}
 _KNOWN |= {"radius_unit", "derived"}
 _KNOWN_1 = _KNOWN | {"keep", "null", "seed"}
@@ -174,9 +175,9 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
     """Why a line cannot be true, whatever the model."""
     plan = _plan_of(head, certificate)
     reasons = [
-        f"{name} is {getattr(certificate, name)}, the header says {plan[name]}"
+        f"{name} is {getattr(certificate, name)}, the header says {plan.get(name)}"
         for name in _REPEATED
-        if getattr(certificate, name) != plan[name]
+        if json.dumps(getattr(certificate, name)) != json.dumps(plan.get(name))
     ]
     if json.dumps(certificate.settings) != json.dumps(head.settings_json):
         reasons.append("its settings are not the header's")
@@ -194,10 +195,14 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
         reasons.append(f"fields that do not follow from the others: {', '.join(derived)}")
     if (certificate.decision == CERTIFIED) == certificate.abstained:
         reasons.append(f"decision {certificate.decision!r} with label {certificate.label}")
-    if certificate.n != sum(certificate.votes):
-        reasons.append(f"n is {certificate.n}, the votes are {sum(certificate.votes)}")
+    counted, given_votes = plan["method"] in COUNTING, sum(certificate.votes)
+    # Of views some may abstain; the claim holds n against the views that there are.
+    if certificate.n < given_votes or (certificate.n > given_votes and not counted):
+        reasons.append(f"n is {certificate.n}, the votes are {given_votes}")
     pilot = certificate.pilot_votes
-    if head.version > 1 and (pilot is None or sum(pilot) != certificate.n0):
+    if counted and (pilot is not None or certificate.sampler_error != "0"):
+        reasons.append(f"a pilot {pilot} or a sampler's error, where nothing is drawn")
+    if head.version > 1 and not counted and (pilot is None or sum(pilot) != certificate.n0):
         reasons.append(f"n0 is {certificate.n0}, which the pilot's votes are not")
     if not _is_pilot(certificate.n0, head.settings):
         reasons.append(f"a pilot of {certificate.n0} samples, {head.settings.n0} planned")

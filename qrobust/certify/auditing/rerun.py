@@ -11,6 +11,7 @@ from qrobust.certify.core import claim, noise
 from qrobust.certify.file.contract import reference_outputs
 from qrobust.certify.file.model_file import runtime
 from qrobust.certify.file.runner import Runners
+from qrobust.certify.methods.settings import COUNTING
 from qrobust.certify.run.batch import Image, Job, run_here
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.certifier import Certifier
@@ -149,7 +150,15 @@ def recount(
         data: that it was run on.
         number: of the line.
         kind: a key of `INDEPENDENT`.
+
+    Raises:
+        CertifyError: views are counted, for which the checker has no sampler.
     """
+    if checked.head.settings.method in COUNTING:
+        raise CertifyError(
+            f"{checked.name} counts {checked.head.settings.method}: nothing is drawn, so nothing "
+            "can be drawn again; leave --independent out, all views are run again anyway"
+        )
     certificate = checked.certificates[number]
     file = certifier.file
     source = certifier.prepare(data.x[certificate.index], index=certificate.index)

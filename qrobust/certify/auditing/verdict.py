@@ -12,7 +12,8 @@ from qrobust.certify.auditing.audit import Audited
 from qrobust.certify.auditing.fresh import POWER
 from qrobust.certify.auditing.offline import Checked
 from qrobust.certify.auditing.rerun import INDEPENDENT
-from qrobust.certify.run.keys import CHOSEN, DERIVED, FRESH, WITNESSED
+from qrobust.certify.methods.settings import COUNTING
+from qrobust.certify.run.keys import CHOSEN, DERIVED, FRESH, NONE, WITNESSED
 from tflite_export.printable import printable
 
 _WORTH = {
@@ -20,6 +21,7 @@ _WORTH = {
     DERIVED: "derived: no network is fitted to its own draws, but who tries many files finds "
     "false certificates at rate alpha a try",
     WITNESSED: "witnessed: the nonce and the plan's hash are the ones that you gave",
+    NONE: "none: views are counted and nothing is drawn, so no key matters",
     FRESH: "fresh: another key for every query; who could have tried again is the one who asked",
 }
 
@@ -85,6 +87,11 @@ class Verdict:
         return most_false(self.images, rational(self.checked.head.settings.alpha, "a"), self.beta)
 
     @property
+    def certain(self) -> bool:
+        """Whether the lines are about views that were counted, so that none can fail."""
+        return self.checked.head.settings.method in COUNTING
+
+    @property
     def images(self) -> int:
         """Images planned; in version 1, images in the journal."""
         planned = self.checked.head.images
@@ -123,6 +130,7 @@ class Verdict:
             "key": level,
             "key_objection": against,
             "beta": text(self.beta),
+            "certain": self.certain,
             "most_false": None if self.checked.head.images is None else self.allowed,
             "stands": self.stands,
             "failed": [
@@ -133,7 +141,7 @@ class Verdict:
             value |= {"rerun": len(self.audited.rerun), "draw_seed": self.audited.draw_seed}
             if self.audited.settings.independent:
                 value["trusted"] = INDEPENDENT[self.audited.settings.independent]
-            if self.audited.settings.fresh_seed is not None:
+            if self.audited.settings.fresh_seed is not None and not self.certain:
                 value["fresh"] = {
                     "lines": len(self.audited.fresh),
                     "refuted": self.refuted,
@@ -181,11 +189,17 @@ class Verdict:
                 "how many images were attempted is unknown, and nothing is said of all together"
             ]
         k, sure = self.allowed, f"{float(1 - self.beta):.4g}"
+        joint = (
+            "certain, alpha is 0: nothing is left to chance"
+            if self.certain
+            else f"with probability {sure}, at most {k} of {self.images} are false"
+        )
+        more = "" if self.certain else " or more"
         share = "certified accuracy" if self.labelled else "certified share, right or wrong,"
         return [
             f"{self.certified} of {self.images} {said}{self._missing(count)}",
-            f"with probability {sure}, at most {k} of {self.images} are false: {share} "
-            f"{max(self.certified - k, 0) / self.images:.1%} or more of these images",
+            f"{joint}: {share} {max(self.certified - k, 0) / self.images:.1%}{more} of these "
+            "images",
         ]
 
     def _missing(self, count: int) -> str:
@@ -212,7 +226,12 @@ class Verdict:
             lines.append(
                 f"drawn again independently; to trust: {INDEPENDENT[audited.settings.independent]}"
             )
-        if audited.settings.fresh_seed is not None:
+        if self.certain and audited.settings.fresh_seed is not None:
+            lines.append(
+                f"not estimated again with seed {audited.settings.fresh_seed}: {count} lines are "
+                "certain, no other key gives other votes"
+            )
+        elif audited.settings.fresh_seed is not None:
             refuted = self.refuted
             verdict = "refuted" if len(refuted) > self.allowed else "not refuted"
             lines.append(

@@ -114,6 +114,8 @@ def table_words(
         raise CertifyError(
             "the smoothing spec holds no radius table and no sequential test; attach one that does"
         )
+    if spec.sigma is None:
+        raise CertifyError(f"the C certifier draws noise; it does not count {spec.noise} yet")
     noise = noise_table(spec.noise, spec.sigma, grid.span)
     radii = table.radii if table else ()
     nibbles = radius_nibbles(radii)
@@ -211,7 +213,8 @@ def _tables_source(
         "    " + ", ".join(f"0x{word:08X}u" for word in words[i : i + _PER_LINE]) + ","
         for i in range(0, len(words), _PER_LINE)
     ]
-    contents = [f"Noise {spec.noise}, sigma {text(spec.sigma)} input steps."]
+    sigma = "none" if spec.sigma is None else text(spec.sigma)
+    contents = [f"Noise {spec.noise}, sigma {sigma} input steps."]
     if table:
         contents.append(f"Radii for n = {table.n}, alpha = {text(table.alpha)}.")
     if test:

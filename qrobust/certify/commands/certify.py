@@ -10,7 +10,8 @@ from fractions import Fraction
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.commands.common import add_common, bar, guarded
-from qrobust.certify.file.model_file import read_model
+from qrobust.certify.file.model_file import load_model, read_model
+from qrobust.certify.file.smoothing_spec import read_spec
 from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
@@ -25,6 +26,7 @@ from qrobust.certify.run.batch import Job, certify_dataset, plan_of
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.data import Data, load_data
 from qrobust.certify.run.keys import KeySource, plan_hash
+from qrobust.certify.run.spec_in_force import settings_in_force
 from qrobust.certify.run.votes import DEFAULT_BATCH, available_cores
 
 #: More would only fill memory.
@@ -51,14 +53,17 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=METHODS,
-        help=f"default: {SEQUENTIAL} with --radius, {ANYTIME} with --gain, else {CLOPPER_PEARSON}",
+        help="default: what the file counts (splits, bands, blocks); where it draws noise "
+        f"{SEQUENTIAL} with --radius, {ANYTIME} with --gain, else {CLOPPER_PEARSON}",
     )
-    parser.add_argument("--n0", type=int, default=100, help="pilot samples (default: 100)")
+    parser.add_argument("--n0", type=int, help="pilot samples (default: 100)")
     parser.add_argument(
-        "--n", type=int, default=10_000, help="samples of the bound, or most (default: 10000)"
+        "--n", type=int, help="samples of the bound, or most (default: 10000; all views)"
     )
-    parser.add_argument("--alpha", default="0.001", help="error probability (default: 0.001)")
-    parser.add_argument("--radius", metavar="R", help="decide this radius only, in LSB")
+    parser.add_argument("--alpha", help="error probability (default: 0.001; 0 where views count)")
+    parser.add_argument(
+        "--radius", metavar="R", help="decide this radius only, in LSB (of patches: pixels)"
+    )
     parser.add_argument(
         "--gain", metavar="SHARE", help="stop where n samples would gain less radius than this"
     )
@@ -139,17 +144,9 @@ def _certify(args: argparse.Namespace) -> int:
 
 
 def _job(args: argparse.Namespace, content: bytes) -> Job:
-    method = SEQUENTIAL if args.radius else ANYTIME if args.gain else CLOPPER_PEARSON
     return Job(
         model=content,
-        settings=Settings(
-            method=args.method or method,
-            n0=args.n0,
-            n=args.n,
-            alpha=args.alpha,
-            radius=args.radius,
-            gain=args.gain,
-        ),
+        settings=_settings(args, content),
         sigma=args.sigma,
         noise=args.noise,
         classes=args.classes,
@@ -165,6 +162,24 @@ def _job(args: argparse.Namespace, content: bytes) -> Job:
         batch_size=args.batch,
         workers=args.workers,
         trusted=args.trusted,
+    )
+
+
+def _settings(args: argparse.Namespace, content: bytes) -> Settings:
+    """What file and command line ask for; a file that counts views leaves little to ask for."""
+    spec = read_spec(content)
+    counted = spec is not None and spec.counting is not None
+    method = None if counted else SEQUENTIAL if args.radius else ANYTIME if args.gain else None
+    return settings_in_force(
+        spec.smoothing(load_model(content, trusted=args.trusted).shape)
+        if spec is not None and counted
+        else None,
+        method=args.method or method,
+        n0=args.n0,
+        n=args.n,
+        alpha=args.alpha,
+        radius=args.radius,
+        gain=args.gain,
     )
 
 

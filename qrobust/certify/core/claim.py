@@ -29,6 +29,20 @@ sequential                 the mean over ``q`` of ``(q / p0)^k ((1 - q) / (1 - p
                            reaches that with probability ``level`` at most, whenever one stops
 ========================== =======================================================================
 
+**Counting** (``splits``, ``bands``, ``blocks``) needs no probability: ``f`` runs on every one of
+``n`` views of the input, fixed beforehand, and a change of the named size reaches at most ``t``
+of them. A view reached may move a vote from ``A`` to ``c``, and views that were not run may all
+vote for ``c``; so ``A`` stays (ties to the lowest index) where
+``n_A - n_c - [c < A] - unseen >= 2 t`` for every other ``c``. Levine and Feizi 2020, 2021.
+
+======= ========================================================= =================================
+method  view                                                      ``t``
+======= ========================================================= =================================
+splits  the middle of the cell of M values that each number is in ``R``, of L1 size ``R`` in LSB
+bands   s neighbouring columns, wrapping around, the rest hidden  ``min(R + s - 1, w)``, patch R x R
+blocks  s x s pixels, likewise                                    the same for rows and columns
+======= ========================================================= =================================
+
 Not decided here: that the classifier is a function of one input, and where the key is from.
 """
 
@@ -45,7 +59,8 @@ from qrobust.certify.core.rounded import UNIT, bernoulli, normal_cdf, tail
 
 ABSTAIN = -1
 FIXED = ("clopper_pearson", "randomized_clopper_pearson", "two_class")
-METHODS = (*FIXED, "sequential", "anytime")
+COUNTING = ("splits", "bands", "blocks")
+METHODS = (*FIXED, "sequential", "anytime", *COUNTING)
 _Q16 = 1 << 16
 _DECIMAL = "[0-9]{1,32}([.][0-9]{1,32}|/[1-9][0-9]{,31})?"
 
@@ -72,6 +87,9 @@ class Claim:
         coordinates: numbers in one input.
         radius: that a sequential test was planned for, in LSB.
         weight: ``u`` of the randomized bound, else 1.
+        seen: views that were run, of counting; some may have abstained.
+        size: s of bands and blocks.
+        sides: height and width of the picture, of bands and blocks.
         witness: ``w`` of a two-class bound in units of ``2**-16`` LSB; whoever made it up.
     """
 
@@ -88,11 +106,16 @@ class Claim:
     coordinates: int
     radius: Fraction | None = None
     weight: Fraction = Fraction(1)
+    seen: int = 0
+    size: int = 0
+    sides: tuple[int, int] = (0, 0)
     witness: int | None = None
 
 
 def objection(claim: Claim) -> str:
     """Return why the claim does not follow from its votes; nothing where it does."""
+    if claim.method in COUNTING:
+        return _counting(claim)
     drawn, k = sum(claim.votes), claim.votes[claim.candidate]
     if claim.pilot is not None and winner(claim.pilot) != claim.candidate:
         return f"the pilot did not choose class {claim.candidate}"
@@ -112,6 +135,28 @@ def objection(claim: Claim) -> str:
     else:
         stands = tail(drawn, k, _phi_above(radius / claim.sigma), claim.weight) < level
     return "" if stands else f"{k} of {drawn} votes do not certify {float(radius):.6g} LSB"
+
+
+def _counting(claim: Claim) -> str:
+    best, whole = claim.candidate, claim.radius_q16 // _Q16
+    if winner(claim.votes) != best:
+        return f"class {best} has not the most votes"
+    if not sum(claim.votes) <= claim.seen <= claim.n or claim.n != _views(claim):
+        return f"{sum(claim.votes)} votes of {claim.seen} views run, {claim.n} planned"
+    if claim.label == ABSTAIN:
+        return "an abstention has no radius" if claim.radius_q16 else ""
+    if claim.label != best or whole * _Q16 != claim.radius_q16:
+        return f"label {claim.label}, radius {claim.radius_q16 / _Q16}: not what was counted"
+    others = [count + (c < best) for c, count in enumerate(claim.votes) if c != best]
+    margin = claim.votes[best] - max(others) - (claim.n - claim.seen)
+    reach = [min(whole + claim.size - 1, side) if whole else 0 for side in claim.sides]
+    touched = {"splits": whole, "bands": reach[1], "blocks": reach[0] * reach[1]}[claim.method]
+    return "" if margin >= 2 * touched else f"a margin of {margin} votes, {touched} views touched"
+
+
+def _views(claim: Claim) -> int:
+    height, width = claim.sides
+    return {"splits": claim.size, "bands": width, "blocks": height * width}[claim.method]
 
 
 def _phi_above(x: Fraction) -> int:
@@ -177,6 +222,8 @@ def key_of(source: dict[str, Any], plan: dict[str, Any], index: int) -> noise.Pa
     level = source.get("level")
     if level == "chosen":
         return _integer(source, "seed", 0, (1 << 64) - 1), index
+    if level == "none" and plan.get("method") in COUNTING:
+        return 0, 0
     if level not in ("derived", "witnessed"):
         raise Refused(f"a key of level {level!r} does not follow from the header")
     names = ["model_sha256", "data_sha256", "noise", "sigma", "method"]
@@ -201,12 +248,16 @@ def read_claim(plan: dict[str, Any], line: dict[str, Any], *, witness: int | Non
         raise Refused(f"method is {method!r}")
     if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{32}", key):
         raise Refused(f"key is {key!r}; it has 32 hexadecimal digits")
-    if (plan.get("noise"), line.get("norm")) != ("rounded_gaussian", "l2"):
+    counted = (method, "l1" if method == "splits" else "patch")
+    kind = counted if method in COUNTING else ("rounded_gaussian", "l2")
+    if (plan.get("noise"), line.get("norm")) != kind:
         raise Refused(f"noise is {plan.get('noise')!r}, norm {line.get('norm')!r}")
     weight = Fraction(1)
     if method == "randomized_clopper_pearson":
         uniform = noise.word((int(key[:16], 16), int(key[16:], 16)), noise.UNIFORM, 0)
         weight = Fraction(uniform + 1, 1 << 64)
+    if method in COUNTING:
+        return _read_counting(plan, line, method, classes)
     alpha, sigma = _number(plan, "alpha"), _number(plan, "sigma")
     if not 0 < alpha <= Fraction(1, 2) or not 0 < sigma <= 1 << 16:
         raise Refused(f"alpha is {plan.get('alpha')!r}, sigma {plan.get('sigma')!r}")
@@ -225,6 +276,28 @@ def read_claim(plan: dict[str, Any], line: dict[str, Any], *, witness: int | Non
         radius=None if plan.get("radius") is None else _number(plan, "radius"),
         weight=weight,
         witness=witness,
+    )
+
+
+def _read_counting(plan: dict[str, Any], line: dict[str, Any], method: str, classes: int) -> Claim:
+    views = plan.get("counting")
+    if not isinstance(views, dict) or plan.get("alpha") != "0":
+        raise Refused(f"counting is {views!r}, alpha {plan.get('alpha')!r}, which should be 0")
+    return Claim(
+        method=method,
+        candidate=_integer(line, "candidate", 0, classes - 1),
+        label=_integer(line, "label", ABSTAIN, classes - 1),
+        radius_q16=_integer(line, "radius_q16", 0, 1 << 40),
+        pilot=None,
+        votes=_counts(line, "votes", classes),
+        n=_integer(plan, "n", 1, 1 << 40),
+        alpha=Fraction(0),
+        sigma=Fraction(0),
+        span=_integer(plan, "span", 1, 255),
+        coordinates=_integer(plan, "coordinates", 1, 1 << 40),
+        seen=_integer(line, "n", 1, 1 << 40),
+        size=_integer(views, "size", 1, 1 << 16),
+        sides=(_integer(views, "height", 0, 1 << 16), _integer(views, "width", 0, 1 << 16)),
     )
 
 

@@ -21,8 +21,11 @@ from qrobust.certify.methods.tables import (
     radius_table,
     sequential_table,
 )
+from qrobust.certify.smoothings.counting import KINDS as COUNTING
+from qrobust.certify.smoothings.counting import SPLITS, Counting
 from qrobust.certify.smoothings.input_grid import InputGrid
 from qrobust.certify.smoothings.smoothing import GaussianSmoothing
+from qrobust.certify.smoothings.splits import SHIFT_KEY
 from tflite_export.printable import LONGEST
 
 #: Name of the metadata entry in the file.
@@ -32,7 +35,7 @@ FORMAT_VERSION = 1
 LOWEST_INDEX = "lowest_index"
 # "keep" and "null" stand in files of older versions.
 _KNOWN = {"version", "noise", "sigma", "keep", "null", "streams", "tie", "grid", "labels", "unit"}
-_KNOWN |= {"classes", "tables", "tests"}
+_KNOWN |= {"classes", "tables", "tests", "counting"}
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,10 @@ class SmoothingSpec:
     """How a file is smoothed and certified; it travels inside the file.
 
     Attributes:
-        sigma: scale of the noise in input LSB, exact.
+        sigma: scale of the noise in input LSB, exact; None where views are counted.
         grid: of the input tensor.
-        noise: kind of noise.
+        noise: kind of noise, or of views: "splits", "bands", "blocks".
+        counting: of views: their size, and the least margin of a vote.
         labels: names of the classes, or None.
         tables: votes-to-radius tables for devices. The certifier computes its radii itself and
             never reads them.
@@ -53,9 +57,10 @@ class SmoothingSpec:
         classes: how many the file tells apart; None in files of older versions.
     """
 
-    sigma: Fraction
+    sigma: Fraction | None
     grid: InputGrid
     noise: str = ROUNDED_GAUSSIAN
+    counting: tuple[int, int] | None = None
     labels: tuple[str, ...] | None = None
     tables: tuple[RadiusTable, ...] = ()
     tests: tuple[SequentialTable, ...] = ()
@@ -65,7 +70,14 @@ class SmoothingSpec:
     classes: int | None = None
 
     def __post_init__(self) -> None:
-        noise_table(self.noise, self.sigma, self.grid.span)  # refuses a bad kind or sigma
+        if (self.noise in COUNTING) != (self.counting is not None):
+            raise CertifyError(f"{self.noise} and counting={self.counting} do not go together")
+        if self.counting is None:
+            if self.sigma is None:
+                raise CertifyError(f"{self.noise} noise needs a sigma")
+            noise_table(self.noise, self.sigma, self.grid.span)  # refuses a bad kind or sigma
+        elif self.sigma is not None:
+            raise CertifyError(f"{self.noise} are counted; they have no sigma")
         if self.streams not in LAYOUTS:
             raise CertifyError(
                 f"the smoothing spec wants stream layout {self.streams}, this program knows "
@@ -114,6 +126,40 @@ class SmoothingSpec:
         )
         return spec.with_tables(file, tables, tests)
 
+    @classmethod
+    def for_views(
+        cls,
+        model: Model,
+        kind: str,
+        size: int,
+        *,
+        threshold: int = 0,
+        labels: tuple[str, ...] | None = None,
+        unit: str | None = None,
+    ) -> SmoothingSpec:
+        """Make the spec of a file that was trained on views, whose votes are counted.
+
+        Args:
+            model: an integer classifier; of bands and blocks one that takes 2 C channels.
+            kind: ``"splits"``, ``"bands"`` or ``"blocks"``.
+            size: M of splits, columns of a band, side of a block.
+            threshold: least margin of a vote, in steps of the output.
+            labels: names of the classes.
+            unit: what one LSB of the input is, in words.
+        """
+        file = load_model(model)
+        spec = cls(
+            None,
+            file.grid,
+            noise=kind,
+            counting=(size, threshold),
+            labels=labels,
+            unit=unit,
+            classes=file.classes,
+        )
+        check_spec(spec, file)
+        return spec
+
     def with_tables(
         self,
         file: ModelFile,
@@ -136,8 +182,11 @@ class SmoothingSpec:
             ),
         )
 
-    def smoothing(self, shape: tuple[int, ...]) -> GaussianSmoothing:
-        """Return the smoothing of inputs of ``shape``."""
+    def smoothing(self, shape: tuple[int, ...]) -> GaussianSmoothing | Counting:
+        """Return the smoothing of a file whose inputs have ``shape``."""
+        if self.counting is not None or self.sigma is None:
+            size, threshold = self.counting or (0, 0)
+            return Counting(self.noise, size, self.grid, shape, threshold)
         noise = noise_table(self.noise, self.sigma, self.grid.span)
         return GaussianSmoothing(noise, self.grid, prod(shape))
 
@@ -146,7 +195,8 @@ class SmoothingSpec:
         return {
             "version": FORMAT_VERSION,
             "noise": self.noise,
-            "sigma": text(self.sigma),
+            "sigma": None if self.sigma is None else text(self.sigma),
+            **self._counting_json(),
             "streams": self.streams,
             "tie": self.tie,
             "grid": {
@@ -162,6 +212,13 @@ class SmoothingSpec:
             "tables": [table.to_json() for table in self.tables],
             "tests": [test.to_json() for test in self.tests],
         }
+
+    def _counting_json(self) -> dict[str, dict[str, int]]:
+        if self.counting is None:
+            return {}
+        size, threshold = self.counting
+        shifts = {"shift_key": SHIFT_KEY} if self.noise == SPLITS else {}
+        return {"counting": {"size": size, "threshold": threshold} | shifts}
 
     @classmethod
     def from_json(cls, value: Any) -> SmoothingSpec:
@@ -207,11 +264,16 @@ class SmoothingSpec:
         # Files of older versions have these two for a smoothing that was withdrawn.
         if value.get("keep") is not None or value.get("null") is not None:
             raise CertifyError("the smoothing spec describes ablation, which is withdrawn")
+        counting = _read_counting(value.get("counting"), value["noise"])
+        sigma = value["sigma"]
+        if sigma is not None or counting is None:
+            sigma = rational(sigma, "sigma of the smoothing spec")
         classes = value.get("classes")
         if classes is not None and (type(classes) is not int or classes < 2):
             raise CertifyError(f"the smoothing spec's classes are {classes!r}; 2 or more")
         return cls(
-            sigma=rational(value["sigma"], "sigma of the smoothing spec"),
+            sigma=sigma,
+            counting=counting,
             grid=grid,
             noise=str(value["noise"]),
             labels=None if labels is None else tuple(labels),
@@ -222,6 +284,23 @@ class SmoothingSpec:
             unit=unit,
             classes=classes,
         )
+
+
+def _read_counting(value: Any, noise: Any) -> tuple[int, int] | None:
+    """Size and threshold of views. Shifts with another key would be another classifier."""
+    if value is None:
+        return None
+    known = {"size", "threshold"} | ({"shift_key"} if noise == SPLITS else set())
+    if not isinstance(value, dict) or set(value) != known:
+        raise CertifyError(f"the smoothing spec's counting has to hold {', '.join(sorted(known))}")
+    if not all(type(item) is int for item in value.values()):
+        raise CertifyError("the smoothing spec's counting has to hold integers")
+    if value.get("shift_key", SHIFT_KEY) != SHIFT_KEY:
+        raise CertifyError(
+            f"the smoothing spec shifts splits by key {value['shift_key']}, this program knows "
+            f"{SHIFT_KEY}; use the version that wrote the file"
+        )
+    return value["size"], value["threshold"]
 
 
 def read_spec(model: Model) -> SmoothingSpec | None:
@@ -252,6 +331,7 @@ def check_spec(spec: SmoothingSpec, file: ModelFile) -> None:
     """Raise `CertifyError` unless the spec describes this file."""
     if spec.grid != file.grid:
         raise CertifyError(f"the smoothing spec is for {spec.grid}, the file has {file.grid}")
+    spec.smoothing(file.shape)  # refuses views that the file cannot take
     if spec.classes not in (None, file.classes):
         raise CertifyError(
             f"the smoothing spec is for {spec.classes} classes, the file has {file.classes}"

@@ -6,20 +6,24 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 
+from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import RADIUS_BITS, charged_level, check_samples
 from qrobust.certify.methods.anytime import Anytime, ladder
 from qrobust.certify.methods.clopper_pearson import ClopperPearson, TwoClass
+from qrobust.certify.methods.counting import CountViews
 from qrobust.certify.methods.outcome import Method
 from qrobust.certify.methods.sequential import Sequential, sequential_test
 from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
+    COUNTING,
     RANDOMIZED,
     SEQUENTIAL,
     TWO_CLASS,
     Settings,
 )
+from qrobust.certify.smoothings.counting import Counting
 from qrobust.certify.smoothings.smoothing import Smoothing
 
 
@@ -30,6 +34,15 @@ def make_method(settings: Settings, smoothing: Smoothing, classes: int) -> Metho
 
 @lru_cache(maxsize=16)
 def _make(settings: Settings, smoothing: Smoothing, classes: int) -> Method:
+    if isinstance(smoothing, Counting):
+        if settings.method != smoothing.kind or settings.n != smoothing.views:
+            raise CertifyError(
+                f"the file counts {smoothing.views} {smoothing.kind}; method {settings.method} "
+                f"with n={settings.n} does not"
+            )
+        return CountViews(smoothing, None if settings.radius is None else int(settings.radius))
+    if settings.method in COUNTING:
+        raise CertifyError(f"method {settings.method}, but the file's spec has no such views")
     alpha = rational(settings.alpha, "alpha")
     n0, n = settings.n0, settings.n
 

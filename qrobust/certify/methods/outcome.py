@@ -39,15 +39,22 @@ class Outcome:
         candidate: class that the pilot chose.
         radius_q16: certified radius in units of ``2**-16``, or `ABSTAIN`.
         votes: int64[classes] of the fresh samples.
-        pilot: int64[classes], votes of the samples that chose it.
+        pilot: int64[classes], votes of the samples that chose it; None where none did.
+        seen: views run, where votes are counted.
         decision: `CERTIFIED`, `ABSTAINED`, `GAVE_UP` or `UNDECIDED`.
     """
 
     candidate: int
     radius_q16: int
     votes: NDArray[np.int64]
-    pilot: NDArray[np.int64]
+    pilot: NDArray[np.int64] | None
     decision: str
+    seen: int | None = None
+
+    @property
+    def drawn(self) -> int:
+        """Fresh samples drawn, or views run; some of those may have abstained."""
+        return int(self.votes.sum()) if self.seen is None else self.seen
 
 
 class Method(Protocol):

@@ -14,7 +14,11 @@ TWO_CLASS = "two_class"
 SEQUENTIAL = "sequential"
 ANYTIME = "anytime"
 
-METHODS = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, SEQUENTIAL, ANYTIME)
+#: Counting of views, which the file's spec names: nothing is drawn, ``alpha`` is 0.
+COUNTING = ("splits", "bands", "blocks")
+#: Methods that draw noise.
+SAMPLING = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, SEQUENTIAL, ANYTIME)
+METHODS = (*SAMPLING, *COUNTING)
 
 #: More would take days; a file or an option that asks for it is refused.
 MOST_SAMPLES = 1_000_000_000
@@ -46,6 +50,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise CertifyError(f"unknown method {self.method!r}; known: {', '.join(METHODS)}")
+        if self.method in COUNTING:
+            self._count()
+            return
         for name in ("n0", "n"):
             self._set(name, whole(getattr(self, name), name, 1))
             whole(getattr(self, name), name, 1, MOST_SAMPLES)
@@ -66,6 +73,20 @@ class Settings:
             self._set("gain", text(gain))
         elif self.gain is not None:
             raise CertifyError(f"only {ANYTIME} takes a gain, not {self.method}")
+
+    def _count(self) -> None:
+        """Check the settings of counting: all views, no pilot, no error."""
+        self._set("n", whole(self.n, "n", 1, MOST_SAMPLES))
+        if whole(self.n0, "n0", 0) or rational(self.alpha, "alpha") or self.gain is not None:
+            raise CertifyError(
+                f"{self.method} count every view and cannot fail: n0 is 0, alpha 0, and no gain"
+            )
+        self._set("alpha", "0")
+        if self.radius is not None:
+            radius = rational(self.radius, "the radius")
+            if radius < 0 or radius.denominator != 1:
+                raise CertifyError(f"{self.method} take whole radii, received {self.radius}")
+            self._set("radius", text(radius))
 
     def _set(self, name: str, value: str | int) -> None:
         object.__setattr__(self, name, value)  # normal forms, so that equal settings compare equal

@@ -16,13 +16,14 @@ from qrobust.certify.arithmetic.binomial import PROBABILITY_BITS, lower_bound, u
 from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text
 from qrobust.certify.arithmetic.joint import most_false
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
-from qrobust.certify.run.certificate import Certificate
+from qrobust.certify.run.certificate import L1, L2, PATCH, Certificate
 from qrobust.certify.run.keys import WITNESSED
 from tflite_export.printable import printable
 
 #: Radii in multiples of sigma at which a summary gives the share, where nobody asks for others.
 _MULTIPLES = (0, 0.5, 1, 1.5, 2, 3)
-_PIXELS = (0, 1, 2, 4, 8, 16)
+#: Of counting: L1 in LSB, and sides of a patch in pixels.
+_FIXED = {L1: (0, 32, 64, 128, 255, 384, 510, 765, 1020), PATCH: (0, 1, 2, 3, 5, 8)}
 
 #: Intervals cover the share over all such images with this probability.
 CONFIDENCE = Fraction(95, 100)
@@ -46,7 +47,7 @@ class Share:
     """How many images are certified at a radius.
 
     Attributes:
-        radius: in LSB (L2) or pixels (L0).
+        radius: in LSB (L2, L1) or pixels (patches).
         certified: images whose label (the true class, where known) holds at the radius.
         images: all images.
     """
@@ -104,7 +105,17 @@ class Summary:
     @property
     def unit(self) -> str:
         """What radii are measured in."""
-        return "pixels" if self.certificates and self.certificates[0].norm == "l0" else "LSB"
+        return "pixels" if self.norm == PATCH else "LSB"
+
+    @property
+    def norm(self) -> str:
+        """``"l2"``, ``"l1"`` or ``"patch"``."""
+        return self.certificates[0].norm if self.certificates else L2
+
+    @property
+    def certain(self) -> bool:
+        """Whether views were counted, so that no certificate can be false."""
+        return bool(self.certificates) and all(c.sigma is None for c in self.certificates)
 
     @property
     def has_unit_scale(self) -> bool:
@@ -135,10 +146,10 @@ class Summary:
         if not self.certificates:
             return []
         first = self.certificates[0]
-        if first.norm == "l0":
-            return [Fraction(pixels) for pixels in _PIXELS]
         if first.settings.get("radius") is not None:
             return [Fraction(0), Fraction(first.settings["radius"])]
+        if first.sigma is None:
+            return [Fraction(radius) for radius in _FIXED[first.norm]]
         return [Fraction(multiple) * Fraction(first.sigma) for multiple in _MULTIPLES]
 
     def shares(self, radii: Sequence[Exact] | None = None) -> list[Share]:
@@ -162,6 +173,8 @@ class Summary:
         """False certificates that the images may have together, but with probability `BETA`."""
         if not self.certificates:
             return 0
+        if self.certain:
+            return 0
         alpha = rational(self.certificates[0].alpha, "alpha")
         return most_false(self.images, alpha, BETA)
 
@@ -178,8 +191,15 @@ class Summary:
             return ()
         missing = self.images - len(self.certificates)
         counted = f"{len(self.certificates)} of {self.images} planned images were attempted"
+        attempted = f"{counted}{'; the others count as not certified' if missing else ''}."
+        if self.certain:
+            return (
+                attempted,
+                f"Certain: votes of {self.certificates[0].noise} were counted, alpha is 0 and "
+                "nothing is left to chance.",
+            )
         return (
-            f"{counted}{'; the others count as not certified' if missing else ''}.",
+            attempted,
             f"Error probability {self.certificates[0].alpha} an image: with probability "
             f"{float(1 - BETA):g} at most {self.most_false} of the {self.images} are false, so "
             f"that many may be taken off each count.",

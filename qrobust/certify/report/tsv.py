@@ -16,8 +16,8 @@ _HEADER = "idx\tlabel\tpredict\tradius\tcorrect\ttime"
 def tsv(certificates: Iterable[Certificate]) -> str:
     """Return lines ``idx label predict radius correct time``.
 
-    Radii are on the [0, 1] scale for L2 (Cohen's unit, rounded down) and in pixels for L0; an
-    abstention predicts -1; an unknown true class is -1 and never correct.
+    Radii are on the [0, 1] scale for L2 and L1 (Cohen's unit, rounded down), in pixels for patches;
+    an abstention predicts -1; an unknown true class is -1 and never correct.
 
     References:
         locuslab/smoothing, ``certify.py``.

@@ -13,9 +13,15 @@ from typing import Any
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact
 from qrobust.certify.report.summary import Summary
-from qrobust.certify.run.certificate import Certificate
+from qrobust.certify.run.certificate import L1, L2, PATCH, Certificate
 from tflite_export.atomic import replacing, write_text
 from tflite_export.printable import markdown, printable
+
+_AXIS = {
+    L2: "certified L2 radius (LSB)",
+    L1: "certified L1 radius (LSB), certain",
+    PATCH: "certified side of a patch (pixels), certain",
+}
 
 
 def write_report(
@@ -45,9 +51,9 @@ def write_report(
     }
     if not summaries or not all(s.certificates for s in summaries.values()):
         raise CertifyError("a report needs at least one certificate of every run")
-    units = {s.unit for s in summaries.values()}
-    if len(units) > 1:
-        raise CertifyError("runs in LSB and in pixels do not go into one report")
+    norms = sorted({s.norm for s in summaries.values()})
+    if len(norms) > 1:
+        raise CertifyError(f"runs in {' and '.join(norms)} do not go into one report")
     if len({s.labelled for s in summaries.values()}) > 1:
         raise CertifyError(
             "a run with true classes and one without do not go into one report: one counts right "
@@ -146,8 +152,7 @@ def plot_accuracy(summaries: Mapping[str, Summary], path: Path) -> Path:
         # The share holds up to the radius of each certificate and drops after it.
         axes.step([*radii, radii[-1]], [*shares, 0.0], where="pre", label=_shown(name))
     first = next(iter(summaries.values()))
-    norm = "L2" if first.unit == "LSB" else "L0"
-    axes.set_xlabel(f"certified {norm} radius ({first.unit})")
+    axes.set_xlabel(_AXIS[first.norm])
     axes.set_ylabel(first.name)
     axes.set_ylim(0, 1)
     axes.set_xlim(left=0)

@@ -12,7 +12,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.radius import ABSTAIN, RADIUS_BITS
 from qrobust.certify.run.keys import CHOSEN, key_text
 
-L2 = "l2"
+L2, L1, PATCH = "l2", "l1", "patch"
 _NINE_DECIMALS = 10**9
 
 
@@ -21,25 +21,28 @@ class Certificate:
     """With probability at least ``1 - alpha`` the label holds within the radius.
 
     The claim: the smoothed classifier gives ``label`` for every input whose distance from this
-    one is below the radius (L2, in LSB). Probability is over the key, not over inputs; what that
-    is worth depends on where the key comes from, see :mod:`qrobust.certify.run.keys`.
+    one is below the radius (L2, in LSB). Where all views were counted ``alpha`` is 0 and the claim
+    certain, for every integer input *at* the radius, too (L1 or a patch). Probability is over the
+    key, not over inputs; what that is worth depends on where the key comes from, see
+    :mod:`qrobust.certify.run.keys`.
 
     Attributes:
         index: of the image in its data, and in the key of its random streams.
         label: certified class, or `ABSTAIN` (-1).
         candidate: the class that the pilot samples chose.
         radius_q16: certified radius in units of ``2**-16``; 0 when abstaining.
-        norm: ``"l2"``, radius in LSB.
+        norm: ``"l2"`` (radius in LSB, an open ball), ``"l1"`` (in LSB, inclusive) or ``"patch"``
+            (side of a square in pixels, inclusive).
         decision: how the method ended.
         pilot_votes: of the ``n0`` samples that chose the candidate, one count per class; None in
             journals of version 1.
         votes: of the ``n`` fresh samples, likewise.
         n0: pilot samples drawn.
-        n: fresh samples drawn.
+        n: fresh samples drawn, or views run; of those, some may have abstained.
         settings: of the method; see `Settings`.
         sampler_error: part of alpha kept for the sampler's total variation, rounded up.
         noise: kind of noise.
-        sigma: its scale in LSB, exact decimal text.
+        sigma: its scale in LSB, exact decimal text; None where views are counted.
         span: width of the input grid in LSB; the [0, 1] scale divides by it.
         coordinates: numbers in one input.
         key: of the image's random words, 32 hexadecimal digits.
@@ -54,6 +57,7 @@ class Certificate:
         kernels: its kernel family.
         portable: whether the file meets the integer contract, so that runtime and kernels do not
             matter; where it does not, they are part of the claim. None in journals of version 1.
+        counting: of views, see `Counting`; None where noise is drawn.
         unit: what one LSB is, in words, where the file says it: "pixel step", or "feature step" of
             features that the certificate holds on, and not on what they were computed from.
         y: true class where known.
@@ -73,7 +77,7 @@ class Certificate:
     settings: dict[str, Any] = field(hash=False)
     sampler_error: str
     noise: str
-    sigma: str
+    sigma: str | None
     span: int
     coordinates: int
     key: str
@@ -85,6 +89,7 @@ class Certificate:
     runtime: str
     kernels: str
     portable: bool | None
+    counting: dict[str, Any] | None = field(default=None, hash=False)
     unit: str | None = None
     y: int | None = None
     seconds: float = 0.0
@@ -111,8 +116,8 @@ class Certificate:
 
     @property
     def radius_unit(self) -> float | None:
-        """Certified L2 radius on the [0, 1] scale, rounded down to nine decimals."""
-        if self.norm != L2:
+        """Certified L2 or L1 radius on the [0, 1] scale, rounded down to nine decimals."""
+        if self.norm not in (L2, L1):
             return None
         unit = Fraction(self.radius_q16, self.span << RADIUS_BITS)
         return int(unit * _NINE_DECIMALS) / _NINE_DECIMALS
@@ -143,18 +148,22 @@ class Certificate:
         value = {name: getattr(self, name) for name in _NAMES}
         value["votes"] = list(self.votes)
         value["pilot_votes"] = None if self.pilot_votes is None else list(self.pilot_votes)
+        if self.counting is None:
+            del value["counting"]
         value["samples"] = self.samples
         value["radius"] = self.radius
         value["correct"] = self.correct
-        if self.norm == L2:
+        if self.norm in (L2, L1):
             value["radius_unit"] = self.radius_unit
+        if self.norm == L2:
             value["derived"] = {"linf_lsb": self.radius_linf, "l1_lsb": self.radius_l1}
         return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Certificate:
         """Read what :meth:`to_json` wrote; raise `CertifyError` where it is damaged."""
-        value = {"unit": None, **value}  # journals of older versions have none
+        # Journals of older versions have no unit, those of noise no counting.
+        value = {"unit": None, "counting": None, **value}
         seed, index = value.get("seed"), value.get("index")
         if "key" not in value and type(seed) is type(index) is int:
             value |= {"key": key_text((seed, index)), "key_level": CHOSEN}
@@ -211,4 +220,5 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "tuple[int, ...]": (list,),
     "dict[str, Any]": (dict,),
+    "dict[str, Any] | None": (dict, type(None)),
 }

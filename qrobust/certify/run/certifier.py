@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text_above, whole
 from qrobust.certify.arithmetic.noise_table import NoiseTable
 from qrobust.certify.arithmetic.radius import ABSTAIN, binomial_test, charged_level, check_samples
@@ -18,14 +16,23 @@ from qrobust.certify.arithmetic.streams import LAYOUT_VERSION, Key, Purpose
 from qrobust.certify.file.model_file import Model, load_model, runtime
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.outcome import Method
-from qrobust.certify.methods.settings import CLOPPER_PEARSON, MOST_SAMPLES, Settings
+from qrobust.certify.methods.settings import MOST_SAMPLES, Settings
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.image_draws import ImageDraws, Input
 from qrobust.certify.run.keys import KeySource, key_text
 from qrobust.certify.run.plan import make_plan
-from qrobust.certify.run.spec_in_force import check_labels_fit, classes_known, spec_in_force
+from qrobust.certify.run.spec_in_force import (
+    check_label,
+    check_labels_fit,
+    classes_known,
+    keys_in_force,
+    settings_in_force,
+    spec_in_force,
+)
 from qrobust.certify.run.votes import DEFAULT_BATCH, VoteCounter
+from qrobust.certify.smoothings.counting import Counting
 from qrobust.certify.smoothings.smoothing import GaussianSmoothing
+from qrobust.certify.smoothings.splits import winner
 
 
 class Certifier:
@@ -49,8 +56,7 @@ class Certifier:
         batch_size: inputs per ``invoke``; changes the speed only.
         kernels: LiteRT kernel family: ``"xnnpack"``, ``"builtin"`` or ``"reference"``.
         workers: child processes that share the work, each with ``threads`` interpreters.
-        trusted: run the file in this process, not in a child with limits; only for files of known
-            origin that meet the integer contract.
+        trusted: run it in this process, without limits; for known files of the integer contract.
 
     Raises:
         CertifyError: no integer classifier, no sigma, or one that contradicts the file's spec.
@@ -76,8 +82,9 @@ class Certifier:
     ) -> None:
         self.file = load_model(model, trusted=trusted)
         self.spec = spec_in_force(self.file, sigma, noise)
-        self.smoothing: GaussianSmoothing = self.spec.smoothing(self.file.shape)
-        self.keys = KeySource.choose(key=key, seed=seed, nonce=nonce, source=source, round=round)
+        self.smoothing: GaussianSmoothing | Counting = self.spec.smoothing(self.file.shape)
+        chosen = KeySource.choose(key=key, seed=seed, nonce=nonce, source=source, round=round)
+        self.keys = keys_in_force(self.smoothing, chosen)
         self._classes_known = classes_known(self.file, self.spec, classes)
         self.kernels = kernels
         self.counter = VoteCounter(
@@ -91,8 +98,13 @@ class Certifier:
 
     @property
     def noise(self) -> NoiseTable:
-        """Table of the noise."""
+        """Table of the noise; `CertifyError` where views are counted."""
         return self.smoothing.noise
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Shape of what is certified: the file's, but C channels for bands and blocks of 2 C."""
+        return self.smoothing.inputs if isinstance(self.smoothing, Counting) else self.file.shape
 
     def copies(
         self,
@@ -128,20 +140,17 @@ class Certifier:
         """Return one input on the grid; raise `CertifyError` naming the image where it is bad.
 
         Args:
-            x: one input of the model's shape: integers on the grid, or floats to be quantized.
+            x: one input of `inputs`: integers on the grid, or floats to be quantized.
             index: of the image, in [0, 2**64).
         """
         index = whole(index, "image index", 0, (1 << 64) - 1)
         x = np.asarray(x)
-        tensor = self.file.grid.to_tensor(x, self.file.shape, where=f"image {index}")
+        tensor = self.file.grid.to_tensor(x, self.inputs, where=f"image {index}")
         return Input(tensor, x.dtype.kind == "f", index)
 
     def check_label(self, y: int | None, index: int) -> None:
         """Raise `CertifyError` unless ``y`` is one of the model's classes or None."""
-        if y is not None and not 0 <= y < self.file.classes:
-            raise CertifyError(
-                f"image {index} has y={y}; the model has classes 0 to {self.file.classes - 1}"
-            )
+        check_label(y, index, self.file.classes)
 
     def check_classes(self, labels: NDArray[np.int64] | None) -> None:
         """Raise `CertifyError` where neither spec, caller nor labels tell how many classes."""
@@ -150,13 +159,13 @@ class Certifier:
 
     def plan(self, settings: Settings, data_sha256: str, indices: Iterable[int]) -> dict[str, Any]:
         """Return what is going to be certified as a JSON object; see `make_plan`."""
-        portable = not self.file.not_portable
+        portable, file = not self.file.not_portable, self.file
         return make_plan(
-            model_sha256=self.file.sha256,
+            model_sha256=file.sha256,
             data_sha256=data_sha256,
-            classes=self.file.classes,
-            coordinates=self.file.coordinates,
-            span=self.file.grid.span,
+            classes=file.classes,
+            coordinates=file.coordinates,
+            span=file.grid.span,
             description=dict(self.smoothing.description),
             settings=settings,
             kernels=None if portable else self.kernels,
@@ -166,7 +175,7 @@ class Certifier:
 
     def _key(self, source: Input, settings: Settings | None = None) -> Key:
         """Key of a single query: its data is the input itself."""
-        settings = Settings() if settings is None else settings
+        settings = settings_in_force(self.smoothing) if settings is None else settings
         plan = self.plan(settings, source.sha256, [source.index])
         return self.keys.key(plan, source.index)
 
@@ -203,10 +212,10 @@ class Certifier:
         self,
         x: NDArray[Any],
         *,
-        n0: int = 100,
-        n: int = 10_000,
-        alpha: Exact = "0.001",
-        method: str = CLOPPER_PEARSON,
+        n0: int | None = None,
+        n: int | None = None,
+        alpha: Exact | None = None,
+        method: str | None = None,
         radius: Exact | None = None,
         gain: Exact | None = None,
         index: int = 0,
@@ -216,16 +225,17 @@ class Certifier:
 
         With probability at least ``1 - alpha`` over the sampling, the smoothed classifier gives
         the certificate's label for every input within its radius (if it does not abstain).
-        ``n0`` samples choose the class, fresh ones bound its probability.
+        ``n0`` samples choose the class, fresh ones bound its probability. Counted views make it
+        certain; of those the file says all but ``radius``.
 
         Args:
-            x: one input of the model's shape.
-            n0: pilot samples.
-            n: samples of the bound; the most of them for the methods that stop by themselves.
-            alpha: error probability, in (0, 0.5].
-            method: ``"clopper_pearson"``, ``"randomized_clopper_pearson"``, ``"two_class"``,
-                ``"sequential"`` (at one radius) or ``"anytime"``.
-            radius: of the sequential test, in LSB.
+            x: one input of `inputs`.
+            n0: pilot samples; 100 by default.
+            n: samples of the bound, or the most of them; 10,000 by default.
+            alpha: error probability, in (0, 0.5]; .001 by default.
+            method: ``"clopper_pearson"`` (the default), ``"randomized_clopper_pearson"``,
+                ``"two_class"``, ``"sequential"`` (at one radius) or ``"anytime"``.
+            radius: of the sequential test, in LSB; of views, where to stop.
             gain: share of the radius that an anytime certificate may leave on the table.
             index: of the image; a single query may leave it at 0.
             y: true class, if known; it is only recorded.
@@ -236,13 +246,8 @@ class Certifier:
         References:
             Cohen, Rosenfeld and Kolter, ICML 2019, section 3.2.2, CERTIFY.
         """
-        settings = Settings(
-            method=method,
-            n0=n0,
-            n=n,
-            alpha=str(alpha),
-            radius=None if radius is None else str(radius),
-            gain=None if gain is None else str(gain),
+        settings = settings_in_force(
+            self.smoothing, method=method, n0=n0, n=n, alpha=alpha, radius=radius, gain=gain
         )
         self.check_classes(None if y is None else np.array([y]))
         return self.run(settings, x, index=index, y=y)
@@ -275,7 +280,7 @@ class Certifier:
             plan = self.plan(settings, source.sha256, [index])
         key = self.keys.key(plan, index) if key is None else key
         outcome = method.run(ImageDraws(self.counter, key, source))
-        charged = settings.n * self.smoothing.variation
+        charged, pilot = settings.n * self.smoothing.variation, outcome.pilot
         return Certificate(
             index=index,
             label=ABSTAIN if outcome.radius_q16 == ABSTAIN else outcome.candidate,
@@ -283,10 +288,10 @@ class Certifier:
             radius_q16=max(outcome.radius_q16, 0),
             norm=self.smoothing.norm,
             decision=outcome.decision,
-            pilot_votes=tuple(int(count) for count in outcome.pilot),
+            pilot_votes=None if pilot is None else tuple(int(count) for count in pilot),
             votes=tuple(int(count) for count in outcome.votes),
-            n0=int(outcome.pilot.sum()),
-            n=int(outcome.votes.sum()),
+            n0=0 if pilot is None else int(pilot.sum()),
+            n=outcome.drawn,
             settings=settings.to_json(),
             sampler_error=text_above(charged),
             span=self.file.grid.span,
@@ -311,11 +316,13 @@ class Certifier:
     ) -> int:
         """Return the smoothed classifier's class, or `ABSTAIN` where the vote is too close.
 
-        A returned class is wrong with probability at most ``alpha``.
+        It is wrong with probability at most ``alpha``; of counted views it is simply their winner.
 
         References:
             Cohen, Rosenfeld and Kolter, ICML 2019, section 3.2.1, PREDICT.
         """
+        if isinstance(self.smoothing, Counting):
+            return self.classify(x, index=index)
         n = whole(n, "n", 1, MOST_SAMPLES)
         level = charged_level(rational(alpha, "alpha"), n, self.smoothing.variation)
         check_samples(n, level / 2)
@@ -327,7 +334,9 @@ class Certifier:
         return int(order[0]) if binomial_test(first, second, level) else ABSTAIN
 
     def classify(self, x: NDArray[Any], *, index: int = 0) -> int:
-        """Return the label of the input without noise; nothing is certified by it."""
+        """Return the label of the input without noise, of all views where they are counted."""
+        if isinstance(self.smoothing, Counting):
+            return winner(self.votes(x, self.smoothing.views, index=index))
         return self.counter.classify(self.prepare(x, index=index).tensor)
 
     def close(self) -> None:
@@ -337,10 +346,5 @@ class Certifier:
     def __enter__(self) -> Certifier:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

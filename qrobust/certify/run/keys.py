@@ -11,6 +11,7 @@ witnessed   the same, with the plan's hash and a nonce that was published after 
             against the certificate's own owner, once an auditor has both from elsewhere
 fresh       128 bits of the operating system's entropy for every query: where strangers supply
             the inputs
+none        0, where views are counted and nothing is drawn
 =========== ====================================================================================
 
 ``n`` is in no key: an extended run is a new plan on the same images and a further attempt.
@@ -34,7 +35,8 @@ CHOSEN = "chosen"
 DERIVED = "derived"
 WITNESSED = "witnessed"
 FRESH = "fresh"
-LEVELS = (CHOSEN, DERIVED, WITNESSED, FRESH)
+NONE = "none"
+LEVELS = (CHOSEN, DERIVED, WITNESSED, FRESH, NONE)
 
 #: What of a plan the key depends on.
 _ABOUT = ("model_sha256", "data_sha256", "noise", "sigma", "method")
@@ -109,6 +111,8 @@ class KeySource:
         """Return the key of an image under a plan; a fresh one is another at every call."""
         if self.level == CHOSEN:
             return self.seed or 0, index
+        if self.level == NONE:
+            return 0, 0
         if self.level == FRESH:
             return secrets.randbits(64), secrets.randbits(64)
         about = {name: plan[name] for name in _ABOUT} | {"index": index, "level": self.level}

@@ -12,7 +12,7 @@ from qrobust.certify.methods.settings import Settings
 #: Images of a plan: more than any data set has, and few enough for exact statements.
 MOST_IMAGES = 1 << 24
 
-#: What every plan holds, and nothing else.
+#: What every plan holds, and nothing else; that of counted views also `COUNTING`.
 FIELDS = (
     "model_sha256",
     "data_sha256",
@@ -33,6 +33,7 @@ FIELDS = (
     "streams",
     "indices",
 )
+COUNTING = "counting"
 
 
 def make_plan(

@@ -10,6 +10,10 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text, whole
 from qrobust.certify.file.model_file import ModelFile
 from qrobust.certify.file.smoothing_spec import SmoothingSpec, check_spec, read_spec
+from qrobust.certify.methods.settings import Settings
+from qrobust.certify.run.keys import DERIVED, NONE, KeySource
+from qrobust.certify.smoothings.counting import Counting
+from qrobust.certify.smoothings.smoothing import GaussianSmoothing
 
 
 def spec_in_force(file: ModelFile, sigma: Exact | None, noise: str | None) -> SmoothingSpec:
@@ -34,8 +38,9 @@ def spec_in_force(file: ModelFile, sigma: Exact | None, noise: str | None) -> Sm
         )
     check_spec(spec, file)
     if given not in (None, spec.sigma):
+        said = f"counts {spec.noise}" if spec.sigma is None else f"says {text(spec.sigma)}"
         raise CertifyError(
-            f"sigma={sigma} contradicts the file's smoothing spec, which says {text(spec.sigma)}; "
+            f"sigma={sigma} contradicts the file's smoothing spec, which {said}; "
             "leave sigma out or attach another spec"
         )
     if noise not in (None, spec.noise):
@@ -43,6 +48,60 @@ def spec_in_force(file: ModelFile, sigma: Exact | None, noise: str | None) -> Sm
             f"noise={noise} contradicts the file's smoothing spec, which says {spec.noise}"
         )
     return spec
+
+
+def keys_in_force(smoothing: GaussianSmoothing | Counting, keys: KeySource) -> KeySource:
+    """Return the keys of a certifier: of views that are counted there are none.
+
+    Raises:
+        CertifyError: a seed, a nonce or fresh keys for views, or no keys for noise.
+    """
+    counted = isinstance(smoothing, Counting)
+    if keys.level == NONE and not counted:
+        raise CertifyError("noise is drawn from a key; a key of level none is for counted views")
+    if counted and keys.level not in (NONE, DERIVED):
+        raise CertifyError(
+            f"the file counts {smoothing.description['noise']}, nothing is drawn: leave out seed, "
+            "nonce and key"
+        )
+    return KeySource(level=NONE) if counted else keys
+
+
+def settings_in_force(
+    smoothing: GaussianSmoothing | Counting | None,
+    *,
+    method: str | None = None,
+    n0: int | None = None,
+    n: int | None = None,
+    alpha: Exact | None = None,
+    radius: Exact | None = None,
+    gain: Exact | None = None,
+) -> Settings:
+    """Return the settings that a file and its caller ask for; None is the default.
+
+    Of noise (and of None) `Settings` knows the defaults; counted views leave only the radius open.
+
+    Raises:
+        CertifyError: settings that contradict each other, or that count other views.
+    """
+    given = {
+        "method": method,
+        "n0": n0,
+        "n": n,
+        "alpha": None if alpha is None else str(alpha),
+        "radius": None if radius is None else str(radius),
+        "gain": None if gain is None else str(gain),
+    }
+    chosen: dict[str, Any] = {}
+    if isinstance(smoothing, Counting):
+        chosen = {"method": smoothing.kind, "n0": 0, "n": smoothing.views, "alpha": "0"}
+    settings = Settings(**(chosen | {k: v for k, v in given.items() if v is not None}))
+    if chosen and (settings.method, settings.n) != (chosen["method"], chosen["n"]):
+        raise CertifyError(
+            f"the file counts {chosen['method']}, {chosen['n']} of them; method "
+            f"{settings.method} with n={settings.n} contradicts that: leave both out"
+        )
+    return settings
 
 
 def classes_known(file: ModelFile, spec: SmoothingSpec, classes: int | None) -> bool:
@@ -54,6 +113,12 @@ def classes_known(file: ModelFile, spec: SmoothingSpec, classes: int | None) -> 
     if classes is not None and whole(classes, "classes", 2) != file.classes:
         raise CertifyError(f"classes={classes}, but the file has {file.classes} outputs")
     return classes is not None or spec.classes is not None or spec.labels is not None
+
+
+def check_label(y: int | None, index: int, classes: int) -> None:
+    """Raise `CertifyError` unless ``y`` is one of the classes or None."""
+    if y is not None and not 0 <= y < classes:
+        raise CertifyError(f"image {index} has y={y}; the model has classes 0 to {classes - 1}")
 
 
 def check_labels_fit(width: int, labels: NDArray[Any] | None) -> None:

@@ -34,6 +34,8 @@ _REQUEST_S = 0.02
 #: sampler finds its tables and buffers gone from the core's cache, and pays for it once this way.
 _ROWS = 256
 _NUMBERS = 1 << 20
+#: The vote of an output whose margin is below the smoothing's threshold.
+_NOBODY = -1
 
 __all__ = ["DEFAULT_BATCH", "VoteCounter", "available_cores"]
 
@@ -56,7 +58,7 @@ class _Here:
     def __init__(self, file: ModelFile, smoothing: Smoothing, *, batch: int, kernels: str) -> None:
         self._run = Runner(file, batch=batch, kernels=kernels)
         self._file, self._batch = file, batch
-        self._sampler = smoothing.sampler()
+        self._sampler, self._threshold = smoothing.sampler(), smoothing.threshold
         batches = max(1, min(_ROWS, _NUMBERS // file.coordinates) // batch)
         self._inputs = np.zeros((batches, batch, *file.shape), file.grid.dtype)
         self._rows = self._inputs.reshape(batches * batch, file.coordinates)
@@ -70,7 +72,8 @@ class _Here:
             size = min(len(self._rows), start + count - first)
             self._sampler.fill(tensor, self._rows[:size], key=key, purpose=purpose, start=first)
             labels = [self._labels(inputs) for inputs in self._inputs[: -(-size // self._batch)]]
-            votes += np.bincount(np.concatenate(labels)[:size], minlength=self._file.classes)
+            given = np.concatenate(labels)[:size]
+            votes += np.bincount(given[given >= 0], minlength=self._file.classes)
         return votes
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
@@ -83,25 +86,32 @@ class _Here:
         check_rows(self._run, self._inputs[0].shape, self._file.grid.dtype)
 
     def _labels(self, inputs: Stored) -> NDArray[np.intp]:
-        labels: NDArray[np.intp] = np.argmax(self._run(inputs), axis=1)  # ties: the lowest index
+        outputs = self._run(inputs)
+        labels: NDArray[np.intp] = np.argmax(outputs, axis=1)  # ties: the lowest index
+        if self._threshold:
+            best = np.partition(outputs.astype(np.int16), -2, axis=1)[:, -2:]
+            labels[best[:, 1] - best[:, 0] < self._threshold] = _NOBODY
         return labels
 
 
 class _There:
     """A lane of a child."""
 
-    def __init__(self, child: Child, lane: int, file: ModelFile) -> None:
+    def __init__(self, child: Child, lane: int, file: ModelFile, *, all_vote: bool) -> None:
         self._child, self._lane, self._file = child, lane, file
+        self._all_vote = all_vote
         self._sent: NDArray[np.int16] | None = None
 
     def count(
         self, tensor: NDArray[np.int16], key: Key, purpose: int, start: int, count: int
     ) -> NDArray[np.int64]:
-        """Ask for the votes, and check that they are that many."""
+        """Ask for the votes, and check that they are that many, or no more where some abstain."""
         place = (key, int(purpose), start, count)
         answer = self._ask(tensor, place, 8 * self._file.classes)
         votes = np.frombuffer(answer, "<i8").astype(np.int64)
-        if len(votes) != self._file.classes or votes.min() < 0 or int(votes.sum()) != count:
+        given = int(votes.sum())
+        adds_up = given == count if self._all_vote else given <= count
+        if len(votes) != self._file.classes or votes.min() < 0 or not adds_up:
             raise DamagedFileError("the .tflite file is damaged: its votes do not add up")
         return votes
 
@@ -224,7 +234,9 @@ class VoteCounter:
                     limited = not file.trusted
                     children.append(Child(serve_votes, arguments, lanes=threads, limited=limited))
             lanes: list[_Lane] = [
-                _There(child, lane, file) for lane in range(threads) for child in children
+                _There(child, lane, file, all_vote=not smoothing.threshold)
+                for lane in range(threads)
+                for child in children
             ]
             lanes[0].check_rows()
         except BaseException:
@@ -247,7 +259,7 @@ class VoteCounter:
             count: how many samples.
 
         Returns:
-            int64[classes], summing to ``count``.
+            int64[classes], summing to ``count``, less abstentions.
 
         Raises:
             CertifyError: the file refuses the inputs, or dies of them.

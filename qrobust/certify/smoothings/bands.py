@@ -97,34 +97,48 @@ def certified_patch(votes: Votes, band: int, width: int) -> int:
     return max(sizes, default=0)
 
 
-def band_views(x: NDArray[Any], band: int, top: int) -> NDArray[np.int64]:
+def band_views(
+    x: NDArray[Any], band: int, top: int, places: range | None = None
+) -> NDArray[np.int64]:
     """Return what the network sees at every place of the band.
 
     Args:
         x: integers[h, w, C] from 0 to ``top``.
         band: columns of a band.
         top: T.
+        places: which of the w; all by default.
 
     Returns:
-        int64[w, h, w, 2 C]; view p shows columns ``p, ..., p + band - 1`` modulo w.
+        int64[places, h, w, 2 C]; view p shows columns ``p, ..., p + band - 1`` modulo w.
     """
     width = x.shape[1]
     _check("band", band, width)
-    places = np.arange(width)
-    seen = (places[None] - places[:, None]) % width < band
+    places = range(width) if places is None else places
+    seen = [_seen(place, band, width)[None] for place in places]
     return np.stack([encode(x, np.broadcast_to(row, x.shape[:2]), top) for row in seen])
 
 
-def block_views(x: NDArray[Any], block: int, top: int) -> NDArray[np.int64]:
-    """Return what the network sees at every place of a block, int64[h * w, h, w, 2 C]."""
+def block_views(
+    x: NDArray[Any], block: int, top: int, places: range | None = None
+) -> NDArray[np.int64]:
+    """Return what the network sees at every place of a block, int64[places, h, w, 2 C].
+
+    Place ``p`` of the h w begins in row ``p // w`` and column ``p % w``; see `band_views`.
+    """
     height, width = x.shape[:2]
     for side in (height, width):
         _check("block", block, side)
-    rows = (np.arange(height)[None] - np.arange(height)[:, None]) % height < block
-    columns = (np.arange(width)[None] - np.arange(width)[:, None]) % width < block
+    places = range(height * width) if places is None else places
+    rows = [_seen(place // width, block, height)[:, None] for place in places]
+    columns = [_seen(place % width, block, width)[None] for place in places]
     return np.stack(
-        [encode(x, row[:, None] & column[None], top) for row in rows for column in columns]
+        [encode(x, row & column, top) for row, column in zip(rows, columns, strict=True)]
     )
+
+
+def _seen(place: int, size: int, side: int) -> NDArray[np.bool_]:
+    """Which of the columns, or rows, lie in a band that begins at a place, and wraps around."""
+    return np.asarray((np.arange(side) - place) % side < size)
 
 
 def encode(x: NDArray[Any], seen: NDArray[np.bool_], top: int) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol, TypedDict
+from typing import NotRequired, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,14 @@ class Description(TypedDict):
 
     Attributes:
         noise: kind.
-        sigma: scale in LSB, exact decimal text.
+        sigma: scale in LSB, exact decimal text; None where views are counted.
+        counting: of views: their size, the shifts' key, the threshold of a vote and the picture's
+            sides; left out where noise is drawn.
     """
 
     noise: str
-    sigma: str
+    sigma: str | None
+    counting: NotRequired[dict[str, int | None]]
 
 
 class Sampler(Protocol):
@@ -67,7 +70,11 @@ class Smoothing(Protocol):
 
     @property
     def norm(self) -> str:
-        """``"l2"`` (radius in LSB) or ``"l0"`` (radius in pixels)."""
+        """``"l2"`` or ``"l1"`` (radius in LSB), or ``"patch"`` (in pixels)."""
+
+    @property
+    def threshold(self) -> int:
+        """Least margin of a vote, in steps of the output; a smaller one counts for nobody."""
 
     @property
     def variation(self) -> Fraction:
@@ -113,6 +120,11 @@ class GaussianSmoothing:
     def norm(self) -> str:
         """Radii are L2, in input LSB."""
         return L2
+
+    @property
+    def threshold(self) -> int:
+        """Every copy votes."""
+        return 0
 
     @property
     def variation(self) -> Fraction:

@@ -40,7 +40,7 @@ def test_the_tested_radius_is_among_the_radii():
 
 
 def test_pixels():
-    pixels = replace(CERTIFICATE, norm="l0", radius_q16=3 << 16)
+    pixels = replace(CERTIFICATE, norm="patch", radius_q16=3 << 16)
     summary = Summary([pixels])
     assert summary.unit == "pixels"
     assert [s.value for s in summary.shares([0, 1, 3, 4])] == [1, 1, 1, 0]
