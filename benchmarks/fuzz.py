@@ -53,6 +53,8 @@ def main() -> int:
         for r in rows
     ]
     print(tabulate(shown, headers="keys", tablefmt="github"))
+    columns = list(dict.fromkeys(name for r in rows for name in r))
+    rows = [{name: r.get(name, "") for name in columns} for r in rows]
     results.record(args.record, counts=rows, seed=args.seed)
     missed = any(r["planted fault found"] != "yes" for r in planted)
     return int(missed or any(total[kind] for kind in KINDS.values()))
