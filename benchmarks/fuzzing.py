@@ -1,6 +1,6 @@
 """Fuzzed inputs of every target of tests/fuzz, and the three planted faults, as one table.
 
-    python benchmarks/fuzz.py [--inputs 8500] [--targets file spec ...] [--seed 0] [--jobs 1]
+    python benchmarks/fuzzing.py [--inputs 8500] [--targets file spec ...] [--seed 0] [--jobs 1]
         [--record fuzz] [--tiny]
 
 ``past the first check`` are inputs that came beyond the identifier, the syntax or the archive's
