@@ -9,6 +9,15 @@ from qrobust.architectures.digits_cnn import digits_cnn
 from qrobust.architectures.ds_cnn import ds_cnn
 from qrobust.architectures.mobilenet_v1 import mobilenet_v1
 from qrobust.architectures.resnet8 import resnet8
+from qrobust.architectures.resnet20 import resnet20
 from qrobust.architectures.stq_net import stq_net
 
-__all__ = ["autoencoder", "digits_cnn", "ds_cnn", "mobilenet_v1", "resnet8", "stq_net"]
+__all__ = [
+    "autoencoder",
+    "digits_cnn",
+    "ds_cnn",
+    "mobilenet_v1",
+    "resnet8",
+    "resnet20",
+    "stq_net",
+]

@@ -22,7 +22,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         usual = last and self.scale and self.center and mask is None
         if not (training and self.trainable and usual):
             return super().call(inputs, training=training, mask=mask)
-        epsilon = keras.ops.full_like(self.gamma, self.epsilon)
+        # The variable's tensor, not the variable itself: JAX and torch take no other.
+        epsilon = keras.ops.full_like(keras.ops.convert_to_tensor(self.gamma), self.epsilon)
         y, mean, variance = batch_normalize(inputs, self.gamma, self.beta, epsilon)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))

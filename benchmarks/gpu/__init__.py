@@ -1,0 +1,1 @@
+"""Training on one GPU through Keras's JAX backend: whole epochs as compiled programs."""
