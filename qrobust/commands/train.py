@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do not train: export, compare, certify and attack OUT/model.keras again",
     )
     parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="run what the recipe names as module:function, a data set or a network of your own",
+    )
+    parser.add_argument(
         "--allow-missing",
         action="append",
         default=[],
@@ -58,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
             log=args.log,
             resume=args.resume,
             trained=args.trained,
+            allow_code=args.allow_code,
             allow_missing=args.allow_missing,
         )
     except KeyboardInterrupt:

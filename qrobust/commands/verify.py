@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Prove; an unfinished proof is unknown, never robust."""
     from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
+    from qrobust.certify.run.journal import is_stream
     from qrobust.verify.batch import ProofJob, prove_dataset
     from qrobust.verify.figures import figures
     from qrobust.verify.pool import processes
@@ -86,9 +87,11 @@ def run(args: argparse.Namespace) -> int:
         lines = prove_dataset(
             job, data, out=args.out, indices=wanted, executor=executor, window=2 * args.workers
         )
-        fresh = sum(line.outcome.inferences for line in _bar(lines, len(wanted), args.quiet))
-    _, found = _read(args.out, content, args.kernels)
-    chosen = [line for line in found if line.index in wanted]
+        chosen = list(_bar(lines, len(wanted), args.quiet))
+    fresh = sum(line.outcome.inferences for line in chosen)
+    if not is_stream(args.out):  # those of earlier runs, too
+        _, found = _read(args.out, content, args.kernels)
+        chosen = [line for line in found if line.index in wanted]
     shown = figures(chosen)
     if args.json:
         print(json.dumps({**shown.to_json(), "inferences_run": fresh, "out": args.out}))

@@ -16,7 +16,8 @@ class Data:
     """``[data]``: which data set, and what is drawn from it.
 
     Attributes:
-        name: a loader of ``qrobust.datasets``.
+        name: a loader of ``qrobust.datasets``; or, where code is allowed, ``module:function``,
+            called with the folder of the data sets (or None), which returns a `Dataset`.
         augment: "none", "crop_flip" (4 pixels, mirrored half of the time) or "time_shift" (5
             frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
@@ -33,7 +34,9 @@ class Network:
     """``[network]``: which architecture.
 
     Attributes:
-        name: a function of ``qrobust.architectures``.
+        name: a function of ``qrobust.architectures``; or, where code is allowed,
+            ``module:function``, called with the input's shape, the number of classes and the
+            options, which returns a float Keras model.
         options: its keyword arguments.
         weights: a float .keras or .h5 file of the same layers to start from, relative to the
             recipe's folder; "" for none.
@@ -200,8 +203,12 @@ _SECTIONS: dict[str, Any] = {
 }
 
 
-def read_recipe(path: str | Path) -> Recipe:
+def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
     """Read and check a recipe.
+
+    Args:
+        path: of the TOML file.
+        allow_code: let it name ``module:function``; nothing is imported here.
 
     Raises:
         ValueError: no such file, no TOML, an unknown or missing key, a value of another type, or
@@ -223,7 +230,7 @@ def read_recipe(path: str | Path) -> Recipe:
                 content[name] = _build(section, content[name], where)
     recipe: Recipe = _build(Recipe, content, str(path))
     _check_counts(recipe, path)
-    check_values(recipe, str(path))
+    check_values(recipe, str(path), allow_code=allow_code)
     network = recipe.network
     found: dict[str, Any] = {
         key: str(path.parent / value)

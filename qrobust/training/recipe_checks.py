@@ -54,10 +54,11 @@ CHOICES = {
 }
 BIT_WORDS = frozenset({"binary", "ternary", "stochastic_ternary", "float"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CODE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*:{_NAME.pattern}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LONGEST = 200
 _PATHS = ("network.weights", "network.start")
-#: Names of functions of this package, never of anybody else's: a recipe runs no code.
+#: Names of functions of this package; of anybody else's only where code was allowed.
 _NAMES = ("data.name", "network.name")
 
 
@@ -132,7 +133,7 @@ def _check_text(name: str, value: str, shown: str, *, allow_code: bool) -> None:
     if name in CHOICES and value not in CHOICES[name]:
         raise ValueError(f"{shown} is one of {', '.join(CHOICES[name])}. Received: {value!r}")
     if name in _NAMES and not _NAME.fullmatch(value):
-        if ":" not in value:
+        if not _CODE.fullmatch(value):
             raise ValueError(f"{shown} is a name. Received: {value!r}")
         if not allow_code:
             raise ValueError(

@@ -16,6 +16,7 @@ from qrobust.quantization.set_bits import current_bits, set_bits
 from qrobust.training.apply_defence import defend
 from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
+from qrobust.training.named_code import is_code, named_code
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
 from tflite_export.keras_private import layers_inside
@@ -46,7 +47,12 @@ class Trained:
 
 
 def train(
-    recipe: Recipe, *, data: str | None = None, log: Path | None = None, resume: bool = False
+    recipe: Recipe,
+    *,
+    data: str | None = None,
+    log: Path | None = None,
+    resume: bool = False,
+    allow_code: bool = False,
 ) -> Trained:
     """Train a recipe's network: its float twin first where it says so, then the quantized one.
 
@@ -55,6 +61,7 @@ def train(
         data: folder of the data sets; see ``qrobust.datasets.data_folder``.
         log: a folder for the float twin, ``float.keras``, and what ``phase.fit`` leaves.
         resume: take up an interrupted training from ``log``.
+        allow_code: import what the recipe names as ``module:function``.
 
     Raises:
         ValueError: an unknown data set or architecture, bad options, a log of another recipe, or
@@ -64,20 +71,19 @@ def train(
         begin(log, recipe, resume=resume)
     if recipe.quantization.is_float:
         recipe = _float_only(recipe)
-    dataset = load_data(recipe, data)
+    dataset = load_data(recipe, data, allow_code=allow_code)
     x = dataset.train.x
     low, high = (0, 255) if x.dtype == np.uint8 else (-128, 127)
     twin = None if log is None else log / "float.keras"
     if recipe.network.start:
-        model = fit(
-            _start(recipe, dataset), recipe, dataset, phase=QUANTIZED, log=log, resume=resume
-        )
+        model = _start(recipe, dataset, allow_code=allow_code)
+        model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
         return Trained(model, dataset, right_answers(model, dataset.test))
     if resume and twin is not None and twin.exists():
         model = keras.models.load_model(twin)
     else:
         model = defend(
-            build(recipe, dataset),
+            build(recipe, dataset, allow_code=allow_code),
             sigma=recipe.defence.sigma,
             jacobian=recipe.defence.jacobian,
             minimum=low,
@@ -111,7 +117,7 @@ def train(
     return Trained(model, dataset, right_answers(model, dataset.test))
 
 
-def _start(recipe: Recipe, dataset: datasets.Dataset) -> Any:
+def _start(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool) -> Any:
     """A trained quantized network to go on with: of the recipe's architecture and bits."""
     path = recipe.network.start
     try:
@@ -124,7 +130,7 @@ def _start(recipe: Recipe, dataset: datasets.Dataset) -> Any:
             f"[network] start: '{path}' has noise of sigma {sigma:g} and needs no float_epochs. "
             f"Received: sigma={recipe.defence.sigma}, float_epochs={recipe.training.float_epochs}"
         )
-    new = build(recipe, dataset)
+    new = build(recipe, dataset, allow_code=allow_code)
     bits = recipe.quantization
     same = current_bits(model)[0] == current_bits(quantize(new, bits.weight_bits))[0]
     shapes = [(m.input_shape, m.output_shape) for m in (new, model)]
@@ -164,9 +170,14 @@ def _float_only(recipe: Recipe) -> Recipe:
     return replace(recipe, training=training)
 
 
-def load_data(recipe: Recipe, folder: str | None) -> datasets.Dataset:
+def load_data(recipe: Recipe, folder: str | None, *, allow_code: bool = False) -> datasets.Dataset:
     """The recipe's data set."""
     name = recipe.data.name
+    if is_code(name):
+        made = named_code(name, "[data] name", allow_code=allow_code)(folder)
+        if not isinstance(made, datasets.Dataset):
+            raise ValueError(f"[data] name: '{name}' returned no Dataset. Received: {type(made)}")
+        return made
     if name == "digits":
         return datasets.digits(recipe.seed)
     if name not in _FOLDER_LOADERS:
@@ -177,19 +188,23 @@ def load_data(recipe: Recipe, folder: str | None) -> datasets.Dataset:
     return loaded
 
 
-def build(recipe: Recipe, dataset: datasets.Dataset) -> Any:
+def build(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool = False) -> Any:
     """The recipe's float network, its weights drawn from the recipe's seed."""
     name = recipe.network.name
-    if name not in architectures.__all__:
+    if is_code(name):
+        make = named_code(name, "[network] name", allow_code=allow_code)
+    elif name in architectures.__all__:
+        make = getattr(architectures, name)
+    else:
         raise ValueError(
             f"[network] name is one of {', '.join(architectures.__all__)}. Received: {name!r}"
         )
     try:
-        model = getattr(architectures, name)(
-            dataset.train.x.shape[1:], len(dataset.class_names), **recipe.network.options
-        )
+        model = make(dataset.train.x.shape[1:], len(dataset.class_names), **recipe.network.options)
     except TypeError as error:
         raise ValueError(f"[network.options]: {error}") from None
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"[network] name: '{name}' returned no model. Received: {type(model)}")
     initialize(model, recipe.seed)
     if recipe.network.weights:
         _load_weights(model, recipe.network.weights)

@@ -5,13 +5,17 @@ import json
 import time
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
 
 from qrobust import cli
-from qrobust.certify import CertifyError, load_data
+from qrobust.certify import Certifier, CertifyError, load_data
 from qrobust.certify.file.metadata import write_metadata
 from qrobust.certify.file.smoothing_spec import METADATA_NAME
+from tests.fuzz.commands import REFUSED, commands, judged
+from tflite_export.contract import contract_problem
+from tflite_export.row_wise import read_model
 
 CORPUS = Path(__file__).parent / "corpus"
 MODEL = Path(__file__).parents[2] / "models" / "digits" / "model.tflite"
@@ -41,6 +45,40 @@ def test_networks(path, data, tmp_path, capsys):
     arguments = ("--out", tmp_path / "c.jsonl", "--quiet", "--n", "200")
     assert refused(capsys, "certify", path, data, *arguments)
     assert not (tmp_path / "c.jsonl").exists()
+
+
+@files("file")
+def test_networks_through_every_command_that_runs_one(path, tmp_path):
+    """No traceback, and no process that ends, whoever opens the file."""
+    lines = commands(path, tmp_path)
+    for name in ("audit", "verify", "attack", "parity"):
+        kind, text = judged(lines[name])
+        assert kind == REFUSED, f"{name}: {text}"
+
+
+def signature(model):
+    model.subgraphs[0].tensors[5].shapeSignature = np.array([1, 2**31 - 1, 1, -1, 1], np.int32)
+
+
+def dangling(model):
+    model.metadata[0].buffer = 2**32 - 1
+
+
+@pytest.mark.parametrize("change", [signature, dangling])
+def test_fields_that_no_runtime_reads_change_no_integer(change, data, tmp_path):
+    """Four files that ended a process once differ from a good one in nothing else."""
+    model = read_model(MODEL.read_bytes())
+    change(model)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    content = bytes(builder.Output())
+    assert content != MODEL.read_bytes() and not contract_problem(content)
+    x = np.random.default_rng(0).integers(0, 17, (8, 8, 1))
+    votes = []
+    for file in (MODEL.read_bytes(), content):
+        with Certifier(file, sigma="64", seed=1, threads=1) as certifier:
+            votes.append(certifier.votes(x, 200).tolist())
+    assert votes[0] == votes[1]
 
 
 @files("spec")

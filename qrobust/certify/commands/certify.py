@@ -25,6 +25,7 @@ from qrobust.certify.report.tsv import write_tsv
 from qrobust.certify.run.batch import Job, certify_dataset, plan_of
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.data import Data, load_data
+from qrobust.certify.run.journal import is_stream
 from qrobust.certify.run.keys import KeySource, plan_hash
 from qrobust.certify.run.spec_in_force import settings_in_force
 from qrobust.certify.run.votes import DEFAULT_BATCH, available_cores
@@ -121,15 +122,18 @@ def _certify(args: argparse.Namespace) -> int:
     if args.out is None:
         raise CertifyError("give --out CERTS.jsonl, the journal to write")
     started = time.perf_counter()
-    fresh = 0
+    fresh, certificates, streams = 0, [], is_stream(args.out)
     results = certify_dataset(
         job, data, out=args.out, indices=indices, allow_constant=args.allow_constant
     )
     for certificate in _certify_progress(results, len(indices), args.quiet):
         fresh += certificate.samples
+        if streams:
+            certificates.append(certificate)
     seconds = time.perf_counter() - started
-    wanted = set(indices)
-    certificates = [c for c in read_certificates(args.out) if c.index in wanted]
+    if not streams:  # those of earlier runs, too
+        wanted = set(indices)
+        certificates = [c for c in read_certificates(args.out) if c.index in wanted]
     if args.tsv:
         write_tsv(certificates, args.tsv)
     summary = Summary(certificates, len(indices))

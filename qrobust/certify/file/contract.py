@@ -1,4 +1,8 @@
-"""What the device side asks of ``tflite_export``: the one place where it is imported."""
+"""What the device side asks of the integer contract, and all that it takes of ``tflite_export``.
+
+`TAKEN` is the whole list: ``qrobust.certify`` imports these modules, here and where they are used,
+and no other; a test compares.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,18 @@ from tflite_export.read import read_graph
 from tflite_export.row_wise import check_row_wise
 
 __all__ = ["check_one_input", "contract_problem", "reference_outputs", "static_shapes"]
+
+#: Module of ``tflite_export`` -> what the device side needs it for.
+TAKEN = {
+    "contract": "whether a file gives the same integers on every kernel",
+    "read": "a file as an integer graph",
+    "row_wise": "whether a file is a function of one input",
+    "reference": "the graph in NumPy, for audits",
+    "errors": "what these raise",
+    "sandbox": "a process of its own for files of strangers",
+    "atomic": "files that are whole or not there",
+    "printable": "text from files, made harmless",
+}
 
 
 def check_one_input(content: bytes) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -123,6 +124,9 @@ def _check_format(header: dict[str, Any], name: str) -> None:
 class Journal:
     """A journal open for appending; only one process may have it open.
 
+    What is no regular file (a pipe, ``/dev/null``) gets the lines as they come: there is nothing
+    to resume and nothing to lock.
+
     Args:
         path: the file; made if missing, resumed if it has the same header.
         header: what the certificates are about (model, data, parameters).
@@ -143,15 +147,20 @@ class Journal:
         self._chain = ""
         self._end = 0
         header = {"format": FORMAT, "version": FORMAT_VERSION, **header}
+        self._streams = is_stream(self.path)
+        access = os.O_WRONLY if self._streams else os.O_RDWR | os.O_CREAT
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = os.open(self.path, access | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise CertifyError(
                 f"cannot write the journal {self.path}: {error.strerror}; choose another --out"
             ) from None
         try:
-            self._lock()
-            self._resume(header)
+            if self._streams:
+                self._write(header)
+            else:
+                self._lock()
+                self._resume(header)
         except BaseException:
             os.close(self._file)
             raise
@@ -214,10 +223,18 @@ class Journal:
         try:
             offset = self._end
             while rest:
-                written = os.pwrite(self._file, rest, offset)
+                if self._streams:
+                    written = os.write(self._file, rest)
+                else:
+                    written = os.pwrite(self._file, rest, offset)
                 rest, offset = rest[written:], offset + written
-            os.fsync(self._file)
+            if not self._streams:
+                os.fsync(self._file)
+        except BrokenPipeError:
+            raise  # the reader has enough: no error
         except OSError as error:
+            if self._streams:
+                raise CertifyError(f"cannot write to {self.path}: {error.strerror}") from None
             with suppress(OSError):  # else the next run cuts the unfinished line
                 os.ftruncate(self._file, self._end)
             raise CertifyError(
@@ -248,6 +265,15 @@ class Journal:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether lines only pass through what is there: a pipe, a device; not a file or a folder."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _same_header(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:

@@ -77,6 +77,7 @@ def run_recipe(
     log: Path | None = None,
     resume: bool = False,
     trained: bool = False,
+    allow_code: bool = False,
     allow_missing: Collection[str] = (),
     baseline: ModelSummary | None = None,
     command: str | None = None,
@@ -91,6 +92,7 @@ def run_recipe(
         log: for curves, checkpoints and certificates on the way, see `folders`.
         resume: take up an interrupted training from its log.
         trained: do not train: publish ``OUT/model.keras`` again.
+        allow_code: import what the recipe names as ``module:function``.
         allow_missing: runtimes that need not be there, beside those that the recipe allows.
         baseline: the same network without the defence, for the card.
         command: for the card; that of ``qrobust train`` by default.
@@ -100,21 +102,24 @@ def run_recipe(
         ValueError: what `train` or `publish` refuse.
     """
     started = time.perf_counter() if started is None else started
-    recipe = read_recipe(path)
+    recipe = read_recipe(path, allow_code=allow_code)
     out, log = folders(path, out, log)
     allow_missing = {*allow_missing, *recipe.parity.allow_missing}
     if not recipe.quantization.is_float:
         evidence.check_runtimes(allow_missing)
     if trained:
-        made = _load(recipe, out / MODEL, data)
+        made = _load(recipe, out / MODEL, data, allow_code=allow_code)
     else:
-        made = train(recipe, data=data, log=log, resume=resume)
+        made = train(recipe, data=data, log=log, resume=resume, allow_code=allow_code)
+    options = [
+        option for option, given in (("--trained", trained), ("--allow-code", allow_code)) if given
+    ]
     published = publish(
         recipe,
         made,
         out=out,
         log=log,
-        command=command or f"qrobust train {path.name}{' --trained' if trained else ''}",
+        command=command or " ".join(["qrobust train", path.name, *options]),
         allow_missing=allow_missing,
         baseline=baseline,
         started=started,
@@ -124,10 +129,10 @@ def run_recipe(
     return published
 
 
-def _load(recipe: Recipe, path: Path, data: str | None) -> Trained:
+def _load(recipe: Recipe, path: Path, data: str | None, *, allow_code: bool) -> Trained:
     from qrobust.load_keras import load_keras
 
-    model, dataset = load_keras(path), load_data(recipe, data)
+    model, dataset = load_keras(path), load_data(recipe, data, allow_code=allow_code)
     return Trained(model, dataset, right_answers(model, dataset.test))
 
 

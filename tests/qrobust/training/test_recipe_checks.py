@@ -60,6 +60,8 @@ def test_the_base_is_fine(tmp_path):
         ({"network__weights": '"https://example.org/m.keras"'}, "a file, not an address"),
         ({"data__name": '"os:system"'}, "--allow-code"),
         ({"data__name": '"../digits"'}, "is a name"),
+        ({"data__name": '"../mine:load"'}, "is a name"),
+        ({"data__name": '"mine:"'}, "is a name"),
         ({"network__name": '"os:system"'}, "--allow-code"),
         ({"certification__alpha": '"2"'}, "alpha"),
         ({"certification__alpha": '"nan"'}, "alpha"),
@@ -91,6 +93,8 @@ def test_code_is_allowed_by_the_caller_only(tmp_path):
     with pytest.raises(ValueError, match="--allow-code"):
         check_values(coded, "r.toml")
     check_values(coded, "r.toml", allow_code=True)
+    path = written(tmp_path, data__name='"mine:load"', network__name='"mine.nets:make"')
+    assert read_recipe(path, allow_code=True).network.name == "mine.nets:make"
 
 
 def numbers(kind, name=""):
