@@ -6,8 +6,8 @@
 Both run the same file on the same image, in turns that begin with another one every round, and
 have to give the same votes. A round's ratio is the child's rate over this process's; of it the
 median, the least and the greatest are shown, and beside them the child's best round over this
-process's best, which others on the machine disturb least. A rate is good for nothing but its ratio, and a ratio
-for little on a machine that does something else: the load is recorded with it.
+process's best, which others on the machine disturb least. A rate is good for nothing but its
+ratio, and a ratio for little on a machine that does something else: the load is recorded with it.
 """
 
 import argparse
