@@ -177,6 +177,7 @@ FORWARD = {
 
 @pytest.mark.parametrize("case", FORWARD)
 def test_what_comes_before_a_kernel_goes_into_it(case):
+    keras.utils.set_random_seed(0)  # the kernels, too, are the same in every run
     model = keras.Sequential([keras.Input(SHAPE), *FORWARD[case], L.Flatten(), L.Dense(3)])
     trained_looking(model)
     x = np.random.default_rng(0).integers(0, 256, (64, *SHAPE)).astype("float32")
