@@ -6,7 +6,7 @@
 Speed: the same ResNet-8, weights drawn, as an int8 file under the certifier and in float32 Keras
 under Cohen's loop (compiled, batch 400) and under ART, on the same threads. Contenders take turns;
 rates are medians. On a busy machine the rates depend on who else runs: "CPU us" is the processor
-time of one copy over all threads, which hardly does (nan where a child has it). A certifier runs a
+time of one copy over all threads, which hardly does (none where a child has it). A certifier runs a
 file in a child unless it is told to trust it: both are shown.
 
 Samples: sequential tests at r = .25 and .5 of the [0, 1] scale against n = 100,000, on held-out
@@ -18,7 +18,6 @@ Scaling: one and two worker processes and Dask, and whether their certificates a
 
 import argparse
 import json
-import math
 import os
 import sys
 import tempfile
@@ -120,18 +119,18 @@ def show(rows: Any) -> None:
 
 @dataclass(frozen=True)
 class Speed:
-    """Copies per second, and processor seconds of one copy."""
+    """Copies per second, and processor seconds of one copy (none where a child has the clock)."""
 
     rate: float
-    cpu: float
+    cpu: float | None
 
-    def columns(self, base: "Speed") -> dict[str, float]:
+    def columns(self, base: "Speed") -> dict[str, float | None]:
         """What the table shows, beside a base."""
         return {
             "per second": self.rate,
             "times Cohen's loop": self.rate / base.rate,
-            "CPU us": 1e6 * self.cpu,
-            "times, CPU": base.cpu / self.cpu,
+            "CPU us": self.cpu and 1e6 * self.cpu,
+            "times, CPU": self.cpu and base.cpu / self.cpu,
         }
 
 
@@ -181,7 +180,7 @@ def interleaved(turns: dict[str, tuple[Run, int]], repeats: int) -> dict[str, Sp
         name: Speed(
             median(rate for rate, _ in times),
             # The clock is this process's: what a child computes is not on it.
-            math.nan if name == CHILD else median(cpu for _, cpu in times),
+            None if name == CHILD else median(cpu for _, cpu in times),
         )
         for name, times in clocks.items()
     }

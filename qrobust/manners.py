@@ -21,7 +21,6 @@ from tflite_export.printable import one_line
 
 BAD_INPUT = 2
 INTERRUPTED = 130
-TERMINATED = 143
 BROKEN_PIPE = 141
 
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from qrobust.manners import INTERRUPTED
 from qrobust.quiet import quiet_imports
 
 HELP = "digits: train, export, prove parity, certify, report"
-_INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
         quickstart(args.out, seed=args.seed, resume=args.resume)
     except KeyboardInterrupt:
         print(f"interrupted; --out {args.out} --resume takes it up", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
     return 0

@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.model_file import KERNELS
+from qrobust.manners import BAD_INPUT, INTERRUPTED
 from tflite_export.printable import one_line
 
 T = TypeVar("T")
 
 MISMATCH = 1
-BAD_INPUT = 2
-INTERRUPTED = 130
 
 
 def guarded(command: Callable[[], int]) -> int:
