@@ -9,6 +9,7 @@ from qrobust.datasets.cifar10 import cifar10
 from qrobust.datasets.data_folder import data_folder
 from qrobust.datasets.dataset import Dataset
 from qrobust.datasets.digits import digits
+from qrobust.datasets.hold_out import hold_out
 from qrobust.datasets.mnist import mnist
 from qrobust.datasets.speaker_split import speaker_split
 from qrobust.datasets.speech_commands import KEYWORDS, speech_commands
@@ -23,6 +24,7 @@ __all__ = [
     "cifar10",
     "data_folder",
     "digits",
+    "hold_out",
     "mnist",
     "speaker_split",
     "speech_commands",

@@ -22,11 +22,14 @@ class Data:
             frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
+        held_out: training examples that no phase sees and that become the validation part:
+            ``datasets.hold_out``, the same ones for every recipe.
     """
 
     name: str
     augment: str = "none"
     words: tuple[str, ...] = ()
+    held_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -243,6 +246,7 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
 def _check_counts(recipe: Recipe, path: Path) -> None:
     training, certification = recipe.training, recipe.certification
     for name, value, least in (
+        ("[data] held_out", recipe.data.held_out, 0),
         ("[training] epochs", training.epochs, 0),
         ("[training] float_epochs", training.float_epochs, 0),
         ("[training] frozen_epochs", training.frozen_epochs, 0),

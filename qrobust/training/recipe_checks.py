@@ -18,6 +18,7 @@ from qrobust.certify.arithmetic.radius import charged_level, check_samples
 #: Field -> least and greatest value. Generous: far beyond what anybody trains.
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
+    "data.held_out": (0, 2**31),
     "defence.sigma": (0, 1e4),
     "defence.jacobian": (0, 1e6),
     "defence.consistency": (0, 1e6),

@@ -171,7 +171,13 @@ def _float_only(recipe: Recipe) -> Recipe:
 
 
 def load_data(recipe: Recipe, folder: str | None, *, allow_code: bool = False) -> datasets.Dataset:
-    """The recipe's data set."""
+    """The recipe's data set, without what it holds out of training."""
+    dataset = _load(recipe, folder, allow_code=allow_code)
+    held = recipe.data.held_out
+    return datasets.hold_out(dataset, held) if held else dataset
+
+
+def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.Dataset:
     name = recipe.data.name
     if is_code(name):
         made = named_code(name, "[data] name", allow_code=allow_code)(folder)
