@@ -10,7 +10,7 @@ from tflite_export import reference, runtimes
 from tflite_export.exported import Exported, Parity
 from tflite_export.grid import Grid, IntArray
 from tflite_export.input_grids import check_inputs
-from tflite_export.inputs import as_structured, model_inputs
+from tflite_export.inputs import as_structured, batch_size, model_inputs
 from tflite_export.inspection import inspect
 from tflite_export.logits import logits_model
 from tflite_export.lower import Lowered, lower
@@ -144,7 +144,9 @@ def _predicted(model: Any, arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[A
     """``model.predict``, outputs of any structure as a list."""
     import keras
 
-    return list(keras.tree.flatten(model.predict(as_structured(model, arrays), verbose=0)))
+    size = batch_size(len(arrays[0]))
+    given = as_structured(model, arrays)
+    return list(keras.tree.flatten(model.predict(given, batch_size=size, verbose=0)))
 
 
 def _differing(expected: Sequence[IntArray], received: Sequence[npt.NDArray[Any]]) -> int:

@@ -19,6 +19,7 @@ from qrobust.training.log import begin
 from qrobust.training.named_code import is_code, named_code
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
+from tflite_export.inputs import batch_size
 from tflite_export.keras_private import layers_inside
 
 # Stochastic weights draw from other streams than the noise, which has the recipe's seed.
@@ -227,5 +228,7 @@ def _load_weights(model: Any, path: str) -> None:
 
 def right_answers(model: Any, split: datasets.Split) -> int:
     """How many examples of a split are classified right, without noise."""
-    predicted = model.predict(split.x.astype("float32"), verbose=0).argmax(-1)
+    size = batch_size(len(split.x))
+    logits = model.predict(split.x.astype("float32"), batch_size=size, verbose=0)
+    predicted = logits.argmax(-1)
     return int(np.sum(predicted == split.y))
