@@ -56,6 +56,30 @@ def check_parity(
     arrays = model_inputs(model, inputs)
     names = [tensor.name for tensor in lowered.graph.inputs]
     check_inputs(arrays, lowered.input_grids, names)
+    return compare(model, lowered, tflite, arrays, y=y, on=on, trusted=trusted)
+
+
+def compare(
+    model: Any,
+    lowered: Lowered,
+    tflite: bytes,
+    arrays: list[npt.NDArray[Any]],
+    *,
+    y: npt.ArrayLike | None = None,
+    on: Sequence[str] | None = None,
+    trusted: bool = False,
+) -> Parity:
+    """``check_parity`` behind its checks: arrays that fit the model's input grids, one per input.
+
+    Args:
+        model: the Keras model.
+        lowered: its lowering.
+        tflite: the file made from it.
+        arrays: real values, one array per input.
+        y: labels, see ``check_parity``.
+        on: runtimes, see ``check_parity``.
+        trusted: see ``check_parity``.
+    """
     stored = [g.quantize(a) for g, a in zip(lowered.input_grids, arrays, strict=True)]
     expected = _reference(lowered, stored)
     differing = {KERAS: _differing(expected, keras_integers(model, lowered, stored))}

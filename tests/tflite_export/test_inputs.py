@@ -2,7 +2,9 @@
 
 import keras
 import numpy as np
+import pytest
 
+from tflite_export import runtimes
 from tflite_export.inputs import batch_size
 from tflite_export.parity import _predicted
 
@@ -31,3 +33,8 @@ def test_a_hundred_examples_are_traced_once():
     (y,) = _predicted(model, [x])
     np.testing.assert_array_equal(y, 2 * x)
     assert Counted.calls == 1
+
+
+def test_a_runtime_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match="Runtimes are LiteRT XNNPACK.*'foo'"):
+        runtimes.missing("foo", b"")

@@ -11,7 +11,6 @@ import pytest
 from qrobust.certify import Job, Settings, certify_dataset
 
 
-
 def content(path):
     return [{**json.loads(line), "seconds": 0} for line in path.read_text().splitlines()]
 
