@@ -126,7 +126,7 @@ def test_a_network_of_twice_the_channels_starts_where_the_float_one_ended(tmp_pa
         ({"consistency": "0\nsigma = 4"}, "no sigma, macer"),
         ({"noise": '"gaussian"'}, "size and threshold are of splits"),
         ({"noise": '"stripes"'}, "noise is one of"),
-        ({"images": "3\nn = 500"}, "give images and radii alone"),
+        ({"radii": "[0]\nn = 500"}, "give images and radii alone"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(tmp_path, changes, message):
