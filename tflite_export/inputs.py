@@ -61,7 +61,8 @@ def batch_size(examples: int) -> int:
     TensorFlow traces a model again for a last batch that is smaller, which costs more than the
     batch does.
     """
-    return -(-examples // -(-examples // _BATCH))
+    batches = max(1, -(-examples // _BATCH))
+    return max(1, -(-examples // batches))
 
 
 def _listed(model: Any, data: Any, what: str) -> list[Any]:

@@ -15,7 +15,15 @@ def test_batches_are_equal_where_they_can_be():
         assert 1 <= size <= min(examples, 128)
         # As many batches as the largest size would need.
         assert -(-examples // size) == -(-examples // 128)
-    assert [batch_size(n) for n in (1, 100, 128, 129, 500, 4096)] == [1, 100, 128, 65, 125, 128]
+    assert [batch_size(n) for n in (0, 1, 100, 128, 129, 500, 4096)] == [
+        1,
+        1,
+        100,
+        128,
+        65,
+        125,
+        128,
+    ]
 
 
 class Counted(keras.layers.Layer):
