@@ -70,9 +70,9 @@ class _Here:
         for first in range(start, start + count, len(self._rows)):
             size = min(len(self._rows), start + count - first)
             self._sampler.fill(tensor, self._rows[:size], key=key, purpose=purpose, start=first)
-            outputs = [self._run(inputs) for inputs in self._inputs[: -(-size // self._batch)]]
-            labels = self._labels(np.concatenate(outputs)[:size])
-            votes += np.bincount(labels, minlength=self._file.classes)
+            batches = self._inputs[: -(-size // self._batch)]
+            outputs: Stored = np.concatenate([self._run(inputs) for inputs in batches])
+            votes += np.bincount(self._labels(outputs[:size]), minlength=self._file.classes)
         return votes
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
