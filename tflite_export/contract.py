@@ -93,9 +93,12 @@ def _tensor(reader: Reader, index: int) -> tuple[Any, ...]:
         return (shape,)
     scales = [float(scale) for scale in np.atleast_1d(parameters.scale)]
     zeros = sorted({int(zero) for zero in np.atleast_1d(parameters.zeroPoint)})
+    axis = int(parameters.quantizedDimension)
+    # Interpreters look at the axis also where all of its scales are one.
+    fits = 0 <= axis < max(len(shape), 1) and len(scales) in (1, *shape[axis : axis + 1])
     if len(set(scales)) == 1:
-        return shape, scales[:1], zeros
-    return shape, scales, zeros, int(parameters.quantizedDimension)
+        return shape, scales[:1], zeros, fits
+    return shape, scales, zeros, axis, fits
 
 
 def _constant(reader: Reader, index: int) -> list[int]:

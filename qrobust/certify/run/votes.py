@@ -301,6 +301,10 @@ class VoteCounter:
         finally:
             self._idle.put(lane)
 
+    def cpu_seconds(self) -> float:
+        """Processor time of this process and of the children so far."""
+        return time.process_time() + sum(child.cpu_seconds() for child in self._children)
+
     def close(self) -> None:
         """End the threads; a count under way in another thread raises `CancelledError`."""
         self._closed = True
