@@ -32,6 +32,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from float_loops import Run, arts_loop, cohens_loop
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -52,7 +53,6 @@ from qrobust.certify.run.votes import available_cores
 
 SIGMA = 64
 BATCH = 64
-COHEN_BATCH = 400
 FULL = 100_000
 N0 = 100
 ALPHA = "0.001"
@@ -61,8 +61,6 @@ SIGMAS = (0.25, 0.5)
 SPAN = 255
 PURE, VOTES, CHILD = "int8, inference only", "int8, certifier", "int8, certifier, in a child"
 COHEN, ART = "float32, Cohen's loop", "ART"
-
-Run = Callable[[int], object]
 
 
 def main() -> int:
@@ -165,7 +163,7 @@ def speed(threads: int, repeats: int) -> dict[str, Speed]:
             CHILD: (lambda count: sandboxed.votes(x, count), 20_480),
             COHEN: (cohens_loop(model, x, SIGMA), 4_000),
         }
-        art = arts_loop(model, x)
+        art = arts_loop(model, x, SIGMA, ALPHA)
         if art is None:
             print("ART is not installed: skipped (pip install -e '.[benchmarks]')")
         else:
@@ -212,36 +210,6 @@ def pure_inference(file: bytes, x: np.ndarray, pool: ThreadPoolExecutor, threads
             interpreter.invoke()
 
     return lambda count: list(pool.map(share, interpreters, [count // BATCH // threads] * threads))
-
-
-def cohens_loop(model: Any, x: np.ndarray, sigma: float) -> Run:
-    """Cohen's ``_sample_noise`` with Keras for the network, compiled as a whole."""
-    import tensorflow as tf
-
-    image = tf.constant(x[None].astype(np.float32))
-
-    @tf.function
-    def counts() -> Any:
-        noise = tf.random.normal((COHEN_BATCH, *x.shape), stddev=float(sigma))
-        labels = tf.argmax(model(image + noise, training=False), axis=1, output_type=tf.int32)
-        return tf.math.bincount(labels, minlength=model.output_shape[-1])
-
-    return lambda count: [counts().numpy() for _ in range(count // COHEN_BATCH)]
-
-
-def arts_loop(model: Any, x: np.ndarray) -> Run | None:
-    """ART's own certification; None where ART is missing."""
-    try:
-        from art.estimators.certification.randomized_smoothing import (
-            TensorFlowV2RandomizedSmoothing,
-        )
-    except ImportError:
-        return None
-    smoothed = TensorFlowV2RandomizedSmoothing(
-        model, model.output_shape[-1], x.shape, scale=float(SIGMA), alpha=float(ALPHA)
-    )
-    image = x[None].astype(np.float32)
-    return lambda count: smoothed.certify(image, count, batch_size=COHEN_BATCH)
 
 
 # Samples
