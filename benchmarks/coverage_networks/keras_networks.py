@@ -244,6 +244,7 @@ class Subclassed(keras.Model):
         self.flatten = L.Flatten()
 
     def call(self, x):
+        """Two layers."""
         return self.dense(self.flatten(self.conv(x)))
 
 
