@@ -29,7 +29,7 @@ def mnist_batch_norm():
     for filters in (32, 64, 32):
         layers += [
             qkeras.QConv2D(
-                filters, 3, kernel_quantizer=qkeras.ternary(threshold=0.1), use_bias=False
+                filters, 3, kernel_quantizer=qkeras.ternary(alpha=1, threshold=0.1), use_bias=False
             ),
             qkeras.QBatchNormalization(
                 gamma_quantizer=qkeras.quantized_relu_po2(4, 8),

@@ -75,9 +75,7 @@ def conv2d_transpose():
 def masked():
     return chain(
         PICTURE,
-        qkeras.QConv2D(
-            8, 3, mask=np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]), **q4()
-        ),
+        qkeras.QConv2D(8, 3, mask=np.eye(3, dtype=np.float32), **q4()),
         act("quantized_relu(4,2)"),
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qrobust.layers.input_noise import INPUT_NOISES
-from qrobust.quantization.adopted_layers import adopted_activation
+from qrobust.quantization.adopted_activations import adopted_activation
 from tflite_export.grid import Grid
 from tflite_export.input_grids import FROM_DATA, input_grid_named, misfit, remedy
 from tflite_export.inputs import model_inputs
@@ -74,8 +74,8 @@ def _said(model: Any, tensor: Any) -> Grid | None:
         if isinstance(layer, INPUT_NOISES):
             return layer.grid()
         if type(layer).__name__ == "QActivation":
-            quantizer, _ = adopted_activation(layer.activation, layer.name)
-            stated: Grid = quantizer.grid()
+            quantizer = adopted_activation(layer.activation, layer.name).quantizer
+            stated: Grid | None = None if quantizer is None else quantizer.grid()
             return stated
         while not is_model(layer) and hasattr(layer, "layer"):
             layer = layer.layer
