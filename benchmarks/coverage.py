@@ -1,7 +1,7 @@
 """What becomes of the networks that people bring: exact, exact after a change, refused, error.
 
     python benchmarks/coverage.py [--models FOLDER] [--data FOLDER] [--inputs 512]
-        [--only SET-OR-NAME ...] [--json OUT.json] [--record coverage] [--tiny]
+        [--only SET-OR-NAME ...] [--rows FOLDER] [--shard I/N] [--record coverage] [--tiny]
 
 The list is `benchmarks/coverage_networks/networks.json`; every entry counts. A network is exported
 as it is written; where that is not exact, ``qrobust.adopt`` (QKeras layers) or ``qrobust.quantize``
@@ -16,6 +16,7 @@ not exact after adopting. They lie in ``--models``, a folder of hls4ml's example
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -53,13 +54,8 @@ MOST_CHANGED = 0.01
 def main() -> int:
     args = arguments()
     entries = chosen(args)
-    rows = []
     started = time.perf_counter()
-    for entry in tqdm(entries, unit="network", file=sys.stderr):
-        rows.append(examined(entry, args))
-        keras.backend.clear_session()
-        if args.json:
-            Path(args.json).write_text(json.dumps(rows, indent=1))
+    rows = [row_of(e, args) for e in tqdm(entries, unit="network", file=sys.stderr)]
     print(tabulate([shortened(row) for row in rows], headers="keys", tablefmt="github"))
     totals = [total(name, [r for r in rows if r["set"] == name]) for name in SETS]
     totals = [row for row in totals if row["networks"]]
@@ -76,12 +72,27 @@ def chosen(args: argparse.Namespace) -> list[dict]:
     if args.tiny:
         args.inputs = 8
         return [e for e in entries if e["name"] in ("qdense", "QLSTM", "single dense (4, alpha 1)")]
+    number, of = (int(part) for part in args.shard.split("/"))
     if not args.only:
-        return entries
+        return entries[number - 1 :: of]
     unknown = set(args.only) - {e["name"] for e in entries} - set(SETS)
     if unknown:
         raise SystemExit(f"--only: no such set or network: {', '.join(sorted(unknown))}")
-    return [e for e in entries if {e["name"], e["set"]} & set(args.only)]
+    return [e for e in entries if {e["name"], e["set"]} & set(args.only)][number - 1 :: of]
+
+
+def row_of(entry: dict, args: argparse.Namespace) -> dict:
+    """One network's row, from the folder of rows where it lies there already."""
+    name = re.sub(r"[^a-z0-9]+", "-", f"{entry['set']} {entry['name']}".lower()).strip("-")
+    path = args.rows and args.rows / f"{name}.json"
+    if path and path.is_file():
+        return json.loads(path.read_text())
+    row = {"commit": results.commit(), **examined(entry, args)}
+    keras.backend.clear_session()
+    if path:
+        args.rows.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(row, indent=1))
+    return row
 
 
 def examined(entry: dict, args: argparse.Namespace) -> dict:
@@ -189,7 +200,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=os.environ.get("QROBUST_DATA"))
     parser.add_argument("--inputs", type=int, default=512)
     parser.add_argument("--only", nargs="+", metavar="SET-OR-NAME")
-    parser.add_argument("--json", metavar="OUT.json")
+    parser.add_argument("--rows", type=Path, help="folder that keeps rows, to take a run up again")
+    parser.add_argument("--shard", default="1/1", metavar="I/N", help="every Nth network from I on")
     results.add_arguments(parser)
     return parser.parse_args()
 
