@@ -6,7 +6,6 @@ from typing import Any
 from qrobust.quiet import quiet_imports
 from tflite_export.foreign import foreign_file
 
-
 # Keras 3 reads some of these itself.
 _H5 = (".h5", ".hdf5")
 

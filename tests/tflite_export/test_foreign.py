@@ -7,7 +7,7 @@ import pytest
 import qrobust
 from qrobust.load_keras import load_keras
 from tflite_export import ExportError, check_parity, export
-from tflite_export.lower.registry import _INSTEAD, exported_layers
+from tflite_export.lower.registry import INSTEAD, exported_layers
 
 L = keras.layers
 
@@ -100,7 +100,7 @@ def test_a_layer_without_a_kernel_is_named_with_a_remedy(kind):
 
 def test_layers_with_a_remedy_are_none_that_export():
     exported = {name.partition(".")[2] for name in exported_layers()}
-    assert not exported & (set(_INSTEAD) - {"ELU"})
+    assert not exported & (set(INSTEAD) - {"ELU"})
     assert {"Conv2D", "QDense", "Maximum"} <= exported
 
 

@@ -16,7 +16,7 @@ _RECURRENT = "use Conv1D, or unroll the steps into dense layers"
 _NORM = "use BatchNormalization, which folds into a kernel"
 _SLOPE = "use ReLU, or QKeras's quantized_relu with a negative_slope and qrobust.adopt"
 # What to use in place of layers that have no exact kernel.
-_INSTEAD = {
+INSTEAD = {
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "QLSTM", "QGRU", "QSimpleRNN"), _RECURRENT),
     **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization"), _NORM),
     **dict.fromkeys(("LeakyReLU", "PReLU", "ELU"), _SLOPE),
@@ -63,9 +63,7 @@ def _road(layer: Any, key: str) -> str:
     if foreign is not None:
         return f"it is {foreign}"
     kind = key.partition(".")[2]
-    return _INSTEAD.get(
-        kind, "build that part of the model from the layers in docs/what_exports.md"
-    )
+    return INSTEAD.get(kind, "build that part of the model from the layers in docs/what_exports.md")
 
 
 def lowering_of(layer: Any) -> Lowering:
