@@ -74,10 +74,10 @@ def foreign_file(path: Path, said: str = "") -> str | None:
     for name, road in _CLASSES.items():
         if name in said:
             return f"holds layers {road}"
-    road = _SUFFIXES.get(path.suffix.lower())
-    if road is None and (path / "saved_model.pb").is_file():
-        road = _SUFFIXES[".pb"]
-    return None if road is None else f"is {road}"
+    found = _SUFFIXES.get(path.suffix.lower())
+    if found is None and (path / "saved_model.pb").is_file():
+        found = _SUFFIXES[".pb"]
+    return None if found is None else f"is {found}"
 
 
 def _package(thing: Any) -> str | None:

@@ -131,7 +131,7 @@ def _quantizers(layer: Any, which: str, names: Names, changes: list[str]) -> lis
     if not getattr(layer, f"enable_{which}", False):
         return []
     found = getattr(layer, which)
-    several = found if isinstance(found, list | tuple) else [found]
+    several = getattr(found, "quantizers", [found])
     return [
         qkeras.QActivation(
             _activation(q, layer.name, which, changes), name=names.free(f"{layer.name}_{which}")

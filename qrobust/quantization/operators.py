@@ -9,6 +9,7 @@ import numpy as np
 
 from qrobust.quantization.names import Names
 from qrobust.quantization.rewritten import rewritten
+from tflite_export.keras_private import nodes
 
 _L = keras.layers
 # An average of values whose number is no power of two, in weights of 6 bits.
@@ -26,8 +27,7 @@ def without_operators(model: Any, *, dyadic: bool = False) -> Any:
         dyadic: scale by 6-bit numbers, 21 / 64 for a third, which a graph that is quantized
             already can keep; a float graph folds any number into its kernels.
     """
-    layers = {id(layer): layer for layer in model.layers}.values()
-    names = Names(layer.name for layer in (*layers, *getattr(model, "operations", ())))
+    names = Names(node.operation.name for node in nodes(model))
     return rewritten(model, partial(_changed, names=names, dyadic=dyadic))
 
 

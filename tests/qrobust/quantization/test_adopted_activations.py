@@ -27,7 +27,7 @@ FORMS = {
     "sigmoid-relu": lambda: qkeras.quantized_relu(6, 2, 1),
 }
 # Dyadic numbers off every threshold; sigmoid-relu ends half a step higher in QKeras.
-X = ((np.arange(-2000, 2000) * 2 + 1) / 1024).astype(np.float32)[:, None]
+X = ((np.arange(-4000, 4000) * 2 + 1) / 2048).astype(np.float32)[:, None]
 
 
 @pytest.mark.parametrize("name", FORMS)
