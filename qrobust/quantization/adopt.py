@@ -54,16 +54,18 @@ class Adopted:
 
 
 def adopt(model: Any, inputs: Any = None, *, input_grid: Grid | str | None = None) -> Adopted:
-    """Make a QKeras model exact: half-up activations, quantized logits, weights with room.
+    """Make a QKeras or HGQ2 model exact: half-up activations, quantized logits, weights with room.
 
-    Activation quantizers keep their grids and round half up; results that nothing rounds get 8-bit
-    quantizers; weights of more than 31 steps (the asymmetric minimum of 6-bit ``quantized_bits``,
-    7 and 8 bits, wide powers of two) are clipped or rounded to 6 bits; a batch norm behind a layer
-    is folded into it. Every change is reported.
+    Activation quantizers keep their grids and round half up; a binary, ternary, sigmoid or sloped
+    one becomes a few layers; results that nothing rounds get 8-bit quantizers, logits the one that
+    moves the softmax least; weights of more than 31 steps (the asymmetric minimum of 6-bit
+    ``quantized_bits``, 7 and 8 bits, wide powers of two) are clipped or rounded to 6 bits; a batch
+    norm behind a layer is folded into it; a separable convolution becomes two. Every change is
+    reported.
 
     Args:
-        model: a built Sequential or Functional model of QKeras layers; for QKeras 0.9 and Keras 2
-            see ``load_legacy``.
+        model: a built Sequential or Functional model of QKeras or HGQ2 layers; for QKeras 0.9 and
+            Keras 2 see ``load_legacy``.
         inputs: what ``model.predict`` takes. Ranges of what nothing quantizes come from it, and
             labels are compared on it. Without it, random inputs of the input's grid stand in, which
             the report says.
@@ -81,7 +83,7 @@ def adopt(model: Any, inputs: Any = None, *, input_grid: Grid | str | None = Non
         changes.append("ranges come from random inputs: none were given")
     adoption = _Adoption(simple, data, grids, changes)
     adopted = adoption.run()
-    check_exports(adopted)
+    check_exports(adopted, what="adopted model", otherwise="")
     return Adopted(adopted, tuple(changes), len(data[0]), _changed(model, adopted, data))
 
 

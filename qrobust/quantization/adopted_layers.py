@@ -41,6 +41,10 @@ _FOLDED = {
 def copied(layer: Any, fill: list[Callable[[], None]]) -> Any:
     """A copy of a layer, whose weights follow once it is built."""
     config = layer.get_config()
+    activation = getattr(layer, "activation", None)
+    if inspect.isfunction(activation) and activation.__module__.startswith("qkeras"):
+        # Keras finds QKeras's functions by no name; what adopt makes of them follows.
+        config["activation"] = "linear"
     kind = _QUANTIZED.get(type(layer))
     copy = type(layer).from_config(config) if kind is None else _quantized(layer, kind)
     if layer.weights:

@@ -66,7 +66,8 @@ def from_hgq2(layer: Any, names: Names, changes: list[str]) -> Callable[[Any], A
     """
     kind = type(layer).__name__
     if kind == "QSoftmax":
-        return _softmax(layer, names)
+        end: Callable[[Any], Any] = _L.Softmax(name=names.free(layer.name))
+        return end  # the export leaves a final one out
     if kind not in _LINEAR and kind not in _MOVERS:
         known = ", ".join(sorted({*_LINEAR, *_MOVERS, "QSoftmax"}))
         raise ValueError(
@@ -120,11 +121,6 @@ def _mover(layer: Any, kind: Any, names: Names) -> Any:
 def _geometry(layer: Any, kind: Any) -> dict[str, Any]:
     known = kind.__init__.__code__.co_varnames
     return {k: getattr(layer, k) for k in _GEOMETRY if k in known and hasattr(layer, k)}
-
-
-def _softmax(layer: Any, names: Names) -> Any:
-    """A final softmax is left out by the export; where it stands, Keras computes it."""
-    return _L.Softmax(name=names.free(layer.name))
 
 
 def _quantizers(layer: Any, which: str, names: Names, changes: list[str]) -> list[Any]:

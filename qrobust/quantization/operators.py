@@ -41,7 +41,7 @@ def _changed(node: Any, inputs: Sequence[Any], *, names: Names, dyadic: bool) ->
             share = _dyadic(share)
         return _rescaled(_summed(inputs, free), share, 0.0, free)
     if isinstance(operation, _L.Subtract):
-        return _difference(*inputs, free)
+        return _difference(inputs, free)
     if isinstance(operation, keras.Layer) or kind not in _KINDS:
         return None
     if len(inputs) == 2:
@@ -49,7 +49,7 @@ def _changed(node: Any, inputs: Sequence[Any], *, names: Names, dyadic: bool) ->
             return None
         if kind == "Add":
             return _summed(inputs, free)
-        return _difference(*inputs, free) if kind == "Subtract" else None
+        return _difference(inputs, free) if kind == "Subtract" else None
     if kind == "Negative":
         return _rescaled(inputs[0], -1.0, 0.0, free)
     left, right = (*node.arguments.args, *node.arguments.kwargs.values())[:2]
@@ -68,8 +68,8 @@ def _summed(inputs: Sequence[Any], free: Callable[[], str]) -> Any:
     return total
 
 
-def _difference(a: Any, b: Any, free: Callable[[], str]) -> Any:
-    return _summed([a, _rescaled(b, -1.0, 0.0, free)], free)
+def _difference(inputs: Sequence[Any], free: Callable[[], str]) -> Any:
+    return _summed([inputs[0], _rescaled(inputs[1], -1.0, 0.0, free)], free)
 
 
 def _rescaled(x: Any, scale: float, offset: float, free: Callable[[], str]) -> Any:

@@ -71,6 +71,7 @@ def test_files_with_layers_of_other_packages_are_named(tmp_path, kind, road):
         load_keras(tmp_path / "m.keras")
 
 
+@pytest.mark.filterwarnings("ignore:Layer InputLayer")
 def test_keras_own_int8_is_named():
     model = keras.Sequential([keras.Input((4,)), L.Dense(3, name="dense")])
     model.quantize("int8")
