@@ -21,7 +21,7 @@ from qrobust.quantization.names import Names
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 
 _L = keras.layers
-_MOST_BITS = 8
+_MOST_BITS, _FEWEST_SIGNED = 8, 2
 _ROUNDINGS = ("RND", "RND_CONV")
 _LINEAR = {
     "QDense": _L.Dense,
@@ -74,6 +74,11 @@ def from_hgq2(layer: Any, names: Names, changes: list[str]) -> Callable[[Any], A
             f"Layer '{layer.name}' ({kind} of HGQ2) has no exact form here. Build that part of the "
             f"model from {known}, or from Keras's Flatten and Reshape."
         )
+    if kind in _MOVERS and not all(_used(q).all() for q in _several(layer, "iq")):
+        raise ValueError(
+            f"Layer '{layer.name}': its iq keeps no bit of some values. Leave out what they are "
+            f"made of."
+        )
     inputs = _quantizers(layer, "iq", names, changes)
     outputs = _quantizers(layer, "oq", names, changes)
     made = _linear(layer, names) if kind in _LINEAR else _mover(layer, _MOVERS[kind], names)
@@ -102,7 +107,7 @@ def _linear(layer: Any, names: Names) -> Callable[[Any], Any]:
         activation=layer.activation,
         name=names.free(layer.name),
     )
-    weights = [np.asarray(layer.qkernel)]
+    weights = [np.asarray(layer.qkernel) * _kept(layer)]
     if bias is not None:
         weights.append(np.asarray(bias))
 
@@ -112,6 +117,33 @@ def _linear(layer: Any, names: Names) -> Callable[[Any], Any]:
         return y
 
     return call
+
+
+def _kept(layer: Any) -> Any:
+    """1 for the inputs that HGQ2 keeps, 0 for those that it drops; factors of a kernel's rows.
+
+    Raises:
+        ValueError: an input that is dropped in some places only.
+    """
+    if not getattr(layer, "enable_iq", False):
+        return 1.0
+    used = _used(layer.iq)
+    channels = used.reshape(-1, used.shape[-1])
+    if used.all():
+        return 1.0
+    if np.any(channels != channels[0]):
+        raise ValueError(
+            f"Layer '{layer.name}': its iq keeps no bit of some places of a channel, which no kernel "
+            f"can leave out. Train it with one grid for each channel (homogeneous_axis)."
+        )
+    return channels[0].astype(np.float32)[:, None]
+
+
+def _used(quantizer: Any) -> Any:
+    """Whether a fixed-point quantizer keeps any bit, element by element."""
+    fixed = getattr(quantizer, "quantizer", quantizer)
+    k, i, f = (np.asarray(v, np.float64) for v in getattr(fixed, "kif", (1.0, 1.0, 1.0)))
+    return np.atleast_1d(k + i + f > 0)
 
 
 def _mover(layer: Any, kind: Any, names: Names) -> Any:
@@ -124,16 +156,20 @@ def _geometry(layer: Any, kind: Any) -> dict[str, Any]:
 
 
 def _quantizers(layer: Any, which: str, names: Names, changes: list[str]) -> list[Any]:
-    if not getattr(layer, f"enable_{which}", False):
-        return []
-    found = getattr(layer, which)
-    several = getattr(found, "quantizers", [found])
     return [
         qkeras.QActivation(
             _activation(q, layer.name, which, changes), name=names.free(f"{layer.name}_{which}")
         )
-        for q in several
+        for q in _several(layer, which)
     ]
+
+
+def _several(layer: Any, which: str) -> list[Any]:
+    """The quantizers of a layer's inputs or outputs."""
+    if not getattr(layer, f"enable_{which}", False):
+        return []
+    found = getattr(layer, which)
+    return list(getattr(found, "quantizers", [found]))
 
 
 def _activation(quantizer: Any, name: str, which: str, changes: list[str]) -> Any:
@@ -161,6 +197,12 @@ def _activation(quantizer: Any, name: str, which: str, changes: list[str]) -> An
     signed, integer = bool(k[used].any()), int(i[used].max())
     fraction = int(f[used].max())
     bits = integer + fraction + signed
+    if which == "oq" and not used.all():
+        raise ValueError(
+            f"Layer '{name}': its oq keeps no bit of some values. Leave out what they are made of."
+        )
+    if signed and bits < _FEWEST_SIGNED:
+        changes.append(f"'{name}': its {which} of one bit, -1 and 0, becomes one of two")
     if len({*zip(k[used].flat, i[used].flat, f[used].flat, strict=True)}) > 1:
         changes.append(
             f"'{name}': its {which} has many grids; the finest of them, steps of 2^{-fraction}, "
@@ -177,4 +219,6 @@ def _activation(quantizer: Any, name: str, which: str, changes: list[str]) -> An
         changes.append(f"'{name}': its {which} rounds halves up, not to even")
     if not signed:
         return QuantizedRelu(max(bits, 1), integer)
-    return QuantizedBits(max(bits, 2), integer, symmetric=fixed.overflow_mode.endswith("SYM"))
+    return QuantizedBits(
+        max(bits, _FEWEST_SIGNED), integer, symmetric=fixed.overflow_mode.endswith("SYM")
+    )

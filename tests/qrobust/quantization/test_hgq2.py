@@ -70,6 +70,27 @@ def test_many_grids_become_the_finest():
     assert same >= 0.9
 
 
+def dense_with_dropped_inputs():
+    inputs = keras.Input((6,))
+    with QuantizerConfigScope(place="datalane", q_type="kif", overflow_mode="SAT"):
+        layer = QDense(4)
+    model = keras.Model(inputs, layer(inputs))
+    (fraction,) = (w for w in layer.iq.quantizer.weights if w.path.rsplit("/", 1)[-1] == "f")
+    values = np.array(fraction)
+    values[..., 2] = -9.0
+    fraction.assign(values)
+    return model
+
+
+def test_inputs_that_are_dropped_stay_dropped():
+    model, x = dense_with_dropped_inputs(), X[:, 0, :3].reshape(300, 6)
+    moved = x + np.eye(6, dtype=np.float32)[2]
+    np.testing.assert_array_equal(model(x), model(moved))
+    adopted = qrobust.adopt(model, x, input_grid="data").model
+    np.testing.assert_array_equal(adopted(x), adopted(moved))
+    assert check_parity(adopted, export(adopted), x).is_exact
+
+
 def test_other_roundings_and_layers_are_refused_by_name():
     with pytest.raises(ValueError, match=r"rounds by 'TRN'.*round_mode='RND'"):
         qrobust.adopt(network(rounding="TRN"), X, input_grid="data")
