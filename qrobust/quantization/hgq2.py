@@ -133,8 +133,8 @@ def _kept(layer: Any) -> Any:
         return 1.0
     if np.any(channels != channels[0]):
         raise ValueError(
-            f"Layer '{layer.name}': its iq keeps no bit of some places of a channel, which no kernel "
-            f"can leave out. Train it with one grid for each channel (homogeneous_axis)."
+            f"Layer '{layer.name}': its iq keeps no bit of some places of a channel, which no "
+            f"kernel can leave out. Train it with one grid for each channel (homogeneous_axis)."
         )
     return channels[0].astype(np.float32)[:, None]
 
