@@ -76,7 +76,7 @@ def dense_with_dropped_inputs():
         layer = QDense(4)
     model = keras.Model(inputs, layer(inputs))
     (fraction,) = (w for w in layer.iq.quantizer.weights if w.path.rsplit("/", 1)[-1] == "f")
-    values = np.array(fraction)
+    values = np.asarray(fraction).copy()
     values[..., 2] = -9.0
     fraction.assign(values)
     return model
