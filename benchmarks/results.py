@@ -135,7 +135,7 @@ def record(
     results = Results(
         name=name,
         command=_command(),
-        commit=_commit(),
+        commit=commit(),
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         versions=_versions(),
         cpu=_cpu(),
@@ -220,7 +220,9 @@ def _command() -> str:
     return f"python {shlex.join(words)}"
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The project's commit, and whether the packages differ from it."""
+
     def git(*arguments: str) -> str:
         done = subprocess.run(
             ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False

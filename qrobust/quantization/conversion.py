@@ -43,7 +43,7 @@ from qrobust.quantization.twins import (
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.grid import Grid
 from tflite_export.keras_private import call_of
-from tflite_export.lower.functions import function_name
+from tflite_export.lower.functions import PROBABILITIES, function_name
 
 _L = keras.layers
 # Wide intermediate results (branches, averages, logits) cost nothing in 8 bits.
@@ -124,7 +124,7 @@ class Conversion:
             return self._nested(node, inputs)
         if isinstance(layer, _L.Add):
             return self._sum(layer, output, inputs)
-        if isinstance(layer, _L.Concatenate):
+        if isinstance(layer, _L.Concatenate | _L.Maximum | _L.Minimum):
             return self._joined(layer, output, inputs)
         if isinstance(layer, AVERAGES):
             return self._rounded((exact_average(layer, node) or self._copy(layer))(x), output)
@@ -184,7 +184,7 @@ class Conversion:
         if activation == "relu":
             outputs = [use.output_tensors[0] for use in self.float.uses(layer)]
             quantizer = self._relu_quantizer(kernel.name, outputs, None)
-        elif activation not in ("softmax", "linear"):
+        elif activation not in (*PROBABILITIES, "linear"):
             raise ValueError(no_twin(kernel, kernel.activation))
         own = kernel if isinstance(kernel, FoldedBatchNorm) else norm
         if id(kernel) not in self.twins:
@@ -195,10 +195,10 @@ class Conversion:
             twin = self._linear_twin(kernel, own, quantizer, tensors, read)
             self.twins[id(kernel)] = (kernel, own, twin)
         y = self._wrapped(layer, self.twins[id(kernel)][2])(x)
-        if activation == "softmax":
+        if activation in PROBABILITIES:
             y = self._quantized(y, self._wide_quantizer(output))
-            name = self.names.free(f"{kernel.name}_softmax")
-            return _L.Activation("softmax", name=name)(y)
+            name = self.names.free(f"{kernel.name}_{activation}")
+            return _L.Activation(activation, name=name)(y)
         if quantizer is not None:
             self.grids[id(y)] = quantizer.grid()
             return y
@@ -224,7 +224,7 @@ class Conversion:
     def _activation(self, layer: Any, output: Any, x: Any) -> Any:
         if isinstance(layer, _L.Activation):
             name = function_name(layer.activation)
-            if name == "softmax":
+            if name in PROBABILITIES:
                 return self._softmax(layer, output, x)
             if name == "linear":
                 return x
@@ -239,8 +239,8 @@ class Conversion:
     def _softmax(self, layer: Any, output: Any, x: Any) -> Any:
         if self.float.readers(output):
             raise ValueError(
-                f"Layer '{layer.name}': a softmax that another layer reads is exact on no device. "
-                f"Only a final one has a twin (the export leaves it out)."
+                f"Layer '{layer.name}': a softmax or sigmoid that another layer reads is exact on "
+                f"no device. Only a final one has a twin (the export leaves it out)."
             )
         return self._copy(layer)(x)
 
