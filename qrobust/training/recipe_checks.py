@@ -53,7 +53,16 @@ CHOICES = {
     "data.augment": ("none", "crop_flip", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
 }
-BIT_WORDS = frozenset({"binary", "ternary", "stochastic_ternary", "float"})
+BIT_WORDS = frozenset(
+    {
+        "binary",
+        "ternary",
+        "stochastic_ternary",
+        "mean_ternary",
+        "stochastic_mean_ternary",
+        "float",
+    }
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*:{_NAME.pattern}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
