@@ -1,6 +1,6 @@
 """The difference of two shares that were counted on the same images, with an exact interval."""
 
-from math import floor
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,8 @@ from scipy import stats
 
 #: Of alpha, what the interval of the discordant share costs (Berger & Boos 1994).
 _NUISANCE = 0.001
-_GRID = 33
+_GRID = 9
+_HALVINGS = 15
 
 
 def paired_interval(
@@ -43,8 +44,7 @@ def _tail(n: int, difference: int, delta: float, shares: NDArray[np.float64]) ->
     if not len(allowed):
         return 0.0
     discordant = np.arange(n + 1)
-    # n10 - n01 >= d among m is n10 >= (m + d) / 2.
-    least = np.array([floor((m + difference + 1) / 2) for m in discordant])
+    least = (discordant + difference + 1) // 2  # n10 - n01 >= d among m is n10 >= (m + d) / 2
     worst = 0.0
     for psi in allowed:
         favour = 0.5 if psi == 0 else np.clip((1 + delta / psi) / 2, 0, 1)
@@ -53,11 +53,11 @@ def _tail(n: int, difference: int, delta: float, shares: NDArray[np.float64]) ->
     return worst
 
 
-def _last(holds: object, low: float, high: float) -> float:
+def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
     """The largest delta at which a test still rejects, by halving; it rejects below."""
-    for _ in range(40):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if holds(middle):  # type: ignore[operator]
+        if holds(middle):
             low = middle
         else:
             high = middle
