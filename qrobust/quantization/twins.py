@@ -33,8 +33,12 @@ _PLAIN = {
     keras.layers.Conv2D: qkeras.QConv2D,
     keras.layers.DepthwiseConv2D: qkeras.QDepthwiseConv2D,
 }
-_NAMED: dict[str, Any] = {"binary": Binary, "ternary": Ternary, "mean_ternary": MeanTernary}
-_STOCHASTIC: dict[str, Any] = {
+_NAMED: dict[str, type[WeightQuantizer]] = {
+    "binary": Binary,
+    "ternary": Ternary,
+    "mean_ternary": MeanTernary,
+}
+_STOCHASTIC: dict[str, type[StochasticTernary | StochasticMeanTernary]] = {
     "stochastic_ternary": StochasticTernary,
     "stochastic_mean_ternary": StochasticMeanTernary,
 }
