@@ -39,7 +39,8 @@ def quantize(
     Args:
         model: a built Sequential or Functional model.
         weight_bits: 2 to 6 for an exact export (7 and 8 train, too), "binary", "ternary" or
-            "stochastic_ternary"; or by layer name.
+            "stochastic_ternary" (QKeras's), "mean_ternary" or "stochastic_mean_ternary"; or by
+            layer name.
         activation_bits: of ReLU outputs, 1 to 8; or by layer name.
         weight_scale: "least_squares" or "max", see ``PowerOfTwoWeights``.
         calibrate: what ``model.predict`` takes, data sets included: activation ranges come from its

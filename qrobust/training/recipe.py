@@ -68,8 +68,9 @@ class Quantization:
     """``[quantization]``: bits of the twin.
 
     Attributes:
-        weight_bits: 2 to 6, "binary", "ternary" or "stochastic_ternary"; or a table from layer
-            name or pattern to these; or "float": no quantization, all epochs go to the float twin.
+        weight_bits: 2 to 6, "binary", "ternary", "stochastic_ternary" (both QKeras's),
+            "mean_ternary" or "stochastic_mean_ternary"; or a table from layer name or pattern to
+            these; or "float": no quantization, all epochs go to the float twin.
         activation_bits: 1 to 8; or a table.
         weight_schedule: a table from epoch to weight bits that take over then, as
             ``{0 = 8, 5 = 4}``.

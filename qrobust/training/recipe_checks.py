@@ -59,7 +59,16 @@ CHOICES = {
     "defence.attack_norm": ("l2", "linf"),
     "defence.noise": ("gaussian", "splits", "bands", "blocks"),
 }
-BIT_WORDS = frozenset({"binary", "ternary", "stochastic_ternary", "float"})
+BIT_WORDS = frozenset(
+    {
+        "binary",
+        "ternary",
+        "stochastic_ternary",
+        "mean_ternary",
+        "stochastic_mean_ternary",
+        "float",
+    }
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*:{_NAME.pattern}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")

@@ -21,6 +21,7 @@ STQ = ["--ours", str(RESNET / "model.keras"), "--ours-tflite", str(RESNET / "mod
 
 QUICK = {"float_twin": TWIN, "parity": [], "coverage": [], "fuzzing": [], "sandbox_cost": []}
 SLOW = {
+    "evidence": [],
     "export": [],
     "train_step": [],
     "quickstart": [],
@@ -60,6 +61,8 @@ def test_a_benchmark(name, tmp_path, monkeypatch):
         pytest.importorskip("art")
     if name == "stq" and "QROBUST_BASELINES" not in os.environ:
         pytest.skip("QROBUST_BASELINES names no folder of baselines")
+    if name == "evidence":
+        arguments += ["--state", str(tmp_path / "state")]
     if name in ("bernhard", "stq"):
         folder = os.environ.get("QROBUST_DATA")
         if folder is None:
