@@ -17,6 +17,8 @@ PARTS = 2**13
 MOST = 31
 # Finer sums lie so close to a tie that the factor would take them across.
 _FINEST = 13
+# XNNPACK gives both operands' multipliers one binary point, and a far finer operand few bits.
+_SPREAD = 7
 
 
 def leaning_scale(exponent: int, lean: int) -> float:
@@ -47,8 +49,12 @@ def rounds(first: Grid, second: Grid, total: Grid) -> bool:
 def may_lean(first: Grid, second: Grid, total: Grid) -> bool:
     """Whether a sum may be written one lean below its operands without changing an integer.
 
-    It rounds, is clipped at zero, and ``bits + log2(step_out / finest step_in) <= 13``: half up
-    and half to even then agree on every pair of integers, and so do LiteRT's kernels and TFLM.
+    It rounds, is clipped at zero, and ``bits + log2(step_out / finest step_in)`` is 13 at most, 12
+    where the operands' steps lie more than ``2**7`` apart: half up and half to even then agree on
+    every pair of integers, and so do LiteRT's kernels and TFLM.
     """
-    fraction_bits = total.exponent - min(first.exponent, second.exponent)
-    return fraction_bits > 0 and total.is_unsigned and total.bits + fraction_bits <= _FINEST
+    finest = min(first.exponent, second.exponent)
+    fraction_bits = total.exponent - finest
+    spread = max(first.exponent, second.exponent) - finest
+    most = _FINEST if spread <= _SPREAD else _FINEST - 1
+    return fraction_bits > 0 and total.is_unsigned and total.bits + fraction_bits <= most

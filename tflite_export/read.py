@@ -46,6 +46,7 @@ _Type = schema.TensorType
 WIDENED = "/widened"
 _OFF = "which is no power of two"
 _PACKED_BITS = {_Type.INT8: 8, _Type.INT4: 4, _Type.INT2: 2}
+_STORAGES = {_Type.INT4: "int4", _Type.INT2: "int2"}
 _PLAIN: dict[int, np.dtype[Any]] = {_Type.INT32: np.dtype("<i4"), _Type.INT64: np.dtype("<i8")}
 
 
@@ -169,6 +170,7 @@ class Reader:
             "weights": self.data(int(written.inputs[1])),
             "weight_exponents": np.broadcast_to(np.array(exponents, np.int64), bias.shape),
             "bias": bias,
+            "storage": _STORAGES.get(weights.type, "int8"),
         }
 
     def output(self, written: Any, options: Any = None) -> Tensor:

@@ -68,6 +68,7 @@ def test_half_to_even_gives_the_integers_of_half_up(bits):
 def test_what_may_not_lean():
     fine, coarse = Grid.signed(8, -6), Grid.signed(8, 0)
     assert not may_lean(fine, coarse, Grid.unsigned(8, 0))  # 8 + 6 > 13: too close to ties
+    assert not may_lean(Grid.signed(8, -5), Grid.signed(8, 3), Grid.unsigned(8, 0))  # XNNPACK
     assert not may_lean(coarse, coarse, Grid.unsigned(8, 0))  # rounds nothing
     assert not may_lean(Grid.signed(8, -1), coarse, Grid.signed(8, 0))  # negative ties stay
 
@@ -103,14 +104,14 @@ def cases():
 @pytest.mark.parametrize("lean", [0, 2, MOST - 1])
 @pytest.mark.parametrize(
     ("bits", "a", "b"),
-    [(2, -10, -4), (4, -9, -3), (4, -2, -1), (8, -5, -5), (8, -5, 6), (8, -1, 0)],
+    [(2, -10, -4), (4, -9, -3), (4, -2, -1), (8, -5, 2), (8, -4, 6), (8, -1, 0)],
 )
 def test_every_pair_of_integers_adds_up_on_every_runtime(bits, a, b, lean):
     assert_every_pair(bits, a, b, lean, runtimes.RUNTIMES)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lean", [0, 1, 2, 3, 8, 16, MOST - 1])
+@pytest.mark.parametrize("lean", [0, 1, MOST - 1])
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_every_accepted_sum_adds_up_on_every_runtime(bits, lean):
     for found, a, b in cases():
