@@ -42,6 +42,8 @@ from tflite_export.row_wise import DAMAGED, check_row_wise, read_model
 _Code = schema.BuiltinOperator
 _Fused = schema.ActivationFunctionType
 _Type = schema.TensorType
+#: The metadata entry in which a file of ours says what it is.
+ENTRY = "tflite_export"
 #: Ends the name of a tensor that stands for the same integers on a grid that starts lower.
 WIDENED = "/widened"
 _OFF = "which is no power of two"
