@@ -19,9 +19,9 @@ NAMES = [f"kind {number}" for number in range(5)]
 def model(channels=3):
     keras.utils.set_random_seed(0)
     x = keras.Input((8, 8, channels), name="picture")
-    y = keras.layers.Conv2D(4, 3, activation="relu")(x)
-    y = keras.layers.Dense(5, name="logits")(keras.layers.GlobalAveragePooling2D()(y))
-    return qrobust.quantize(keras.Model(x, y), input_grid="unit")
+    y = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(x)
+    y = keras.layers.Dense(5, name="logits")(keras.layers.GlobalAveragePooling2D(name="mean")(y))
+    return qrobust.quantize(keras.Model(x, y, name="net"), input_grid="unit")
 
 
 @pytest.fixture(scope="module")

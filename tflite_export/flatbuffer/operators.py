@@ -73,8 +73,8 @@ def _linear_constants(writer: Writer, operator: Linear) -> tuple[int, int]:
         )
     exponents = operator.weight_exponents
     axis = operator.channel_axis
-    if operator.storage == "int4" and isinstance(operator, FullyConnected):
-        exponents = exponents[:1]  # one scale: TFLM's int4 kernel takes no more
+    if isinstance(operator, FullyConnected) and np.all(exponents == exponents[0]):
+        exponents = exponents[:1]  # TFLM's int4 kernel and older NPU compilers take no more
     weights = writer.packed(
         f"{name}/weights",
         operator.weights,
