@@ -29,6 +29,7 @@ DOCUMENTS = (
     "docs/measurements.md",
     "docs/microcontroller.md",
     "docs/testing.md",
+    "docs/where_it_runs.md",
     "models/README.md",
 )
 

@@ -51,10 +51,12 @@ def _metadata_agrees(tflite: bytes, graph: IntegerGraph) -> bool:
     """Whether an entry of ours, where there is one, is about the grids that the scales give."""
     model = read_model(tflite)
     for entry in model.metadata or []:
-        if entry.name not in (ENTRY, ENTRY.encode()):
+        # An index that leads nowhere says nothing; no runtime follows it.
+        held = model.buffers[entry.buffer].data if entry.buffer < len(model.buffers) else None
+        if held is None or entry.name not in (ENTRY, ENTRY.encode()):
             continue
         try:
-            content = json.loads(np.asarray(model.buffers[entry.buffer].data, np.uint8).tobytes())
+            content = json.loads(np.asarray(held, np.uint8).tobytes())
             said = [(grid["exponent"], grid["zero_point"]) for grid in content["inputs"]]
             zeros = [grid["zero_point"] for grid in content["outputs"]]
         except (*DAMAGED, RecursionError):
