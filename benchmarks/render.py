@@ -37,6 +37,7 @@ DOCUMENTS = (
     "docs/microcontroller.md",
     "docs/testing.md",
     "docs/what_exports.md",
+    "docs/where_it_runs.md",
     "models/README.md",
 )
 

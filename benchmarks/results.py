@@ -193,6 +193,11 @@ def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
+def text_sha256(text: str) -> str:
+    """SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _digest(value: Any) -> str:
     content = value if isinstance(value, bytes) else value.tobytes()
     return hashlib.sha256(content).hexdigest()

@@ -8,6 +8,7 @@ import numpy as np
 import qkeras
 
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+from qrobust.quantization.equal_steps import equal_steps
 from qrobust.quantization.graph import (
     WRAPPERS,
     FloatGraph,
@@ -82,6 +83,8 @@ class Conversion:
         self.folded = {id(norm) for norm in self.norms.values() if norm is not None}
         self.roads = Roads(self.float, self.folded)
         self.observed = self._observe()
+        known = (self.float, self.roads, self.observed, options)
+        self.steps = equal_steps(*known) if options.equal_steps else {}
         self.twins: dict[int, Any] = {}
         self.wrappers: dict[int, Any] = {}
         self.grids: dict[int, Grid | None] = {}  # of the twin's tensors; None: not rounded yet
@@ -295,7 +298,9 @@ class Conversion:
     def _wide_quantizer(self, tensor: Any) -> Any:
         values = self.observed.get(id(tensor))
         signed = not self.roads.never_negative(tensor)
-        if values is not None:
+        if id(tensor) in self.steps:
+            integer = self.steps[id(tensor)] + _WIDE_BITS - signed
+        elif values is not None:
             integer = integer_bits(values, _WIDE_BITS, signed=signed)
         elif self.roads.is_last(tensor):
             integer = _LOGITS_INTEGER
@@ -313,6 +318,8 @@ class Conversion:
             if seen:
                 width = relu_quantizer(bits, 0).bits
                 integer = integer_bits(np.concatenate(seen), width, signed=False, upper=upper)
+            if id(tensors[0]) in self.steps:
+                integer = self.steps[id(tensors[0])] + relu_quantizer(bits, 0).bits
             return relu_quantizer(bits, integer, upper)
 
     def _copy(self, layer: Any) -> Any:

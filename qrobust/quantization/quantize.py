@@ -20,6 +20,7 @@ def quantize(
     input_grid: Grid | str | None = None,
     exact: bool = True,
     seed: int | None = None,
+    equal_steps: bool = False,
 ) -> Any:
     """The quantized twin of a float model, with its weights, ready to train further.
 
@@ -53,6 +54,8 @@ def quantize(
         exact: refuse a model whose twin could not be exported bit for bit as it is now. Not checked
             for weights of 7 and 8 bits, which never can.
         seed: of stochastic weights; every layer draws its own from it.
+        equal_steps: give both operands and the result of every sum one step, which costs accuracy:
+            OpenVINO then gives the same integers, too (other runtimes do anyway).
 
     Returns:
         A Functional model, not compiled.
@@ -67,6 +70,7 @@ def quantize(
         BitWidths(activation_bits, "activation_bits"),
         weight_scale,
         seed,
+        equal_steps,
     )
     check_float_model(model)
     data = None if calibrate is None else calibration_data(model, calibrate)
