@@ -22,6 +22,8 @@ _PACKAGES = (
 )
 _HOMES = {
     "adopt": "qrobust.quantization",
+    "FloatCertifier": "qrobust.certify",
+    "keras_certifier": "qrobust.keras_certifier",
     "load_legacy": "qrobust.quantization",
     "quantize": "qrobust.quantization",
 }
