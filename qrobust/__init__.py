@@ -23,7 +23,7 @@ _PACKAGES = (
 _HOMES = {
     "adopt": "qrobust.quantization",
     "FloatCertifier": "qrobust.certify",
-    "keras_certifier": "qrobust.keras_certifier",
+    "keras_certifier": "qrobust.baselines.keras_certifier",
     "load_legacy": "qrobust.quantization",
     "quantize": "qrobust.quantization",
 }
