@@ -1,7 +1,7 @@
 """The standard worst case beside an independent ensemble, on the shipped networks.
 
-    python benchmarks/worst_case.py [MODEL ...] [--data FOLDER] [--images 200] [--restarts 2]
-        [--record worst_case] [--tiny]
+    python benchmarks/worst_case.py [MODEL ...] [--data FOLDER] [--images N] [--restarts 2]
+        [--keep FOLDER] [--record worst_case] [--tiny]
 
 MODEL is a folder of ``models`` with a file (default: all of them). Ours is `standard_worst_case`:
 APGD on the cross entropy, APGD on the targeted DLR loss, Square with 5,000 queries. The ensemble is
@@ -14,6 +14,7 @@ stay right. Ours holds where it leaves at most one point more than the ensemble;
 """
 
 import argparse
+import json
 import random
 import sys
 import time
@@ -46,7 +47,11 @@ SHIPPED = (
 COARSE = {"digits": 40.0}
 STEPS, QUERIES, AIMS = 100, 5000, 9
 
+#: Images of each network but the digits, of which all are taken.
+IMAGES = 200
+
 Points = NDArray[np.float32]
+Row = dict[str, Any]
 
 
 def main() -> int:
@@ -55,45 +60,71 @@ def main() -> int:
         args.models, args.images, args.restarts = ["digits"], 2, 1
     rows, speeds, files, data = [], [], [], {}
     for name in args.models:
-        folder = MODELS / name
-        recipe = read_recipe(recipe_of(folder))
-        epsilon = COARSE.get(name, recipe.attack.epsilon)
+        recipe = read_recipe(recipe_of(MODELS / name))
         test = load_data(recipe, args.data).test
-        x, y = test.x[: args.images], np.asarray(test.y[: args.images])
-        file = TFLiteTarget(folder / "model.tflite", name=name)
-        model = KerasTarget(load_keras(folder / "model.keras"))
-        began = time.process_time()
-        ours = standard_worst_case(file, x, y, Budget(epsilon), surrogate=model)
-        halfway = time.process_time()
-        left = ensemble(file, model, x, y, epsilon, args)
-        seconds = (halfway - began, time.process_time() - halfway)
-        of = len(x)
-        rows.append(
-            {
-                "network": name,
-                "epsilon (LSB)": epsilon,
-                "right": results.share(int(ours.right.sum()), of),
-                **{a.name: results.share(int((~a.fallen).sum()), of) for a in ours.attacks},
-                "standard worst case": results.share(int(ours.left.sum()), of),
-                "independent ensemble": results.share(int(left.sum()), of),
-                "both together": results.share(int((left & ours.left).sum()), of),
-                "holds": bool(ours.left.mean() <= left.mean() + POINT + 1e-9),
-            }
+        images = args.images or (len(test) if name == "digits" else IMAGES)
+        x, y = test.x[:images], np.asarray(test.y[:images])
+        row, speed = kept(
+            args.keep, name, images, lambda n=name, r=recipe, x=x, y=y: compare(n, r, x, y, args)
         )
-        speeds.append(
-            {"network": name}
-            | dict(zip(("our CPU s", "ART CPU s"), map(round, seconds), strict=True))
-        )
-        print(
-            {k: v["count"] if isinstance(v, dict) else v for k, v in rows[-1].items()}, flush=True
-        )
-        files += [folder / "model.tflite", folder / "model.keras"]
-        data[f"the first {of} test images for {name}"] = np.asarray(x)
-        file.close()
+        print({k: v["count"] if isinstance(v, dict) else v for k, v in row.items()}, flush=True)
+        rows.append(row)
+        speeds.append(speed)
+        files += [MODELS / name / "model.tflite", MODELS / name / "model.keras"]
+        data[f"the first {len(x)} test images for {name}"] = np.asarray(x)
     print(tabulate(speeds, headers="keys", tablefmt="github"))
     results.record(args.record, counts=rows, speeds=speeds, models=files, data=data, seed=0)
     # Of two images, one that holds is 50 points.
     return int(not args.tiny and not all(row["holds"] for row in rows))
+
+
+def kept(
+    folder: Path | None, name: str, images: int, measure: Callable[[], tuple[Row, Row]]
+) -> tuple[Row, Row]:
+    """What was measured before on these very files, or now."""
+    parts = [results.file_sha256(MODELS / name / part) for part in ("model.tflite", "model.keras")]
+    path = (
+        folder and folder / f"{name.replace('/', '_')}_{images}_{parts[0][:8]}{parts[1][:8]}.json"
+    )
+    if path and path.exists():
+        row, speed = json.loads(path.read_text())
+        return row, speed
+    found = measure()
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found))
+    return found
+
+
+def compare(
+    name: str, recipe: Any, x: NDArray[Any], y: NDArray[Any], args: argparse.Namespace
+) -> tuple[Row, Row]:
+    """One network under both: counts, and CPU seconds."""
+    epsilon, of = COARSE.get(name, recipe.attack.epsilon), len(x)
+    file = TFLiteTarget(MODELS / name / "model.tflite", name=name)
+    model = KerasTarget(load_keras(MODELS / name / "model.keras"))
+    began = time.process_time()
+    ours = standard_worst_case(file, x, y, Budget(epsilon), surrogate=model)
+    halfway = time.process_time()
+    left = ensemble(file, model, x, y, epsilon, args)
+    ended = time.process_time()
+    file.close()
+    row = {
+        "network": name,
+        "epsilon (LSB)": epsilon,
+        "right": results.share(int(ours.right.sum()), of),
+        **{a.name: results.share(int((~a.fallen).sum()), of) for a in ours.attacks},
+        "standard worst case": results.share(int(ours.left.sum()), of),
+        "independent ensemble": results.share(int(left.sum()), of),
+        "both together": results.share(int((left & ours.left).sum()), of),
+        "holds": bool(ours.left.mean() <= left.mean() + POINT + 1e-9),
+    }
+    speed = {
+        "network": name,
+        "our CPU s": round(halfway - began),
+        "ART CPU s": round(ended - halfway),
+    }
+    return row, speed
 
 
 def recipe_of(folder: Path) -> Path:
@@ -243,7 +274,10 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("models", nargs="*", default=list(SHIPPED), metavar="MODEL")
     parser.add_argument("--data", metavar="FOLDER", help="of CIFAR-10 and Speech Commands")
-    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--images", type=int, help="default: 200, of the digits all 500")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="of finished rows; an interrupted run goes on"
+    )
     parser.add_argument("--restarts", type=int, default=2, help="of ART's untargeted auto-PGD")
     results.add_arguments(parser)
     return parser.parse_args()

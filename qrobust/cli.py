@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
-    from qrobust.commands import attack, export, inspect, parity, quickstart, train, verify
+    from qrobust.commands import attack, corrupt, export, inspect, parity, quickstart, train, verify
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "inspect": inspect,
         "parity": parity,
         "attack": attack,
+        "corrupt": corrupt,
         "verify": verify,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
