@@ -54,7 +54,7 @@ def _blur(x: Picture, c: float, _: np.random.Generator) -> Picture:
         padded = np.pad(x, width, mode="edge")
         size = x.shape[axis]
         shifted = [w * padded.take(range(i, i + size), axis) for i, w in enumerate(weights)]
-        x = np.sum(shifted, axis=0)
+        x = np.asarray(np.sum(shifted, axis=0))
     return x
 
 
