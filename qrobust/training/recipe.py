@@ -18,8 +18,9 @@ class Data:
     Attributes:
         name: a loader of ``qrobust.datasets``; or, where code is allowed, ``module:function``,
             called with the folder of the data sets (or None), which returns a `Dataset`.
-        augment: "none", "crop_flip" (4 pixels, mirrored half of the time) or "time_shift" (5
-            frames of features).
+        augment: "none", "crop_flip" (4 pixels, mirrored half of the time), "corrupt" (the same,
+            and half of the pictures in another light: contrast, brightness or haze) or
+            "time_shift" (5 frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
         held_out: training examples that no phase sees and that become the validation part:
@@ -81,6 +82,8 @@ class Defence:
 
     Attributes:
         sigma: Gaussian input noise in LSB, in training and in certification; 0 for none.
+        mixed: share of the examples that training sees without that noise, so that what a plain
+            training has is not lost; 0 for none.
         noise: "gaussian"; or views of the input that are counted, not drawn, in certification:
             "splits" (L1), "bands" or "blocks" (patches).
         size: of views: M of splits, columns of a band, side of a block; 0 for Gaussian noise.
@@ -96,6 +99,7 @@ class Defence:
     """
 
     sigma: float = 0.0
+    mixed: float = 0.0
     noise: str = "gaussian"
     size: int = 0
     threshold: int = 0
@@ -169,7 +173,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Attack:
-    """``[attack]``: what the card attacks: PGD on the Keras model, Square on the file, L-inf.
+    """``[attack]``: what the card attacks: the standard worst case, L-inf, judged by the file.
 
     Attributes:
         images: of the test set, the first; 0 for no attack.
@@ -178,6 +182,17 @@ class Attack:
 
     images: int = 200
     epsilon: float = 8.0
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """``[corruption]``: what the card shows of robustness to what happens by itself.
+
+    Attributes:
+        images: of the test set, the first, that are corrupted; 0 for none.
+    """
+
+    images: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,6 +212,7 @@ class Recipe:
     certification: Certification = Certification()
     parity: Parity = Parity()
     attack: Attack = Attack()
+    corruption: Corruption = Corruption()
     seed: int = 0
     notes: str = ""
 
@@ -215,6 +231,7 @@ _SECTIONS: dict[str, Any] = {
     "certification": Certification,
     "parity": Parity,
     "attack": Attack,
+    "corruption": Corruption,
 }
 
 

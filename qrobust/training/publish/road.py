@@ -21,6 +21,7 @@ from qrobust.training.log import finish
 from qrobust.training.publish import evidence
 from qrobust.training.publish.attacked import attacked
 from qrobust.training.publish.card import card
+from qrobust.training.publish.corrupted import corrupted
 from qrobust.training.publish.device_memory import device_memory
 from qrobust.training.publish.files import put_files
 from qrobust.training.publish.summary import (
@@ -119,6 +120,7 @@ def run_recipe(
         made,
         out=out,
         log=log,
+        data=data,
         command=command or " ".join(["qrobust train", path.name, *options]),
         allow_missing=allow_missing,
         baseline=baseline,
@@ -143,6 +145,7 @@ def publish(
     out: Path,
     log: Path,
     command: str,
+    data: str | None = None,
     allow_missing: Collection[str] = (),
     baseline: ModelSummary | None = None,
     started: float | None = None,
@@ -158,6 +161,7 @@ def publish(
         out: the folder to publish in.
         log: keeps certificates on the way, and the data they are about.
         command: for the card.
+        data: folder of the data sets, for sound that is corrupted before its features.
         allow_missing: runtimes that need not be there, beside those that the recipe allows.
         baseline: the same network without the defence, for the card.
         started: when the work began, for the summary, as ``time.perf_counter`` said.
@@ -179,6 +183,7 @@ def publish(
             allowed = {*allow_missing, *recipe.parity.allow_missing}
             tflite, parts, certificates = _exported(recipe, trained, log, allowed)
             write_bytes(folder / TFLITE, tflite)
+            parts["tables"] = corrupted(recipe, tflite, trained.dataset.test, data)
             if certificates:
                 with replacing(folder / evidence.JOURNAL) as beside:
                     shutil.copyfile(log / evidence.JOURNAL, beside)
