@@ -121,8 +121,10 @@ def run(args: argparse.Namespace) -> int:
             attacks += _progress(shown)
             masking = suite.masking_suite(surrogate, x, y, budget, **options)
             extra |= {"checks": masking.checks, "checked": surrogate.name}
-    standard = standard_worst_case(target, x, y, budget, surrogate=surrogate, seed=args.seed)
-    attacks += standard.attacks
+    if args.smooth is None:
+        standard = standard_worst_case(target, x, y, budget, surrogate=surrogate, seed=args.seed)
+        attacks += standard.attacks
+        extra["standard"] = standard
     if given is not None:
         attacked, broken = _certificates(given, content, surrogate, data, args.seed, args.trusted)
         extra |= {"attacked_certificates": attacked, "broken": broken}
@@ -135,7 +137,6 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         full=args.full,
         attacks=attacks,
-        standard=standard,
         curve=suite.robustness_curve(target, x, y, attacks, budget, seed=args.seed),
         **extra,
     )

@@ -67,7 +67,7 @@ def _brightness(x: Picture, c: float, _: np.random.Generator) -> Picture:
     value = x.max(axis=2, keepdims=True)
     lifted = np.minimum(value + _TOP * c, _TOP)
     # Black has no hue: it becomes a grey.
-    return np.where(value > 0, x * lifted / np.maximum(value, 1), lifted)
+    return np.asarray(np.where(value > 0, x * lifted / np.maximum(value, 1), lifted))
 
 
 def _fog(x: Picture, c: tuple[float, float], rng: np.random.Generator) -> Picture:

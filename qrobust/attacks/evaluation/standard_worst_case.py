@@ -99,8 +99,9 @@ def standard_worst_case(
     1. ``APGD-CE``: 100 steps from one random start.
     2. ``APGD-T``: the same on the targeted DLR loss, once for each of the 9 most likely other
        classes (on the targeted margin where there are fewer than four classes).
-    3. ``Square``: 5,000 queries to the target itself.
+    3. ``Square-5000``: so many queries to the target itself.
 
+    Of a random model (``draws``) nothing is said: its own suite is that of EOT, see `white_box`.
     Nothing can be chosen but the ball and the seed. Each attack tries every image, so that each has
     a number of its own and what befalls an image does not depend on the others. An integer file is
     attacked through its own Keras model, and what that found is shown to the file: an image is lost
@@ -116,12 +117,18 @@ def standard_worst_case(
         seed: of starts and squares.
 
     Raises:
-        ValueError: bad images or labels, or a surrogate of another shape or other classes.
+        ValueError: bad images or labels, a random model, or a surrogate of another shape or other
+            classes.
 
     Source:
         Croce and Hein, ICML 2020 (AutoAttack, without its FAB, which finds nothing that the others
         miss in their tables 1 and 2); Andriushchenko et al., ECCV 2020.
     """
+    if hasattr(target, "draws"):
+        raise ValueError(
+            f"{target.name} is random; the standard worst case is of models that give one answer. "
+            f"Attack it through its noise: white_box, or qrobust attack --smooth."
+        )
     source: Any = surrogate
     if source is None and hasattr(target, "gradients"):
         source = target
@@ -164,7 +171,9 @@ def _attacks(
             name=name,
         )
         yield found if source is target else _judged(found, target, clean.y)
-    yield square(target, clean.x, clean.y, budget, queries=QUERIES, seed=seed)
+    yield square(
+        target, clean.x, clean.y, budget, queries=QUERIES, seed=seed, name=f"Square-{QUERIES}"
+    )
 
 
 def _judged(found: Attacked, target: Target, y: NDArray[Any]) -> Attacked:

@@ -8,6 +8,7 @@ from qrobust.attacks import (
     L2,
     Budget,
     KerasTarget,
+    SmoothedTarget,
     auto_projected_gradient,
     distances,
     standard_worst_case,
@@ -41,7 +42,7 @@ def test_linear_models_fall_exactly_where_they_can(weights, linear, pixels, labe
     np.testing.assert_array_equal(found.fallen, expected)
     case = standard_worst_case(linear, pixels, labels, BUDGET)
     np.testing.assert_array_equal(case.left, ~expected)
-    assert [a.name for a in case.attacks] == ["APGD-CE", "APGD-T", "Square"]
+    assert [a.name for a in case.attacks] == ["APGD-CE", "APGD-T", "Square-60"]
 
 
 def test_one_denominator(linear, pixels, labels):
@@ -94,7 +95,7 @@ def test_the_file_alone_decides(linear, pixels, labels):
 
 def test_without_gradients_square_stands_alone_and_says_so(linear, pixels, labels):
     case = standard_worst_case(Judge(linear), pixels[:20], labels[:20], BUDGET)
-    assert [a.name for a in case.attacks] == ["Square"] and not case.gradients
+    assert [a.name for a in case.attacks] == ["Square-60"] and not case.gradients
     full = standard_worst_case(Judge(linear), pixels[:20], labels[:20], BUDGET, surrogate=linear)
     assert full.gradients and full.accuracy <= case.accuracy
 
@@ -137,6 +138,11 @@ def test_the_targeted_dlr_loss(digits_model, digits):
     moved = target.logits(x + 2 * np.sign(gradients))
     before, after = (loss_values(z, y, TARGETED_DLR, other) for z in (found, moved))
     assert (after >= before).mean() > 0.5
+
+
+def test_a_random_model_is_refused(linear, pixels, labels):
+    with pytest.raises(ValueError, match="is random"):
+        standard_worst_case(SmoothedTarget(linear, sigma=9), pixels, labels, BUDGET)
 
 
 def test_what_cannot_be_is_refused(linear, pixels, labels, digits_model):

@@ -243,7 +243,9 @@ def test_shifted_features_repeat_their_ends():
     assert seen == set(expected)
 
 
-def test_the_command_writes_a_whole_folder(tmp_path, capsys):
+def test_the_command_writes_a_whole_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("qrobust.attacks.evaluation.standard_worst_case.QUERIES", 50)
+    monkeypatch.setattr("qrobust.attacks.evaluation.standard_worst_case.STEPS", 10)
     (tmp_path / "recipe.toml").write_text(
         """
 name = "small"
