@@ -64,7 +64,17 @@ def _parser() -> argparse.ArgumentParser:
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
-    from qrobust.commands import attack, corrupt, export, inspect, parity, quickstart, train, verify
+    from qrobust.commands import (
+        attack,
+        corrupt,
+        data,
+        export,
+        inspect,
+        parity,
+        quickstart,
+        train,
+        verify,
+    )
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -80,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         "attack": attack,
         "corrupt": corrupt,
         "verify": verify,
+        "data": data,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
