@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+
 HELP = "corrupt pictures or sound in five strengths and count what a .tflite still gets right"
 
 
@@ -16,9 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         type=Path,
-        metavar="DATA.npz",
-        help="x: pixels 0 to 255, or sound as int16 (n, 16000); y: true classes",
+        metavar="DATA",
+        help=f"{DATA_HELP}; sound as .npz, x: int16 (n, 16000)",
     )
+    add_fit(parser)
     parser.add_argument(
         "--kinds", nargs="+", metavar="KIND", help="of corruption (default: all that x can have)"
     )
@@ -37,7 +40,6 @@ def run(args: argparse.Namespace) -> int:
     """Corrupt, count and print."""
     import hashlib
 
-    from qrobust.certify import load_data
     from qrobust.certify.file.model_file import load_model
     from qrobust.corruptions.accuracy import Corrupted, corrupted_accuracy
     from qrobust.corruptions.corrupt import STRENGTHS
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--seed is at least 0. Received: {args.seed}")
     if args.images is not None and args.images < 1:
         raise ValueError(f"--images is at least 1. Received: {args.images}")
-    data = load_data(args.data)
+    data = load_for(args.data, args.model, args.fit)
     if data.y is None:
         raise ValueError(f"'{args.data}' holds no y. Accuracy needs the true classes.")
     file = load_model(args.model, trusted=args.trusted)
