@@ -209,27 +209,6 @@ def test_augmented_pictures_are_cuts_of_the_padded_ones():
     assert np.array_equal(again[0], next(iter(batches(x, np.arange(2), **options)))[0])
 
 
-def test_another_light_keeps_half_and_changes_no_label():
-    rng = np.random.default_rng(0)
-    pictures = rng.integers(60, 190, (8, 12, 12, 3)).astype(np.uint8)
-    options = {"batch_size": 8, "augment": "corrupt", "seed": 1}
-    plain = options | {"augment": "crop_flip"}
-    changed, spreads = [], []
-    streams = (batches(pictures, np.arange(8), **o).repeat(40) for o in (options, plain))
-    for (lit, label), (crop, same) in zip(*streams, strict=True):
-        lit, crop = lit.numpy(), crop.numpy()
-        assert np.array_equal(label, same)  # the same crops and flips: the light alone differs
-        assert np.array_equal(lit, np.rint(lit)) and lit.min() >= 0 and lit.max() <= 255
-        for a, b in zip(lit, crop, strict=True):
-            changed.append(bool((a != b).any()))
-            if changed[-1]:
-                spreads.append(a.std() / b.std())
-    assert abs(np.mean(changed) - 0.5) < 5 * 0.5 / np.sqrt(320)
-    assert min(spreads) < 0.5
-    with pytest.raises(ValueError, match="pixels 0 to 255"):
-        batches(np.full((4, 5, 5, 1), -3), np.arange(4), **options)
-
-
 def test_shifted_features_repeat_their_ends():
     x = np.arange(12, dtype=np.int8).reshape(1, 12, 1, 1)
     expected = {
