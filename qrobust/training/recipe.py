@@ -19,8 +19,8 @@ class Data:
         name: a loader of ``qrobust.datasets``; "own" for data of one's own at ``path``; or, where
             code is allowed, ``module:function``, called with the folder of the data sets (or
             None), which returns a `Dataset`.
-        augment: "none", "crop_flip" (4 pixels, mirrored half of the time) or "time_shift" (5
-            frames of features).
+        augment: "none", "crop_flip" (4 pixels, mirrored half of the time), "corrupt" (the same,
+            and half of the pictures in another light) or "time_shift" (5 frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
         path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.
@@ -92,6 +92,7 @@ class Defence:
 
     Attributes:
         sigma: Gaussian input noise in LSB, in training and in certification; 0 for none.
+        mixed: share of the examples that training sees without that noise; 0 for none.
         noise: "gaussian"; or views of the input that are counted, not drawn, in certification:
             "splits" (L1), "bands" or "blocks" (patches).
         size: of views: M of splits, columns of a band, side of a block; 0 for Gaussian noise.
@@ -107,6 +108,7 @@ class Defence:
     """
 
     sigma: float = 0.0
+    mixed: float = 0.0
     noise: str = "gaussian"
     size: int = 0
     threshold: int = 0
@@ -180,7 +182,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Attack:
-    """``[attack]``: what the card attacks: PGD on the Keras model, Square on the file, L-inf.
+    """``[attack]``: what the card attacks: the standard worst case, L-inf, judged by the file.
 
     Attributes:
         images: of the test set, the first; 0 for no attack.
@@ -189,6 +191,13 @@ class Attack:
 
     images: int = 200
     epsilon: float = 8.0
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """``[corruption]``: for the card, the first ``images`` of the test set; 0 for none."""
+
+    images: int = 0
 
 
 @dataclass(frozen=True)
@@ -208,6 +217,7 @@ class Recipe:
     certification: Certification = Certification()
     parity: Parity = Parity()
     attack: Attack = Attack()
+    corruption: Corruption = Corruption()
     seed: int = 0
     notes: str = ""
 
@@ -226,6 +236,7 @@ _SECTIONS: dict[str, Any] = {
     "certification": Certification,
     "parity": Parity,
     "attack": Attack,
+    "corruption": Corruption,
 }
 
 

@@ -34,6 +34,7 @@ SLOW = {
     "quickstart": [],
     "attack_digits": [],
     "attacks": [],
+    "worst_case": [],
     "bernhard": BERNHARD,
     "stq": STQ,
     "microcontroller": [],
@@ -64,7 +65,7 @@ def test_a_quick_benchmark(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", SLOW)
 def test_a_benchmark(name, tmp_path, monkeypatch):
     arguments = list(SLOW[name])
-    if name == "attacks":
+    if name in ("attacks", "worst_case"):
         pytest.importorskip("art")
     if name == "stq" and "QROBUST_BASELINES" not in os.environ:
         pytest.skip("QROBUST_BASELINES names no folder of baselines")
