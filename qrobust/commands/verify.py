@@ -183,6 +183,7 @@ def run_audit(args: argparse.Namespace) -> int:
 
 def run_cross_examination(args: argparse.Namespace) -> int:
     """Attack a journal of proofs in its own threat model; 1 when a proof has a hole."""
+    import hashlib
     from dataclasses import asdict
 
     from qrobust.certify import load_data
@@ -195,13 +196,21 @@ def run_cross_examination(args: argparse.Namespace) -> int:
     header, lines = _read(args.certificates, content, "xnnpack")
     if header["data_sha256"] != data.sha256:
         raise ValueError(f"'{args.certificates}' is about other data than '{args.data}'.")
-    if header.get("mask_sha256") is not None:
-        raise ValueError("proofs with a mask are audited with --mask, not attacked")
+    mask = _mask(args.mask)
+    given = None if mask is None else hashlib.sha256(mask).hexdigest()
+    if header.get("mask_sha256") != given:
+        raise ValueError(
+            f"'{args.certificates}' holds proofs with {'another' if mask else 'a'} mask: give the "
+            "one they were made with, --mask MASK.npy"
+            if header.get("mask_sha256") is not None
+            else f"'{args.certificates}' holds proofs without a mask: leave out --mask"
+        )
     from qrobust.verify.problem import Problem
     from tflite_export.atomic import write_text
 
     problem = Problem(content, kernels=header["kernels"])
-    region, _, _ = ProofJob(content, header["region"], header["method"]).chosen(problem)
+    job = ProofJob(content, header["region"], header["method"], mask=mask)
+    region, _, _ = job.chosen(problem)
     end = len(data) if args.images is None else args.images
     chosen = [line for line in lines if line.index < end]
     found = cross_examine(problem, region, data, chosen, seed=args.seed)

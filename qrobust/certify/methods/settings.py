@@ -15,7 +15,7 @@ SEQUENTIAL = "sequential"
 ANYTIME = "anytime"
 
 #: Counting of views, which the file's spec names: nothing is drawn, ``alpha`` is 0.
-COUNTING = ("splits", "bands", "blocks")
+COUNTING = ("splits", "bands", "blocks", "ablation")
 #: Methods that draw noise.
 SAMPLING = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, SEQUENTIAL, ANYTIME)
 METHODS = (*SAMPLING, *COUNTING)
