@@ -107,7 +107,8 @@ def run(args: argparse.Namespace) -> int:
     counted = [(kind, size) for kind, size in views.items() if size is not None]
     if args.threshold is not None and not counted:
         raise ValueError(
-            "--threshold is the least margin of a vote of --splits, --bands, --blocks or --ablation."
+            "--threshold is the least margin of a vote of --splits, --bands, --blocks or "
+            "--ablation."
         )
     certified = args.table is not None or counted or args.family is not None
     if certified and args.c99 is not None and args.io == "uint8":

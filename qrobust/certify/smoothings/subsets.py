@@ -1,4 +1,4 @@
-r"""Counting over subsets of pixels: a certain L0 certificate, ablation without a failure probability.
+r"""Counting over subsets of pixels: a certain L0 certificate, ablation without sampling.
 
 The pixels of a picture fall into M subsets, once and for all. View s shows the pixels of subset s
 and hides all others (NULL, coded as in :mod:`qrobust.certify.smoothings.bands`). Pixel p, counted
