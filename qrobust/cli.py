@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     auditing = commands.add_parser("audit", help="check certificates, with and without their model")
     audit.add_audit_arguments(auditing)
     auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
+    verify.add_boxes(auditing)
     auditing.set_defaults(run=verify.run_audit)
     return parser
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from qrobust.commands.verify import add_boxes
 from qrobust.load_keras import load_keras
 from qrobust.quiet import quiet_imports
 
@@ -74,9 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with a .tflite and --surrogate: attack within the certified radii; a journal of "
         "proofs or of counted views is attacked in its own region, without a surrogate",
     )
-    parser.add_argument(
-        "--mask", type=Path, metavar="MASK.npy", help="of proofs in a masked or per-pixel box"
-    )
+    parser.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs in a masked box")
+    add_boxes(parser)
     parser.add_argument(
         "--trusted",
         action="store_true",
@@ -91,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.certificates is not None and verify.is_proof_journal(args.certificates):
         return verify.run_cross_examination(args)
-    if args.mask is not None:
-        raise ValueError("--mask goes with --certificates PROOFS.jsonl, proofs in a masked box.")
+    if (args.mask, args.box, args.reach) != (None, None, None):
+        raise ValueError("--mask, --box and --reach go with --certificates PROOFS.jsonl, proofs.")
     if args.certificates is not None and is_count_journal(args.certificates):
         return run_counts(args)
     from qrobust.attacks.evaluation.report import check_path

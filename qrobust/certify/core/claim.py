@@ -31,8 +31,8 @@ sequential                 the mean over ``q`` of ``(q / p0)^k ((1 - q) / (1 - p
 
 **Counting** (``splits``, ``bands``, ``blocks``, ``ablation``) needs no probability: ``f`` runs on
 every one of ``n`` views of the input, fixed beforehand, and a change of the named size reaches at
-most ``t`` of them. A view reached may move a vote from ``A`` to ``c``, and views that were not run may all
-vote for ``c``; so ``A`` stays (ties to the lowest index) where
+most ``t`` of them. A view reached may move a vote from ``A`` to ``c``, and views that were not run
+may all vote for ``c``; so ``A`` stays (ties to the lowest index) where
 ``n_A - n_c - [c < A] - unseen >= 2 t`` for every other ``c``. Levine and Feizi 2020, 2021.
 
 ======== ======================================================== =================================
