@@ -64,7 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
-    from qrobust.commands import attack, export, inspect, parity, quickstart, train, verify
+    from qrobust.commands import (
+        attack,
+        certify_family,
+        export,
+        inspect,
+        parity,
+        quickstart,
+        train,
+        verify,
+    )
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -86,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
     certifying = commands.add_parser("certify", help="certify a data set with a .tflite")
     certify.add_certify_arguments(certifying)
-    certifying.set_defaults(run=certify.run_certify)
+    certifying.set_defaults(run=certify_family.run_certify)
 
     reporting = commands.add_parser("report", help="plot and tabulate journals of certificates")
     report.add_report_arguments(reporting)
@@ -96,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_audit_arguments(auditing)
     auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
     verify.add_boxes(auditing)
-    auditing.set_defaults(run=verify.run_audit)
+    certify_family.add_arguments(certifying, auditing)
+    auditing.set_defaults(run=certify_family.run_audit)
     return parser
 
 

@@ -49,6 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="also write, for each refuted image, two inputs one step apart with different labels",
     )
+    parser.add_argument(
+        "--pixel-bounds",
+        type=int,
+        metavar="K",
+        help="instead of a region: the smallest number of pixels that change each label, from "
+        "below by proofs up to K pixels, from above by an attack; resumed, image after image",
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.png", help="with --pixel-bounds: both means against time"
+    )
     parser.add_argument("--kernels", default="xnnpack", help="LiteRT kernel family")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--start", type=int, default=0, help="first image (default: 0)")
@@ -76,6 +86,12 @@ def add_boxes(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prove; an unfinished proof is unknown, never robust."""
+    if args.pixel_bounds is not None:
+        from qrobust.commands.pixel_bounds import run_bounds
+
+        return run_bounds(args)
+    if args.plot is not None:
+        raise ValueError("--plot goes with --pixel-bounds K")
     from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
     from qrobust.certify.run.journal import is_stream
@@ -194,7 +210,10 @@ def run_audit(args: argparse.Namespace) -> int:
     from qrobust.certify.commands.audit import run_audit_command
     from qrobust.certify.file.model_file import read_model
     from qrobust.certify.run.journal import read_lines
+    from qrobust.commands.pixel_bounds import is_bounds_journal, run_bounds_audit
 
+    if is_bounds_journal(args.journal):
+        return run_bounds_audit(args)
     if not is_proof_journal(args.journal):
         if (args.mask, args.box, args.reach) != (None, None, None):
             raise ValueError(f"'{args.journal}' holds no proofs: leave out --mask, --box, --reach")

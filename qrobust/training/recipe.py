@@ -8,6 +8,7 @@ from typing import Any
 
 from qrobust.certify import CertifyError, Settings
 from qrobust.training.recipe_checks import check_values
+from qrobust.training.recipe_evidence import Attack, Parity, Verify
 from tflite_export.printable import printable
 
 
@@ -143,32 +144,6 @@ class Certification:
 
 
 @dataclass(frozen=True)
-class Parity:
-    """``[parity]``: how the runtimes are compared.
-
-    Attributes:
-        inputs: of the test set, at least; never fewer than are certified.
-        allow_missing: runtimes that need not be installed; any other that is missing is an error.
-    """
-
-    inputs: int = 200
-    allow_missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Attack:
-    """``[attack]``: what the card attacks: PGD on the Keras model, Square on the file, L-inf.
-
-    Attributes:
-        images: of the test set, the first; 0 for no attack.
-        epsilon: in LSB.
-    """
-
-    images: int = 200
-    epsilon: float = 8.0
-
-
-@dataclass(frozen=True)
 class Recipe:
     """A whole recipe; see the classes of its sections.
 
@@ -185,6 +160,7 @@ class Recipe:
     certification: Certification = Certification()
     parity: Parity = Parity()
     attack: Attack = Attack()
+    verify: Verify = Verify()
     seed: int = 0
     notes: str = ""
 
@@ -203,6 +179,7 @@ _SECTIONS: dict[str, Any] = {
     "certification": Certification,
     "parity": Parity,
     "attack": Attack,
+    "verify": Verify,
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
+from qrobust.verify import FAMILIES
 
 #: Field -> least and greatest value. Generous: far beyond what anybody trains.
 BOUNDS: Mapping[str, tuple[float, float]] = {
@@ -41,6 +42,9 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "parity.inputs": (1, 2**31),
     "attack.images": (0, 2**31),
     "attack.epsilon": (0, 1e6),
+    "verify.images": (1, 2**31),
+    "verify.linf": (0, 255),
+    "verify.budget": (1, 10**9),
     "quantization.weight_bits": (1, 8),
     "quantization.activation_bits": (1, 8),
     "quantization.weight_schedule": (1, 8),
@@ -81,6 +85,7 @@ def check_values(recipe: Any, where: str, *, allow_code: bool = False) -> None:
         elif isinstance(value, str):
             _check_text(name, value, shown, allow_code=allow_code)
     _check_certificates(recipe.certification, where)
+    _check_regions(recipe.verify, where)
 
 
 def _check_certificates(certification: Any, where: str) -> None:
@@ -92,6 +97,19 @@ def _check_certificates(certification: Any, where: str) -> None:
             check_samples(settings.n, level)
     except CertifyError as error:
         raise ValueError(f"{where}: [certification]: {error}") from None
+
+
+def _check_regions(verify: Any, where: str) -> None:
+    """A family that there is not would be found only after the training."""
+    for family in verify.families:
+        for part in str(family).split("*"):
+            if part.strip().partition(":")[0] not in FAMILIES:
+                raise ValueError(
+                    f"{where}: [verify] families are of {', '.join(FAMILIES)}. Received: {family!r}"
+                )
+    for radius in verify.linf:
+        if not isinstance(radius, int | float) or radius != int(radius):
+            raise ValueError(f"{where}: [verify] linf holds whole LSB. Received: {radius!r}")
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
