@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qrobust.certify import CertifyError, Settings
-from qrobust.training.recipe_checks import check_values
+from qrobust.training.recipe_checks import check_counts, check_values, check_views
 from qrobust.training.recipe_evidence import Attack, Parity, Verify
 from tflite_export.printable import printable
 
@@ -81,7 +81,12 @@ class Defence:
     """``[defence]``: what training does against perturbations.
 
     Attributes:
-        sigma: input noise in LSB, in training and in certification.
+        sigma: Gaussian input noise in LSB, in training and in certification; 0 for none.
+        noise: "gaussian"; or views of the input that are counted, not drawn, in certification:
+            "splits" (L1), "bands" or "blocks" (patches), "ablation" (L0).
+        size: of views: M of splits or of subsets of pixels, columns of a band, side of a block; 0
+            for Gaussian noise.
+        threshold: of views: least margin of a vote in steps of the output; a smaller one abstains.
         jacobian: weight of the per-layer Jacobian penalty.
         consistency: weight of the consistency term.
         smooth_adversarial: radius of SmoothAdv's attack in LSB.
@@ -92,12 +97,20 @@ class Defence:
     copy.
     """
 
-    sigma: float
+    sigma: float = 0.0
+    noise: str = "gaussian"
+    size: int = 0
+    threshold: int = 0
     jacobian: float = 0.0
     consistency: float = 0.0
     smooth_adversarial: float = 0.0
     attack_norm: str = "l2"
     macer: float = 0.0
+
+    @property
+    def counts(self) -> bool:
+        """Whether views are counted, so that certificates cannot fail."""
+        return self.noise != "gaussian"
 
 
 @dataclass(frozen=True)
@@ -209,7 +222,8 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
             else:
                 content[name] = _build(section, content[name], where)
     recipe: Recipe = _build(Recipe, content, str(path))
-    _check_counts(recipe, path)
+    check_views(recipe, str(path))
+    check_counts(recipe, str(path))
     check_values(recipe, str(path), allow_code=allow_code)
     network = recipe.network
     found: dict[str, Any] = {
@@ -218,50 +232,6 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
         if value
     }
     return replace(recipe, network=replace(network, **found))
-
-
-def _check_counts(recipe: Recipe, path: Path) -> None:
-    training, certification = recipe.training, recipe.certification
-    for name, value, least in (
-        ("[data] held_out", recipe.data.held_out, 0),
-        ("[training] epochs", training.epochs, 0),
-        ("[training] float_epochs", training.float_epochs, 0),
-        ("[training] frozen_epochs", training.frozen_epochs, 0),
-        ("[training] batch_size", training.batch_size, 1),
-        ("[training] watch", training.watch, 0),
-        ("[certification] images", certification.images, 0),
-        ("[certification] sigma", certification.sigma, 0),
-        ("[parity] inputs", recipe.parity.inputs, 1),
-        ("[attack] images", recipe.attack.images, 0),
-    ):
-        if value < least:
-            raise ValueError(f"{path}: {name} is at least {least}. Received: {value}")
-    if training.frozen_epochs > training.epochs:
-        raise ValueError(
-            f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
-            f"Received: {training.frozen_epochs}"
-        )
-    for epoch in recipe.quantization.weight_schedule:
-        if not epoch.isdecimal():
-            raise ValueError(
-                f"{path}: [quantization] weight_schedule maps epochs, counted from 0, to bits. "
-                f"Received: {epoch!r}"
-            )
-    for radius in certification.radii:
-        if isinstance(radius, bool) or not isinstance(radius, int | float) or radius < 0:
-            raise ValueError(
-                f"{path}: [certification] radii are numbers, not negative. Received: {radius!r}"
-            )
-    if recipe.attack.images and not recipe.attack.epsilon >= 1:
-        raise ValueError(
-            f"{path}: [attack] epsilon is at least 1 LSB. Received: {recipe.attack.epsilon}"
-        )
-    if certification.images and not recipe.noise > 0:
-        raise ValueError(
-            f"{path}: without noise there is nothing to certify. Set [defence] sigma above 0, or "
-            f"[certification] sigma for a network trained without noise, or [certification] "
-            f"images = 0. Received: sigma = {recipe.noise}"
-        )
 
 
 def _certification(content: Any, where: str) -> Certification:

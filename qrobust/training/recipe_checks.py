@@ -11,16 +11,21 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
+from qrobust.certify import Settings
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
 from qrobust.verify import FAMILIES
 
+#: Views that hide most of a picture: the file takes twice the data's channels.
+MASKED = ("bands", "blocks", "ablation")
 #: Field -> least and greatest value. Generous: far beyond what anybody trains.
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "data.held_out": (0, 2**31),
     "defence.sigma": (0, 1e4),
+    "defence.size": (0, 1 << 16),
+    "defence.threshold": (0, 255),
     "defence.jacobian": (0, 1e6),
     "defence.consistency": (0, 1e6),
     "defence.smooth_adversarial": (0, 1e6),
@@ -56,6 +61,7 @@ COUNTS = frozenset({"width", "depth", "filters", "units", "classes"})
 CHOICES = {
     "data.augment": ("none", "crop_flip", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
+    "defence.noise": ("gaussian", "splits", *MASKED),
 }
 BIT_WORDS = frozenset({"binary", "ternary", "stochastic_ternary", "float"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -85,7 +91,88 @@ def check_values(recipe: Any, where: str, *, allow_code: bool = False) -> None:
         elif isinstance(value, str):
             _check_text(name, value, shown, allow_code=allow_code)
     _check_certificates(recipe.certification, where)
-    _check_regions(recipe.verify, where)
+    _check_regions(recipe.verify, recipe.defence.noise, where)
+
+
+def check_counts(recipe: Any, path: str) -> None:
+    """Raise `ValueError` at a count that makes no sense.
+
+    Args:
+        recipe: as read.
+        path: its file, for the message.
+    """
+    training, certification = recipe.training, recipe.certification
+    for name, value, least in (
+        ("[data] held_out", recipe.data.held_out, 0),
+        ("[training] epochs", training.epochs, 0),
+        ("[training] float_epochs", training.float_epochs, 0),
+        ("[training] frozen_epochs", training.frozen_epochs, 0),
+        ("[training] batch_size", training.batch_size, 1),
+        ("[training] watch", training.watch, 0),
+        ("[certification] images", certification.images, 0),
+        ("[certification] sigma", certification.sigma, 0),
+        ("[parity] inputs", recipe.parity.inputs, 1),
+        ("[attack] images", recipe.attack.images, 0),
+    ):
+        if value < least:
+            raise ValueError(f"{path}: {name} is at least {least}. Received: {value}")
+    if training.frozen_epochs > training.epochs:
+        raise ValueError(
+            f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
+            f"Received: {training.frozen_epochs}"
+        )
+    for epoch in recipe.quantization.weight_schedule:
+        if not epoch.isdecimal():
+            raise ValueError(
+                f"{path}: [quantization] weight_schedule maps epochs, counted from 0, to bits. "
+                f"Received: {epoch!r}"
+            )
+    for radius in certification.radii:
+        if isinstance(radius, bool) or not isinstance(radius, int | float) or radius < 0:
+            raise ValueError(
+                f"{path}: [certification] radii are numbers, not negative. Received: {radius!r}"
+            )
+    if recipe.attack.images and not recipe.attack.epsilon >= 1:
+        raise ValueError(
+            f"{path}: [attack] epsilon is at least 1 LSB. Received: {recipe.attack.epsilon}"
+        )
+    if certification.images and not (recipe.noise > 0 or recipe.defence.counts):
+        raise ValueError(
+            f"{path}: without noise there is nothing to certify. Set [defence] sigma above 0, or "
+            f"[certification] sigma for a network trained without noise, or [certification] "
+            f"images = 0. Received: sigma = {recipe.noise}"
+        )
+
+
+def check_views(recipe: Any, path: str) -> None:
+    """Views know no sigma, and their votes no settings; noise knows no size."""
+    defence = recipe.defence
+    if not defence.counts:
+        if defence.size or defence.threshold:
+            raise ValueError(
+                f"{path}: [defence] size and threshold are of splits, bands, blocks and ablation; set noise."
+            )
+        return
+    if defence.size < 1 or recipe.noise or defence.macer or defence.smooth_adversarial:
+        raise ValueError(
+            f"{path}: [defence] {defence.noise} take a size of at least 1, and no sigma, macer or "
+            f"smooth_adversarial. Received: {defence}"
+        )
+    if recipe.certification.settings != Settings():
+        raise ValueError(
+            f"{path}: [certification] {defence.noise} are all counted, with no error: give images "
+            f"and radii alone."
+        )
+    if recipe.certification.images and recipe.quantization.is_float:
+        raise ValueError(
+            f"{path}: {defence.noise} are counted in a file, and a float twin has none: set "
+            f"[certification] images = 0."
+        )
+    if recipe.attack.images and defence.noise in MASKED:
+        raise ValueError(
+            f"{path}: the card's attack is on single pictures, which a network of {defence.noise} "
+            f"never sees whole: set [attack] images = 0, and use qrobust attack --certificates."
+        )
 
 
 def _check_certificates(certification: Any, where: str) -> None:
@@ -99,8 +186,13 @@ def _check_certificates(certification: Any, where: str) -> None:
         raise ValueError(f"{where}: [certification]: {error}") from None
 
 
-def _check_regions(verify: Any, where: str) -> None:
+def _check_regions(verify: Any, noise: str, where: str) -> None:
     """A family that there is not would be found only after the training."""
+    if (verify.families or verify.linf) and noise in MASKED:
+        raise ValueError(
+            f"{where}: [verify] proves what the file says of one whole input, which a network of "
+            f"{noise} never sees: leave families and linf out."
+        )
     for family in verify.families:
         for part in str(family).split("*"):
             if part.strip().partition(":")[0] not in FAMILIES:
