@@ -150,7 +150,8 @@ def check_views(recipe: Any, path: str) -> None:
     if not defence.counts:
         if defence.size or defence.threshold:
             raise ValueError(
-                f"{path}: [defence] size and threshold are of splits, bands, blocks and ablation; set noise."
+                f"{path}: [defence] size and threshold are of splits, bands, blocks and ablation; "
+                "set noise."
             )
         return
     if defence.size < 1 or recipe.noise or defence.macer or defence.smooth_adversarial:
