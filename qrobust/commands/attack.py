@@ -88,7 +88,10 @@ def run(args: argparse.Namespace) -> int:
     """Attack and report; the exit status is 1 when a certificate is broken."""
     from qrobust.commands import verify
     from qrobust.commands.attack_counts import is_count_journal, run_counts
+    from qrobust.commands.pixel_bounds import is_bounds_journal, run_bounds_attack
 
+    if args.certificates is not None and is_bounds_journal(args.certificates):
+        return run_bounds_attack(args)
     if args.certificates is not None and verify.is_proof_journal(args.certificates):
         return verify.run_cross_examination(args)
     if (args.mask, args.box, args.reach) != (None, None, None):

@@ -92,3 +92,26 @@ def run_bounds_audit(args: argparse.Namespace) -> int:
     else:
         print(f"{total} steps, {len(failed)} do not stand")
     return _DEFECT if failed else 0
+
+
+def run_bounds_attack(args: argparse.Namespace) -> int:
+    """Attack every lower bound with fewer pixels; 1 when one has a hole."""
+    from dataclasses import asdict
+
+    from qrobust.certify import load_data
+    from qrobust.verify.bounds_journal import attack_bounds
+    from qrobust.verify.problem import Problem
+    from tflite_export.atomic import write_text
+
+    if (args.mask, args.box, args.reach, args.images) != (None, None, None, None):
+        raise ValueError("bounds of pixels are attacked as they are: no --mask, --box, --images")
+    problem = Problem(args.model)
+    found = attack_bounds(args.certificates, problem, load_data(args.data), seed=args.seed)
+    write_text(args.out, json.dumps({"region": "pixels", **asdict(found)}, indent=1) + "\n")
+    for defect in found.defects:
+        print(defect)
+    print(
+        f"{found.attacked} lower bounds attacked, {len(found.defects)} broken; control: "
+        f"{found.fooled} of {found.control} upper bounds met; {found.inferences} inferences"
+    )
+    return _DEFECT if found.defects else 0

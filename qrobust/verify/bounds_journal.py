@@ -23,12 +23,15 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import Journal, read_lines
 from qrobust.certify.run.plan import ranges
+from qrobust.verify.cross_examine import CrossExamination, cross_examine
 from qrobust.verify.domain import Picture
 from qrobust.verify.methods import check_budget
-from qrobust.verify.outcome import PROVEN, REFUTED, Counterexample
+from qrobust.verify.outcome import PROVEN, REFUTED, Counterexample, Outcome
+from qrobust.verify.pixels import METHOD as SUBSETS
 from qrobust.verify.pixels import changed_pixels, greedy, pixels_of, prove_changes
 from qrobust.verify.problem import Problem
-from qrobust.verify.proof_line import picture_sha256
+from qrobust.verify.proof_line import ProofLine, picture_sha256
+from qrobust.verify.regions import PixelChanges
 
 KIND = "pixel_bounds"
 
@@ -206,6 +209,42 @@ def audit_bounds(
         known[image] = again
         wrong = replace(again, seconds=0.0) != replace(step, seconds=0.0)
         yield place, f"image {image}, round {round_}: a re-run gives {again}" if wrong else ""
+
+
+def attack_bounds(
+    path: str | os.PathLike[str], problem: Problem, data: Data, *, seed: int = 0
+) -> CrossExamination:
+    """Attack every lower bound with fewer pixels than it: none may change the label.
+
+    Images whose upper bound is known are attacked with so many pixels, as a control.
+
+    Raises:
+        CertifyError: no journal of bounds, or one of another model or other data.
+    """
+    header, last = next(read_lines(path)).value, {s.image: s for s in read_steps(path)}
+    for name, value in (("model_sha256", problem.file.sha256), ("data_sha256", data.sha256)):
+        if header.get(name) != value:
+            raise CertifyError(f"{os.fspath(path)} was made with another {name}")
+    parts = []
+    for count in sorted(
+        {s.lower - 1 for s in last.values()} | {s.upper or 0 for s in last.values()}
+    ):
+        lines = [_as_line(s, PROVEN) for s in last.values() if s.lower - 1 == count]
+        lines += [_as_line(s, REFUTED) for s in last.values() if s.upper == count]
+        if count:
+            parts.append(cross_examine(problem, PixelChanges(count), data, lines, seed=seed))
+    return CrossExamination(
+        sum(p.attacked for p in parts),
+        tuple(defect for p in parts for defect in p.defects),
+        sum(p.control for p in parts),
+        sum(p.fooled for p in parts),
+        sum(p.inferences for p in parts),
+    )
+
+
+def _as_line(step: Step, status: str) -> ProofLine:
+    outcome = Outcome(status, step.label, SUBSETS)
+    return ProofLine(step.image, None, step.input_sha256, outcome)
 
 
 def global_bounds(steps: Sequence[Step], images: int, pixels: int) -> list[tuple[float, ...]]:

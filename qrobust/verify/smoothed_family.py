@@ -29,6 +29,8 @@ from qrobust.verify.families import Family, make_family
 
 #: Members of a family that are certified one by one: each takes all of a certificate's samples.
 MOST_MEMBERS = 4096
+#: Numbers of all members together, 2 bytes each.
+_MOST_NUMBERS = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,10 @@ def members_of(file: ModelFile, data: Data, text: str, images: int | None = None
             f"{MOST_MEMBERS}: choose a smaller range, or `qrobust verify`, which runs each once"
         )
     count = len(data) if images is None else min(images, len(data))
+    if count * family.size * family.domain.size > _MOST_NUMBERS:
+        raise CertifyError(
+            f"{count} images of {family.size} members each do not fit into memory; --limit images"
+        )
     pictures = []
     for index in range(count):
         tensor = grid.to_tensor(np.asarray(data.x[index]), shape, where=f"image {index}")

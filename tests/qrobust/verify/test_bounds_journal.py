@@ -109,6 +109,23 @@ def test_audit_takes_every_step_again_and_finds_a_forged_bound(work, whole, tmp_
         assert "1 do not stand" in capsys.readouterr().out
 
 
+def test_lower_bounds_are_attacked_and_a_planted_one_fails(work, whole, tmp_path, capsys):
+    words = ["attack", work / "m.tflite", work / "d.npz", "--out", tmp_path / "r.json"]
+    assert main([str(w) for w in [*words, "--certificates", whole]]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["attacked"] > 0 and report["fooled"] > 0 and report["defects"] == []
+    header, *lines, _ = (line.value for line in read_lines(whole))
+    with Journal(tmp_path / "bad", {k: v for k, v in header.items() if k != "chain"}) as journal:
+        for line in lines:
+            line = {k: v for k, v in line.items() if k != "chain"}
+            if line["upper"] is not None:
+                line["lower"] = line["upper"] + 1
+            journal.append(line)
+        journal.finish()
+    assert main([str(w) for w in [*words, "--certificates", tmp_path / "bad"]]) == 1
+    assert "defect: image" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
