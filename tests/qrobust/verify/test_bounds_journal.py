@@ -12,19 +12,17 @@ from qrobust.cli import main
 from qrobust.verify import Problem
 from qrobust.verify.bounds_journal import bound_dataset, global_bounds, read_steps
 
-from .nets import file_of, picture_net
+from .nets import dense_net, file_of
 
-IMAGES, BUDGET = 4, 4300
+IMAGES, BUDGET = 6, 4600
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bounds")
-    (folder / "m.tflite").write_bytes(file_of(picture_net(6)))
-    rng = np.random.default_rng(0)
-    ramps = rng.integers(0, 256, (8, 1, 1, 1)) + rng.integers(-25, 26, (8, 1, 4, 1))
-    x = np.clip(ramps + rng.integers(-9, 10, (8, 4, 4, 1)), 0, 255).astype(np.uint8)
-    np.savez(folder / "d.npz", x=x[:IMAGES])
+    (folder / "m.tflite").write_bytes(file_of(dense_net(9, inputs=16)))
+    x = np.random.default_rng(9).integers(0, 256, (IMAGES, 16)).astype(np.uint8)
+    np.savez(folder / "d.npz", x=x)
     return folder
 
 
@@ -79,10 +77,10 @@ def test_a_single_pixel_by_brute_force(work, whole):
 def test_resumed_equals_uninterrupted(work, whole, tmp_path):
     problem, data = Problem(str(work / "m.tflite")), load_data(work / "d.npz")
     begun = bound_dataset(problem, data, out=tmp_path / "cut", images=IMAGES, most=2, budget=BUDGET)
-    for _ in range(6):
+    for _ in range(9):
         next(begun)
     begun.close()
-    assert len(read_steps(tmp_path / "cut")) == 6
+    assert len(read_steps(tmp_path / "cut")) == 9
     assert run(work, tmp_path / "cut") == 0
     same = [
         [line.value | {"seconds": 0} for line in read_lines(path)]
@@ -135,7 +133,7 @@ def test_lower_bounds_are_attacked_and_a_planted_one_fails(work, whole, tmp_path
         (["--pixel-bounds", "0"], "1 to 16 pixels, received 0"),
         (["--pixel-bounds", "17"], "1 to 16 pixels, received 17"),
         (["--budget", "0"], "at least 1"),
-        (["--limit", "0"], "1 to 4 images, received 0"),
+        (["--limit", "0"], "1 to 6 images, received 0"),
     ],
 )
 def test_bad_options(work, tmp_path, capsys, options, words):
