@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     from qrobust.commands import (
         attack,
         certify_family,
+        data,
         export,
         inspect,
         parity,
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "parity": parity,
         "attack": attack,
         "verify": verify,
+        "data": data,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)

@@ -27,11 +27,13 @@ def run_counts(args: argparse.Namespace) -> int:
     """Attack certificates in their own norm; 1 when one has a hole."""
     from qrobust.attacks import CountedTarget
     from qrobust.attacks.evaluation.attack_counts import attack_counts
-    from qrobust.certify import Certifier, check_offline, load_data
+    from qrobust.certify import Certifier, check_offline
     from qrobust.certify.file.model_file import read_model
+    from qrobust.commands.inputs import load_for
     from tflite_export.atomic import write_text
 
-    content, data = read_model(args.model), load_data(args.data)
+    content = read_model(args.model)
+    data = load_for(args.data, args.model, args.fit)
     checked = check_offline(args.certificates)
     with Certifier(content, trusted=args.trusted) as certifier:
         for key, digest, path in (

@@ -34,9 +34,10 @@ def run_certify(args: argparse.Namespace) -> int:
         return certify(args)
     import numpy as np
 
-    from qrobust.certify import load_data, read_certificates, read_spec
+    from qrobust.certify import read_certificates, read_spec
     from qrobust.certify.arithmetic.exact_numbers import rational, text
     from qrobust.certify.file.model_file import load_model, read_model
+    from qrobust.certify.inputs import expected_by, load_inputs
     from qrobust.certify.run.journal import is_stream
     from qrobust.verify.smoothed_family import joint, joint_text, members_of, shared_alpha
     from tflite_export.atomic import replacing
@@ -49,7 +50,8 @@ def run_certify(args: argparse.Namespace) -> int:
         raise ValueError(f"--batch must be at least 1, received {args.batch}")
     content = read_model(args.model)
     file, spec = load_model(content, trusted=args.trusted), read_spec(content)
-    members = members_of(file, load_data(args.data), args.family, args.limit)
+    images = load_inputs(args.data, lambda: expected_by(content, args.fit))
+    members = members_of(file, images, args.family, args.limit)
     counted = spec is not None and spec.counting is not None
     alpha = "0" if counted else args.alpha or _ALPHA
     if not counted:
@@ -89,9 +91,10 @@ def run_audit(args: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from qrobust.certify import check_offline, load_data
+    from qrobust.certify import check_offline
     from qrobust.certify.arithmetic.exact_numbers import rational, text
-    from qrobust.certify.file.model_file import load_model
+    from qrobust.certify.file.model_file import load_model, read_model
+    from qrobust.certify.inputs import expected_by, load_inputs
     from qrobust.verify.smoothed_family import joint, joint_text, members_of
 
     if verify.is_proof_journal(args.journal):
@@ -100,7 +103,8 @@ def run_audit(args: argparse.Namespace) -> int:
         raise ValueError("--family is checked with the model and the images: leave out --offline")
     checked = check_offline(args.journal)
     plan, planned = checked.head.plan, checked.head.images or 0
-    file, data = load_model(args.model), load_data(args.data)
+    content = read_model(args.model)
+    file, data = load_model(content), load_inputs(args.data, lambda: expected_by(content, args.fit))
     size = members_of(file, data, args.family, 1).family.size
     members = members_of(file, data, args.family, max(planned // size, 1))
     if planned % size or members.data.sha256 != plan["data_sha256"]:

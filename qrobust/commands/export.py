@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+from qrobust.commands.inputs import load_for
 from qrobust.load_keras import load_keras
 
 HELP = "write a fully integer .tflite from a quantized .keras"
@@ -93,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="export even what is not exact; the report says what is not",
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DATA.npz", help="x: inputs that give ranges and are compared"
+        "--data", type=Path, metavar="DATA", help="inputs that give ranges and are compared"
     )
 
 
@@ -116,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
             "the C certifier takes int8 inputs. Leave out --io uint8, or what asks for it."
         )
     model = load_keras(args.model)
-    from qrobust.certify import SmoothingSpec, attach_spec, load_data
+    from qrobust.certify import SmoothingSpec, attach_spec
     from qrobust.certify import c99 as certifier_c99
     from qrobust.verify.family_c99 import write_family
     from tflite_export import c99, export
@@ -129,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         io=args.io,
         input_grid=args.input_grid,
         exact=not args.inexact,
-        inputs=None if args.data is None else load_data(args.data).x,
+        inputs=None if args.data is None else load_for(args.data, args.model).x,
     )
     tflite = exported.tflite
     if args.sigma is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qrobust.certify import CertifyError, Settings
-from qrobust.training.recipe_checks import check_counts, check_values, check_views
+from qrobust.training.recipe_checks import check_counts, check_sources, check_values, check_views
 from qrobust.training.recipe_evidence import Attack, Parity, Verify
 from tflite_export.printable import printable
 
@@ -17,12 +17,16 @@ class Data:
     """``[data]``: which data set, and what is drawn from it.
 
     Attributes:
-        name: a loader of ``qrobust.datasets``; or, where code is allowed, ``module:function``,
-            called with the folder of the data sets (or None), which returns a `Dataset`.
+        name: a loader of ``qrobust.datasets``; "own" for data of one's own at ``path``; or, where
+            code is allowed, ``module:function``, called with the folder of the data sets (or
+            None), which returns a `Dataset`.
         augment: "none", "crop_flip" (4 pixels, mirrored half of the time) or "time_shift" (5
             frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
+        path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.
+        shape: of one picture there: height, width, channels; none for arrays.
+        fit: for pictures there of another size: "crop", "stretch" or "exact".
         held_out: training examples that no phase sees and that become the validation part:
             ``datasets.hold_out``, the same ones for every recipe.
     """
@@ -30,6 +34,9 @@ class Data:
     name: str
     augment: str = "none"
     words: tuple[str, ...] = ()
+    path: str = ""
+    shape: tuple[int, ...] = ()
+    fit: str = "crop"
     held_out: int = 0
 
 
@@ -42,14 +49,17 @@ class Network:
             ``module:function``, called with the input's shape, the number of classes and the
             options, which returns a float Keras model.
         options: its keyword arguments.
+        model: instead of a name: a float .keras file, whose weights training starts from, relative
+            to the recipe's folder.
         weights: a float .keras or .h5 file of the same layers to start from, relative to the
             recipe's folder; "" for none.
         start: a trained quantized .keras file to go on with, whose bits and noise stay, relative
             to the recipe's folder; "" for none. There is no float phase then.
     """
 
-    name: str
+    name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
     weights: str = ""
     start: str = ""
 
@@ -220,18 +230,30 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
             if section is Certification:
                 content[name] = _certification(content[name], where)
             else:
+                if section is Defence:
+                    _check_sigma(content[name], where)
                 content[name] = _build(section, content[name], where)
     recipe: Recipe = _build(Recipe, content, str(path))
+    check_sources(recipe, str(path))
     check_views(recipe, str(path))
     check_counts(recipe, str(path))
     check_values(recipe, str(path), allow_code=allow_code)
     network = recipe.network
     found: dict[str, Any] = {
         key: str(path.parent / value)
-        for key, value in (("weights", network.weights), ("start", network.start))
-        if value
+        for key in ("model", "weights", "start")
+        if (value := getattr(network, key))
     }
-    return replace(recipe, network=replace(network, **found))
+    data = recipe.data
+    if data.path:
+        data = replace(data, path=str(path.parent / data.path))
+    return replace(recipe, data=data, network=replace(network, **found))
+
+
+def _check_sigma(content: Any, where: str) -> None:
+    """No default for what certificates hang on: 0 has to be written."""
+    if isinstance(content, dict) and not {"sigma", "noise"} & content.keys():
+        raise ValueError(f"{where}: missing 'sigma', in LSB (0 for none), or 'noise'")
 
 
 def _certification(content: Any, where: str) -> Certification:
@@ -288,6 +310,7 @@ def _fits(value: Any, annotation: str) -> bool:
         "int | str | collections.abc.Mapping[str, int | str]": (int, str, dict),
         "int | collections.abc.Mapping[str, int]": (int, dict),
         "tuple[float, ...]": (tuple,),
+        "tuple[int, ...]": (tuple,),
         "tuple[str, ...]": (tuple,),
     }
     kinds = allowed.get(annotation, (dict,))

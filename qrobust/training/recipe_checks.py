@@ -22,6 +22,7 @@ MASKED = ("bands", "blocks", "ablation")
 #: Field -> least and greatest value. Generous: far beyond what anybody trains.
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
+    "data.shape": (1, 1 << 14),
     "data.held_out": (0, 2**31),
     "defence.sigma": (0, 1e4),
     "defence.size": (0, 1 << 16),
@@ -59,6 +60,7 @@ OPTION_BOUNDS = (0, 2**16)
 #: Options that count something: none of them may be 0.
 COUNTS = frozenset({"width", "depth", "filters", "units", "classes"})
 CHOICES = {
+    "data.fit": ("crop", "stretch", "exact"),
     "data.augment": ("none", "crop_flip", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
     "defence.noise": ("gaussian", "splits", *MASKED),
@@ -68,7 +70,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*:{_NAME.pattern}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LONGEST = 200
-_PATHS = ("network.weights", "network.start")
+_PATHS = ("data.path", "network.model", "network.weights", "network.start")
 #: Names of functions of this package; of anybody else's only where code was allowed.
 _NAMES = ("data.name", "network.name")
 
@@ -142,6 +144,29 @@ def check_counts(recipe: Any, path: str) -> None:
             f"[certification] sigma for a network trained without noise, or [certification] "
             f"images = 0. Received: sigma = {recipe.noise}"
         )
+
+
+def check_sources(recipe: Any, path: str) -> None:
+    """Raise `ValueError` where a recipe does not say, or says twice, what to train on what.
+
+    Args:
+        recipe: as read.
+        path: its file, for the message.
+    """
+    data, network = recipe.data, recipe.network
+    own = data.name == "own"
+    if own != bool(data.path) or (data.shape and not own):
+        raise ValueError(
+            f'{path}: [data] name = "own" takes path, and shape of pictures; other names take '
+            f"neither. Received: name={data.name!r}, path={data.path!r}"
+        )
+    if bool(network.name) == bool(network.model):
+        raise ValueError(
+            f"{path}: [network] takes a name, or model = a .keras file. Received: "
+            f"name={network.name!r}, model={network.model!r}"
+        )
+    if network.model and (network.weights or network.start or network.options):
+        raise ValueError(f"{path}: [network] model is whole: leave out options, weights and start.")
 
 
 def check_views(recipe: Any, path: str) -> None:
@@ -244,6 +269,8 @@ def _check_text(name: str, value: str, shown: str, *, allow_code: bool) -> None:
         )
     if name in CHOICES and value not in CHOICES[name]:
         raise ValueError(f"{shown} is one of {', '.join(CHOICES[name])}. Received: {value!r}")
+    if name == "network.name" and not value:
+        return
     if name in _NAMES and not _NAME.fullmatch(value):
         if not _CODE.fullmatch(value):
             raise ValueError(f"{shown} is a name. Received: {value!r}")

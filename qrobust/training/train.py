@@ -98,7 +98,7 @@ def train(
     if recipe.quantization.is_float:
         return Trained(model, dataset, right_answers(model, dataset.test))
     calibration = None
-    if recipe.training.float_epochs or recipe.network.weights:
+    if recipe.training.float_epochs or recipe.network.weights or recipe.network.model:
         # Ranges of what the quantized twin will see: images of all classes, with noise or in views.
         rng = np.random.default_rng(recipe.seed)
         some = x[rng.choice(len(x), min(512, len(x)), replace=False)]
@@ -188,10 +188,14 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
         if not isinstance(made, datasets.Dataset):
             raise ValueError(f"[data] name: '{name}' returned no Dataset. Received: {type(made)}")
         return made
+    if name == "own":
+        own = recipe.data
+        return datasets.own_data(own.path, own.shape, fit=own.fit, seed=recipe.seed)
     if name == "digits":
         return datasets.digits(recipe.seed)
     if name not in _FOLDER_LOADERS:
-        raise ValueError(f"[data] name is digits, {', '.join(_FOLDER_LOADERS)}. Received: {name!r}")
+        known = ", ".join(("own", "digits", *_FOLDER_LOADERS))
+        raise ValueError(f"[data] name is one of {known}. Received: {name!r}")
     if name == "speech_commands":
         return datasets.speech_commands(folder, recipe.data.words or None)
     loaded: datasets.Dataset = getattr(datasets, name)(folder)
@@ -201,6 +205,8 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
 def build(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool = False) -> Any:
     """The recipe's float network, its weights drawn from the recipe's seed."""
     name = recipe.network.name
+    if recipe.network.model:
+        return _own_network(recipe.network.model, dataset)
     if is_code(name):
         make = named_code(name, "[network] name", allow_code=allow_code)
     elif name in architectures.__all__:
@@ -218,6 +224,21 @@ def build(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool = False
     initialize(model, recipe.seed)
     if recipe.network.weights:
         _load_weights(model, recipe.network.weights, doubled=is_masked(recipe.defence))
+    return model
+
+
+def _own_network(path: str, dataset: datasets.Dataset) -> Any:
+    """A float network of one's own, with its weights."""
+    from qrobust.load_keras import load_keras
+
+    model = load_keras(Path(path))
+    wanted = dataset.train.x.shape[1:], len(dataset.class_names)
+    found = tuple(model.input_shape[1:]), model.output_shape[-1]
+    if len(model.inputs) != 1 or found != wanted:
+        raise ValueError(
+            f"[network] model: '{path}' takes {found[0]} and gives {found[1]} logits; the data "
+            f"have {wanted[0]} and {wanted[1]} classes."
+        )
     return model
 
 

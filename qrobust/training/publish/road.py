@@ -280,13 +280,17 @@ def _summary(
             unit=dataset.unit,
             span=255 if dataset.test.x.dtype == np.uint8 else None,
         ),
-        network=Network(recipe.network.name, _bits(bits.weight_bits), _bits(bits.activation_bits)),
+        network=Network(_network(recipe), _bits(bits.weight_bits), _bits(bits.activation_bits)),
         clean=Proportion(trained.right, len(dataset.test.x)),
         why_not_certified="" if "certified" in parts else why_not,
         notes=recipe.notes,
         baseline=baseline,
         **parts,
     )
+
+
+def _network(recipe: Recipe) -> str:
+    return recipe.network.name or Path(recipe.network.model).name
 
 
 def _bits(bits: Any) -> str:
