@@ -4,6 +4,7 @@ All serialize with the model; at export they become integers or are gone.
 """
 
 from qrobust.layers import lowering  # noqa: F401  (tells the exporter about the layers)
+from qrobust.layers.ablation_noise import AblationNoise
 from qrobust.layers.band_noise import BandNoise
 from qrobust.layers.batch_normalization import BatchNormalization
 from qrobust.layers.consistency import Consistency
@@ -18,6 +19,7 @@ from qrobust.layers.smooth_adversarial import SmoothAdversarial
 from qrobust.layers.split_noise import SplitNoise
 
 __all__ = [
+    "AblationNoise",
     "BandNoise",
     "BatchNormalization",
     "Consistency",

@@ -8,6 +8,7 @@ from typing import Any
 
 from qrobust.certify import CertifyError, Settings
 from qrobust.training.recipe_checks import check_counts, check_sources, check_values, check_views
+from qrobust.training.recipe_evidence import Attack, Corruption, Parity, Verify
 from tflite_export.printable import printable
 
 
@@ -94,8 +95,9 @@ class Defence:
         sigma: Gaussian input noise in LSB, in training and in certification; 0 for none.
         mixed: share of the examples that training sees without that noise; 0 for none.
         noise: "gaussian"; or views of the input that are counted, not drawn, in certification:
-            "splits" (L1), "bands" or "blocks" (patches).
-        size: of views: M of splits, columns of a band, side of a block; 0 for Gaussian noise.
+            "splits" (L1), "bands" or "blocks" (patches), "ablation" (L0).
+        size: of views: M of splits or of subsets of pixels, columns of a band, side of a block; 0
+            for Gaussian noise.
         threshold: of views: least margin of a vote in steps of the output; a smaller one abstains.
         jacobian: weight of the per-layer Jacobian penalty.
         consistency: weight of the consistency term.
@@ -168,39 +170,6 @@ class Certification:
 
 
 @dataclass(frozen=True)
-class Parity:
-    """``[parity]``: how the runtimes are compared.
-
-    Attributes:
-        inputs: of the test set, at least; never fewer than are certified.
-        allow_missing: runtimes that need not be installed; any other that is missing is an error.
-    """
-
-    inputs: int = 200
-    allow_missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Attack:
-    """``[attack]``: what the card attacks: the standard worst case, L-inf, judged by the file.
-
-    Attributes:
-        images: of the test set, the first; 0 for no attack.
-        epsilon: in LSB.
-    """
-
-    images: int = 200
-    epsilon: float = 8.0
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """``[corruption]``: for the card, the first ``images`` of the test set; 0 for none."""
-
-    images: int = 0
-
-
-@dataclass(frozen=True)
 class Recipe:
     """A whole recipe; see the classes of its sections.
 
@@ -218,6 +187,7 @@ class Recipe:
     parity: Parity = Parity()
     attack: Attack = Attack()
     corruption: Corruption = Corruption()
+    verify: Verify = Verify()
     seed: int = 0
     notes: str = ""
 
@@ -237,6 +207,7 @@ _SECTIONS: dict[str, Any] = {
     "parity": Parity,
     "attack": Attack,
     "corruption": Corruption,
+    "verify": Verify,
 }
 
 

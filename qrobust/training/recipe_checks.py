@@ -15,7 +15,10 @@ from qrobust.certify import Settings
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
+from qrobust.verify import FAMILIES
 
+#: Views that hide most of a picture: the file takes twice the data's channels.
+MASKED = ("bands", "blocks", "ablation")
 #: Field -> least and greatest value. Generous: far beyond what anybody trains.
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
@@ -47,6 +50,9 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "attack.epsilon": (0, 1e6),
     "corruption.images": (0, 2**31),
     "defence.mixed": (0, 0.99),
+    "verify.images": (1, 2**31),
+    "verify.linf": (0, 255),
+    "verify.budget": (1, 10**9),
     "quantization.weight_bits": (1, 8),
     "quantization.activation_bits": (1, 8),
     "quantization.weight_schedule": (1, 8),
@@ -59,7 +65,7 @@ CHOICES = {
     "data.fit": ("crop", "stretch", "exact"),
     "data.augment": ("none", "crop_flip", "corrupt", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
-    "defence.noise": ("gaussian", "splits", "bands", "blocks"),
+    "defence.noise": ("gaussian", "splits", *MASKED),
 }
 BIT_WORDS = frozenset(
     {
@@ -98,6 +104,7 @@ def check_values(recipe: Any, where: str, *, allow_code: bool = False) -> None:
         elif isinstance(value, str):
             _check_text(name, value, shown, allow_code=allow_code)
     _check_certificates(recipe.certification, where)
+    _check_regions(recipe.verify, recipe.defence.noise, where)
 
 
 def check_counts(recipe: Any, path: str) -> None:
@@ -189,7 +196,8 @@ def check_views(recipe: Any, path: str) -> None:
     if not defence.counts:
         if defence.size or defence.threshold:
             raise ValueError(
-                f"{path}: [defence] size and threshold are of splits, bands and blocks; set noise."
+                f"{path}: [defence] size and threshold are of splits, bands, blocks and ablation; "
+                "set noise."
             )
         return
     if defence.size < 1 or recipe.noise or defence.macer or defence.smooth_adversarial:
@@ -207,7 +215,7 @@ def check_views(recipe: Any, path: str) -> None:
             f"{path}: {defence.noise} are counted in a file, and a float twin has none: set "
             f"[certification] images = 0."
         )
-    if recipe.attack.images and defence.noise in ("bands", "blocks"):
+    if recipe.attack.images and defence.noise in MASKED:
         raise ValueError(
             f"{path}: the card's attack is on single pictures, which a network of {defence.noise} "
             f"never sees whole: set [attack] images = 0, and use qrobust attack --certificates."
@@ -223,6 +231,24 @@ def _check_certificates(certification: Any, where: str) -> None:
             check_samples(settings.n, level)
     except CertifyError as error:
         raise ValueError(f"{where}: [certification]: {error}") from None
+
+
+def _check_regions(verify: Any, noise: str, where: str) -> None:
+    """A family that there is not would be found only after the training."""
+    if (verify.families or verify.linf) and noise in MASKED:
+        raise ValueError(
+            f"{where}: [verify] proves what the file says of one whole input, which a network of "
+            f"{noise} never sees: leave families and linf out."
+        )
+    for family in verify.families:
+        for part in str(family).split("*"):
+            if part.strip().partition(":")[0] not in FAMILIES:
+                raise ValueError(
+                    f"{where}: [verify] families are of {', '.join(FAMILIES)}. Received: {family!r}"
+                )
+    for radius in verify.linf:
+        if not isinstance(radius, int | float) or radius != int(radius):
+            raise ValueError(f"{where}: [verify] linf holds whole LSB. Received: {radius!r}")
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:

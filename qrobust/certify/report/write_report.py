@@ -13,13 +13,14 @@ from typing import Any
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact
 from qrobust.certify.report.summary import Summary
-from qrobust.certify.run.certificate import L1, L2, PATCH, Certificate
+from qrobust.certify.run.certificate import L0, L1, L2, PATCH, Certificate
 from tflite_export.atomic import replacing, write_text
 from tflite_export.printable import markdown, printable
 
 _AXIS = {
     L2: "certified L2 radius (LSB)",
     L1: "certified L1 radius (LSB), certain",
+    L0: "certified number of changed pixels, certain",
     PATCH: "certified side of a patch (pixels), certain",
 }
 

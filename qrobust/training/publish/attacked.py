@@ -4,7 +4,7 @@ from typing import Any
 
 from qrobust.datasets import Split
 from qrobust.training.publish.summary import AttackedShare
-from qrobust.training.recipe import Attack
+from qrobust.training.recipe_evidence import Attack
 
 _SEED = 0
 

@@ -48,6 +48,8 @@ def certified_table(summary: ModelSummary, *, style: str = "github") -> str:
         span, header = None, ["patch side (pixels)"]
     elif certified is not None and _kind(certified) == "splits":
         span, header = None, ["L1 radius (LSB)"]
+    elif certified is not None and _kind(certified) == "ablation":
+        span, header = None, ["changed pixels"]
     else:
         header = ["radius (LSB)"] + ([] if span is None else [f"radius / {span}"])
     header += ["certified accuracy"] if beside is None else ["defended", "undefended"]
@@ -109,7 +111,7 @@ def _certified(certified: Certified | None, why_not: str) -> str:
     if certified is None:
         return why_not
     settings = certified.settings
-    if _kind(certified) in ("splits", "bands", "blocks"):
+    if _kind(certified) in ("splits", "bands", "blocks", "ablation"):
         return (
             f"{certified.images} test examples, all {settings['n']:,} {_kind(certified)} counted: "
             "certain, no error probability"

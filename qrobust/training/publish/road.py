@@ -24,6 +24,7 @@ from qrobust.training.publish.card import card
 from qrobust.training.publish.corrupted import corrupted
 from qrobust.training.publish.device_memory import device_memory
 from qrobust.training.publish.files import put_files
+from qrobust.training.publish.proven import proven
 from qrobust.training.publish.summary import (
     FILE,
     Data,
@@ -180,7 +181,7 @@ def publish(
         else:
             tflite, parts, certificates = _exported(recipe, trained, log)
             write_bytes(folder / TFLITE, tflite)
-            parts["tables"] = corrupted(recipe, tflite, trained.dataset.test, data)
+            parts["tables"] += corrupted(recipe, tflite, trained.dataset.test, data)
             if certificates:
                 with replacing(folder / evidence.JOURNAL) as beside:
                     shutil.copyfile(log / evidence.JOURNAL, beside)
@@ -219,6 +220,7 @@ def _exported(
         parts |= {"certified": made.certified, "votes_per_second": made.votes_per_second}
     parts["file"] = model_file(tflite, exported.report)
     parts["attacks"] = attacked(trained.model, tflite, test, recipe.attack)
+    parts["tables"] = proven(tflite, test, recipe.verify)
     return tflite, parts, certificates
 
 
