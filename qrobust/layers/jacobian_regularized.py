@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from qrobust.layers.effective_weights import effective_kernel
 from qrobust.layers.jacobian import (
     conv_jacobian,
     dense_jacobian,
@@ -84,7 +85,7 @@ class JacobianRegularized(LossWeight, ModelWrapper):
             return logits
         # The activation is applied here, so that its derivative is taken where it belongs.
         # The kernel is read first: a folded layer changes its statistics when it runs.
-        kernel = _effective_kernel(self.layer)
+        kernel = effective_kernel(self.layer)
         activation, self.layer.activation = self.layer.activation, keras.activations.linear
         try:
             z = self.layer(inputs, training=True)
@@ -148,19 +149,6 @@ def _check_layer(layer: Any) -> None:
 
 def _is_depthwise(layer: Any) -> bool:
     return isinstance(layer, keras.layers.DepthwiseConv2D)
-
-
-def _effective_kernel(layer: Any) -> Any:
-    """The kernel that the layer multiplies by: folded and quantized where it is."""
-    if hasattr(layer, "folded_kernel"):
-        return layer.folded_kernel()
-    kernel = getattr(layer, "depthwise_kernel", None)
-    kernel = layer.kernel if kernel is None else kernel
-    for name in ("kernel_quantizer_internal", "depthwise_quantizer_internal"):
-        quantizer = getattr(layer, name, None)
-        if quantizer is not None:
-            return quantizer(kernel)
-    return kernel
 
 
 def _layer_jacobian(layer: Any, kernel: Any, inputs: Any, derivative: Any) -> Any:

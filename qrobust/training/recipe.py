@@ -86,9 +86,14 @@ class Defence:
         smooth_adversarial: radius of SmoothAdv's attack in LSB.
         attack_norm: its norm, "l2" or "linf".
         macer: weight of MACER's term.
+        ibp: radius in LSB of the L-inf ball that interval bounds are trained for
+            (``layers.IntervalBounds``).
+        ibp_kappa: share of the plain loss when its ramp has ended.
+        ibp_warmup: epochs of plain training before the ramp, in each phase.
+        ibp_ramp: epochs in which epsilon goes from 0 to ``ibp`` and kappa from 1 to ``ibp_kappa``.
 
-    At most one of consistency, smooth_adversarial and macer; with none, training sees one noisy
-    copy.
+    At most one of consistency, smooth_adversarial, macer and ibp; with none, training sees one
+    noisy copy.
     """
 
     sigma: float
@@ -97,6 +102,10 @@ class Defence:
     smooth_adversarial: float = 0.0
     attack_norm: str = "l2"
     macer: float = 0.0
+    ibp: float = 0.0
+    ibp_kappa: float = 0.5
+    ibp_warmup: int = 0
+    ibp_ramp: int = 0
 
 
 @dataclass(frozen=True)
@@ -247,6 +256,8 @@ def _check_counts(recipe: Recipe, path: Path) -> None:
     training, certification = recipe.training, recipe.certification
     for name, value, least in (
         ("[data] held_out", recipe.data.held_out, 0),
+        ("[defence] ibp_warmup", recipe.defence.ibp_warmup, 0),
+        ("[defence] ibp_ramp", recipe.defence.ibp_ramp, 0),
         ("[training] epochs", training.epochs, 0),
         ("[training] float_epochs", training.float_epochs, 0),
         ("[training] frozen_epochs", training.frozen_epochs, 0),
