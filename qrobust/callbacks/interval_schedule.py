@@ -52,9 +52,7 @@ class IntervalSchedule(keras.callbacks.Callback):
         ValueError: the model has no ``IntervalBounds`` layer, or a value is out of its range.
     """
 
-    def __init__(
-        self, epsilon: Callable[[float], float], kappa: Callable[[float], float]
-    ) -> None:
+    def __init__(self, epsilon: Callable[[float], float], kappa: Callable[[float], float]) -> None:
         super().__init__()
         self.epsilon = epsilon
         self.kappa = kappa

@@ -2,13 +2,13 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from qrobust.certify import CertifyError, Settings
+from qrobust.training.recipe_build import build
 from qrobust.training.recipe_checks import check_values
-from tflite_export.printable import printable
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,22 @@ class Attack:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """``[proof]``: what the card proves: labels of the file in L-inf balls, without an error.
+
+    Attributes:
+        images: of the test set, the first; 0 for no proofs.
+        radii: whole LSB, at least 1.
+        boxes: most boxes that branching bounds for an image that neither intervals nor linear
+            bounds decide; 0 for no branching.
+    """
+
+    images: int = 0
+    radii: tuple[int, ...] = (1,)
+    boxes: int = 0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole recipe; see the classes of its sections.
 
@@ -194,6 +210,7 @@ class Recipe:
     certification: Certification = Certification()
     parity: Parity = Parity()
     attack: Attack = Attack()
+    proof: Proof = Proof()
     seed: int = 0
     notes: str = ""
 
@@ -212,6 +229,7 @@ _SECTIONS: dict[str, Any] = {
     "certification": Certification,
     "parity": Parity,
     "attack": Attack,
+    "proof": Proof,
 }
 
 
@@ -239,8 +257,8 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
             if section is Certification:
                 content[name] = _certification(content[name], where)
             else:
-                content[name] = _build(section, content[name], where)
-    recipe: Recipe = _build(Recipe, content, str(path))
+                content[name] = build(section, content[name], where)
+    recipe: Recipe = build(Recipe, content, str(path))
     _check_counts(recipe, path)
     check_values(recipe, str(path), allow_code=allow_code)
     network = recipe.network
@@ -267,6 +285,8 @@ def _check_counts(recipe: Recipe, path: Path) -> None:
         ("[certification] sigma", certification.sigma, 0),
         ("[parity] inputs", recipe.parity.inputs, 1),
         ("[attack] images", recipe.attack.images, 0),
+        ("[proof] images", recipe.proof.images, 0),
+        ("[proof] boxes", recipe.proof.boxes, 0),
     ):
         if value < least:
             raise ValueError(f"{path}: {name} is at least {least}. Received: {value}")
@@ -274,6 +294,12 @@ def _check_counts(recipe: Recipe, path: Path) -> None:
         raise ValueError(
             f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
             f"Received: {training.frozen_epochs}"
+        )
+    ibp = recipe.defence
+    if ibp.ibp and ibp.ibp_warmup + ibp.ibp_ramp > training.epochs:
+        raise ValueError(
+            f"{path}: [training] epochs = {training.epochs} end before [defence] ibp_warmup + "
+            f"ibp_ramp do. Received: {ibp.ibp_warmup} + {ibp.ibp_ramp}"
         )
     for epoch in recipe.quantization.weight_schedule:
         if not epoch.isdecimal():
@@ -285,6 +311,11 @@ def _check_counts(recipe: Recipe, path: Path) -> None:
         if isinstance(radius, bool) or not isinstance(radius, int | float) or radius < 0:
             raise ValueError(
                 f"{path}: [certification] radii are numbers, not negative. Received: {radius!r}"
+            )
+    for reach in recipe.proof.radii:
+        if isinstance(reach, bool) or not isinstance(reach, int) or reach < 1:
+            raise ValueError(
+                f"{path}: [proof] radii are whole LSB, at least 1. Received: {reach!r}"
             )
     if recipe.attack.images and not recipe.attack.epsilon >= 1:
         raise ValueError(
@@ -308,51 +339,11 @@ def _certification(content: Any, where: str) -> Certification:
     if unknown:
         known = ", ".join((*sorted(own), *sorted(settings)))
         raise ValueError(f"{where}: unknown key '{unknown[0]}'. Known keys: {known}.")
-    made: Certification = _build(
+    made: Certification = build(
         Certification, {key: content[key] for key in content if key in own}, where
     )
     try:
-        asked = _build(Settings, {key: content[key] for key in content if key in settings}, where)
+        asked = build(Settings, {key: content[key] for key in content if key in settings}, where)
     except CertifyError as error:
         raise ValueError(f"{where}: {error}") from None
     return replace(made, settings=asked)
-
-
-def _build(kind: Any, content: Any, where: str) -> Any:
-    if not isinstance(content, dict):
-        raise ValueError(f"{where}: a table is needed. Received: {content!r}")
-    known = {f.name: f for f in fields(kind)}
-    unknown = sorted(content.keys() - known.keys())
-    if unknown:
-        raise ValueError(f"{where}: unknown key '{unknown[0]}'. Known keys: {', '.join(known)}.")
-    values = {}
-    for name, value in content.items():
-        values[name] = tuple(value) if isinstance(value, list) else value
-        kind_of = known[name].type
-        wanted = kind_of.__name__ if isinstance(kind_of, type) else str(kind_of)
-        if not _fits(values[name], wanted):
-            shown = printable(repr(value))
-            raise ValueError(f"{where}: '{name}' is of type {wanted}. Received: {shown}")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        missing = str(error).partition("argument")[2].lstrip("s: ")
-        raise ValueError(f"{where}: missing {missing}") from None
-
-
-def _fits(value: Any, annotation: str) -> bool:
-    """Whether a value is what the annotation of a recipe's field says."""
-    if is_dataclass(value):
-        return True
-    allowed: dict[str, tuple[type, ...]] = {
-        "str": (str,),
-        "str | None": (str,),
-        "int": (int,),
-        "float": (int, float),
-        "int | str | collections.abc.Mapping[str, int | str]": (int, str, dict),
-        "int | collections.abc.Mapping[str, int]": (int, dict),
-        "tuple[float, ...]": (tuple,),
-        "tuple[str, ...]": (tuple,),
-    }
-    kinds = allowed.get(annotation, (dict,))
-    return isinstance(value, kinds) and not isinstance(value, bool)

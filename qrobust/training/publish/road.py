@@ -23,6 +23,7 @@ from qrobust.training.publish.attacked import attacked
 from qrobust.training.publish.card import card
 from qrobust.training.publish.device_memory import device_memory
 from qrobust.training.publish.files import put_files
+from qrobust.training.publish.proofs import proofs
 from qrobust.training.publish.summary import (
     FILE,
     Data,
@@ -223,6 +224,7 @@ def _exported(
         parts |= {"certified": made.certified, "votes_per_second": made.votes_per_second}
     parts["file"] = model_file(tflite, exported.report)
     parts["attacks"] = attacked(trained.model, tflite, test, recipe.attack)
+    parts["tables"] = proofs(trained.model, tflite, test, recipe.proof)
     return tflite, parts, certificates
 
 
