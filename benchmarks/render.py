@@ -28,6 +28,7 @@ DOCUMENTS = (
     "docs/commands.md",
     "docs/measurements.md",
     "docs/microcontroller.md",
+    "docs/proofs.md",
     "docs/testing.md",
     "models/README.md",
 )

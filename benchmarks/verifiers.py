@@ -5,14 +5,17 @@
 
 After Li et al.'s systematization ("SoK: Certified Robustness for Deep Neural Networks", 2023), on
 files: the same test images in L-inf balls, each network under each method. A right image that a
-method proves counts as verified. Intervals, linear bounds and branching are `qrobust.verify`'s;
-"MILP" is HiGHS on the integer graph, an oracle whose answers are no proofs; "smoothing" is the
-L-inf ball inside the L2 ball of a Gaussian certificate (radius over the root of the inputs' number,
-alpha .001 an image, about the smoothed classifier and not the file's own label), for networks that
-carry a smoothing spec. "Attacked" is what gradient descent on the file's integer graph leaves
-(12 steps, all classes, 3 starts), an upper bound. Regions with a pixel count change only that many
-pixels, those of the largest variance, so that enumeration is finite work: there it is the truth.
-A contradiction between two methods ends the program with status 1.
+method proves counts as verified. Intervals, linear bounds and branching are `qrobust.verify`'s, and
+each of them proves what the one before proves. "MILP" is HiGHS on the integer graph, an oracle
+whose answers are no proofs. "Smoothing" is the L-inf ball inside the L2 ball of a Gaussian
+certificate (radius over the root of the inputs' number, alpha .001 an image, about the smoothed
+classifier and not the file's own label), for networks that carry a smoothing spec. "Attacked" is
+what gradient descent on the file's integer graph leaves (12 steps, all classes, 3 starts), an upper
+bound. An image that intervals prove or the attack refutes is not given to the methods behind them:
+the answer is certain. Seconds are CPU time of this process, a mean over the images that a method
+was given. Regions with a pixel count change only that many pixels, those of the largest variance,
+so that enumeration is finite work: it runs on every image there and is the truth. A contradiction
+between two methods ends the program with status 1.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import milp_oracle
@@ -48,7 +51,7 @@ NETWORKS = {
 #: Data -> radius in LSB and how many pixels may change (0: all).
 REGIONS = {"digits": ((4, 0), (8, 0), (8, 3)), "mnist": ((8, 0), (25, 0))}
 METHODS = ("intervals", "linear", "branching", "MILP", "enumeration", "smoothing")
-_BOXES, _SECONDS, _SAMPLES = 200, 5.0, 10_000
+_BOXES, _SECONDS, _SAMPLES = 100, 1.0, 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +100,7 @@ def opened(name: str, args: argparse.Namespace) -> Case:
     data, _ = name.split("/")
     loaded = datasets.digits() if data == "digits" else datasets.mnist(args.data)
     content = (PROJECT / "models" / NETWORKS[name] / "model.tflite").read_bytes()
-    certifier = None if read_spec(content) is None else Certifier(content)
+    certifier = None if read_spec(content) is None else Certifier(content, trusted=True)
     variance = loaded.train.x.reshape(len(loaded.train.x), -1).astype(float).var(axis=0)
     x, y = loaded.test.x[: args.images], loaded.test.y[: args.images]
     return Case(name, Problem(content), certifier, x, y, np.argsort(-variance, kind="stable"))
@@ -108,32 +111,27 @@ def measured(case: Case, radius: int, pixels: int, wrong: list[str]) -> tuple[di
     region = case.region(radius, pixels)
     verified = dict.fromkeys(METHODS, 0)
     seconds: dict[str, list[float]] = {method: [] for method in (*METHODS, "attack")}
-    right = survived = union = refuted = 0
+    right = survived = union = 0
     where = f"{radius} LSB" + (f", {pixels} pixels" if pixels else "")
     for i in tqdm(range(len(case.x)), desc=f"{case.name} {where}", mininterval=5, file=sys.stderr):
         picture = case.problem.picture(case.x[i])
         label = int(case.problem.predictor.labels(picture[None])[0])
-        said: dict[str, str] = {}
         if label == case.y[i]:
             right += 1
-            for method, run in methods(case, picture, region, radius, pixels):
-                began = time.process_time()
-                said[method] = run()
-                seconds[method].append(time.process_time() - began)
-            certain = {m: s for m, s in said.items() if m != "smoothing"}
-            union += PROVEN in {s for m, s in certain.items() if m not in ("MILP", "attack")}
-            refuted += REFUTED in certain.values()
-            survived += REFUTED not in certain.values()
-            if {PROVEN, REFUTED} <= set(certain.values()):
-                wrong.append(f"{case.name}, image {i}, {where}: {certain}")
+            said = asked(case, picture, region, seconds, radius=radius, pixels=pixels)
+            for method in METHODS:
+                verified[method] += said.get(method) == PROVEN
+            answers = {said[m] for m in said if m != "MILP"}
+            union += PROVEN in answers
+            survived += REFUTED not in said.values()
+            if {PROVEN, REFUTED} <= set(said.values()):
+                wrong.append(f"{case.name}, image {i}, {where}: {said}")
         if case.certifier is not None and not pixels:
             began = time.process_time()
             done = case.certifier.certify(case.x[i], n=_SAMPLES, index=i)
             seconds["smoothing"].append(time.process_time() - began)
             reach = radius * math.sqrt(case.problem.domain.size)
             verified["smoothing"] += done.label == case.y[i] and done.radius >= reach
-        for method in METHODS:
-            verified[method] += said.get(method) == PROVEN
     of = len(case.x)
     data, training = case.name.split("/")
     row = {
@@ -144,33 +142,62 @@ def measured(case: Case, radius: int, pixels: int, wrong: list[str]) -> tuple[di
         "attacked": share(survived, of),
         "verified": share(union, of),
     }
-    row |= {m: verified[m] if seconds[m] else None for m in METHODS}
+    row |= {m: verified[m] if applies(m, case, pixels) else None for m in METHODS}
     times = {"data": data, "training": training, "region": where}
     times |= {m: float(np.mean(t)) if t else None for m, t in seconds.items()}
     return row, times
 
 
-def methods(
-    case: Case, picture: np.ndarray, region: LinfBall, radius: int, pixels: int
-) -> Iterator[tuple[str, Callable[[], str]]]:
-    """Every method that can be asked about a region, and the attack."""
-    problem = case.problem
+def applies(method: str, case: Case, pixels: int) -> bool:
+    """Whether a method can be asked about a region of a network."""
+    return {
+        "MILP": case.problem.domain.size <= 64,
+        "enumeration": bool(pixels),
+        "smoothing": case.certifier is not None and not pixels,
+    }.get(method, True)
+
+
+def asked(
+    case: Case,
+    picture: np.ndarray,
+    region: LinfBall,
+    seconds: dict[str, list[float]],
+    *,
+    radius: int,
+    pixels: int,
+) -> dict[str, str]:
+    """What every method says of one image, and how long each took."""
+    problem, said = case.problem, {}
+
+    def ask(method: str, run: Callable[[], str]) -> str:
+        began = time.process_time()
+        said[method] = run()
+        seconds[method].append(time.process_time() - began)
+        return said[method]
+
+    def proof(method: str, budget: int) -> Callable[[], str]:
+        return lambda: verify(problem, picture, region, method, budget=budget).status
 
     def attacked() -> str:
         label = int(problem.predictor.labels(picture[None])[0])
         box = region.box(picture, problem.domain)
         return UNKNOWN if descend(problem, picture, box, label)[0] is None else REFUTED
 
-    def asked(method: str, budget: int) -> Callable[[], str]:
-        return lambda: verify(problem, picture, region, method, budget=budget).status
-
-    yield "attack", attacked
-    for method in ("intervals", "linear", "branching"):
-        yield method, asked(method, _BOXES)
-    if problem.domain.size <= 64:
-        yield "MILP", lambda: milp_oracle.decide(problem, picture, region, seconds=_SECONDS)
     if pixels:
-        yield "enumeration", asked("enumeration", (2 * radius + 1) ** pixels)
+        ask("enumeration", proof("enumeration", (2 * radius + 1) ** pixels))
+    later = ["linear", "branching"] + ["MILP"] * applies("MILP", case, pixels)
+    if ask("intervals", proof("intervals", 1)) == PROVEN:
+        said |= dict.fromkeys(later, PROVEN)
+        return said
+    if ask("attack", attacked) == REFUTED:
+        return said
+    if ask("linear", proof("linear", 1)) == PROVEN:
+        said["branching"] = PROVEN
+    else:
+        ask("branching", proof("branching", _BOXES))
+    if "MILP" in later:
+        ask("MILP", lambda: milp_oracle.decide(problem, picture, region, seconds=_SECONDS))
+    return said
 
 
 def shown(row: dict) -> dict:

@@ -19,7 +19,7 @@ BERNHARD = [
 RESNET = results.PROJECT / "models" / "cifar10_resnet8_w4a4"
 STQ = ["--ours", str(RESNET / "model.keras"), "--ours-tflite", str(RESNET / "model.tflite")]
 
-QUICK = {"float_twin": TWIN, "parity": [], "fuzzing": [], "sandbox_cost": []}
+QUICK = {"float_twin": TWIN, "parity": [], "fuzzing": [], "sandbox_cost": [], "verifiers": []}
 SLOW = {
     "export": [],
     "train_step": [],
