@@ -177,15 +177,20 @@ def options_tables() -> str:
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
-    """Every subcommand of ``qrobust`` and its parser."""
+    """Every subcommand of ``qrobust`` and its parser; of one with actions, every action."""
     from qrobust import cli
 
-    (choices,) = (
-        action.choices
-        for action in cli._parser()._actions
-        if isinstance(action, argparse._SubParsersAction)
-    )
-    return dict(choices)
+    return _ends(cli._parser(), "")
+
+
+def _ends(parser: argparse.ArgumentParser, name: str) -> dict[str, argparse.ArgumentParser]:
+    branches = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    if not branches:
+        return {name: parser}
+    found: dict[str, argparse.ArgumentParser] = {}
+    for word, branch in branches[0].items():
+        found |= _ends(branch, f"{name} {word}".strip())
+    return found
 
 
 def option_name(action: argparse.Action) -> str:

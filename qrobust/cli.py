@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
-    from qrobust.commands import attack, export, inspect, parity, quickstart, train, verify
+    from qrobust.commands import attack, data, export, inspect, parity, quickstart, train, verify
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "parity": parity,
         "attack": attack,
         "verify": verify,
+        "data": data,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)

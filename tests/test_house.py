@@ -32,6 +32,7 @@ OUTSIDE = {
     # What an auditor reads: its own arithmetic, from the standard library.
     "qrobust.certify.core": set(),
     "qrobust.certify": {"ai_edge_litert", "flatbuffers", "numpy", "tqdm"},
+    "qrobust.certify.inputs": {"PIL", "numpy"},
     "qrobust.certify.report": {"matplotlib", "numpy", "tabulate"},
 }
 
@@ -187,8 +188,8 @@ def test_the_base_install_is_all_that_the_device_side_imports():
         if room(module, FLOORS).startswith("qrobust.certify")
         for name in names
     }
-    # A report's pictures are the extra [report].
-    assert side <= requirements()["base"] | {"matplotlib"}
+    # A report's pictures are the extra [report]; pictures as inputs are [images].
+    assert side <= requirements()["base"] | {"matplotlib", "pillow"}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
 from qrobust.load_keras import load_keras
 from qrobust.quiet import quiet_imports
 
@@ -20,7 +21,7 @@ _TFLITE = ".tflite"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras, .h5 or .tflite file")
-    parser.add_argument("data", type=Path, metavar="DATA.npz", help="x: inputs, y: true classes")
+    parser.add_argument("data", type=Path, metavar="DATA", help=DATA_HELP)
     parser.add_argument(
         "--out",
         type=Path,
@@ -69,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with a .tflite and --surrogate: attack within the certified radii; a journal of "
         "proofs is attacked in its own region, without a surrogate",
     )
+    add_fit(parser)
     parser.add_argument(
         "--trusted",
         action="store_true",
@@ -84,13 +86,12 @@ def run(args: argparse.Namespace) -> int:
         return verify.run_cross_examination(args)
     from qrobust.attacks.evaluation.report import check_path
     from qrobust.attacks.ground.budget import Budget
-    from qrobust.certify import load_data
 
     epsilon = _EPSILON[args.norm] if args.epsilon is None else args.epsilon
     budget = Budget(epsilon, args.norm)
     check_path(args.out)
     content = _read(args)
-    data = load_data(args.data)
+    data = load_for(args.data, args.model, args.fit)
     if data.y is None:
         raise ValueError(f"'{args.data}' holds no y. An attack needs the true classes.")
     images = args.images if args.images is not None else (1000 if args.full else 200)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from qrobust.commands.inputs import load_for
 from qrobust.load_keras import load_keras
 
 HELP = "write a fully integer .tflite from a quantized .keras"
@@ -76,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="export even what is not exact; the report says what is not",
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DATA.npz", help="x: inputs that give ranges and are compared"
+        "--data", type=Path, metavar="DATA", help="inputs that give ranges and are compared"
     )
 
 
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if args.threshold is not None and not counted:
         raise ValueError("--threshold is the least margin of a vote of --splits or --bands.")
     model = load_keras(args.model)
-    from qrobust.certify import SmoothingSpec, attach_spec, load_data
+    from qrobust.certify import SmoothingSpec, attach_spec
     from qrobust.certify import c99 as certifier_c99
     from tflite_export import c99, export
     from tflite_export.atomic import write_bytes
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         io=args.io,
         input_grid=args.input_grid,
         exact=not args.inexact,
-        inputs=None if args.data is None else load_data(args.data).x,
+        inputs=None if args.data is None else load_for(args.data, args.model).x,
     )
     tflite = exported.tflite
     if args.sigma is not None:

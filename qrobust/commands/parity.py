@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qrobust.commands.inputs import load_for
 from qrobust.load_keras import load_keras
 
 HELP = "count the integers that differ between Keras, the file and every runtime"
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inputs", type=int, default=200, metavar="N", help="random inputs (default: 200)"
     )
-    parser.add_argument("--data", type=Path, metavar="DATA.npz", help="x: inputs instead")
+    parser.add_argument("--data", type=Path, metavar="DATA", help="these inputs instead")
     parser.add_argument("--seed", type=int, default=0, help="of random inputs (default: 0)")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
@@ -45,11 +46,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _inputs(model: Any, tflite: bytes, args: argparse.Namespace) -> tuple[Any, Any]:
     """Inputs to compare on, and their labels where there are any."""
-    from qrobust.certify import load_data
     from tflite_export.parity import lower_for_file
 
     if args.data is not None:
-        data = load_data(args.data)
+        data = load_for(args.data, args.tflite)
         return data.x, data.y
     generator = np.random.default_rng(args.seed)
     lowered = lower_for_file(model, tflite)

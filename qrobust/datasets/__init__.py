@@ -11,6 +11,7 @@ from qrobust.datasets.dataset import Dataset
 from qrobust.datasets.digits import digits
 from qrobust.datasets.hold_out import hold_out
 from qrobust.datasets.mnist import mnist
+from qrobust.datasets.own_data import own_data
 from qrobust.datasets.speaker_split import speaker_split
 from qrobust.datasets.speech_commands import KEYWORDS, speech_commands
 from qrobust.datasets.split import Split
@@ -26,6 +27,7 @@ __all__ = [
     "digits",
     "hold_out",
     "mnist",
+    "own_data",
     "speaker_split",
     "speech_commands",
     "svhn",

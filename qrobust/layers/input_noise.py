@@ -22,8 +22,8 @@ def input_noise(model: Any) -> GridNoise:
     Raises:
         ValueError: there is none.
     """
-    found = _find(model)
-    if found is None:
+    found = _find(model, (GridNoise,))
+    if not isinstance(found, GridNoise):
         raise ValueError(
             f"Model '{model.name}' has no GridNoise layer on its input, so nothing smooths it. Put "
             f"one right behind the input."
@@ -31,13 +31,27 @@ def input_noise(model: Any) -> GridNoise:
     return found
 
 
-def _find(layer: Any) -> GridNoise | None:
-    if isinstance(layer, GridNoise):
+def input_layer_of(model: Any) -> Any:
+    """The layer that reads a model's input: noise, splits or bands.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = _find(model, INPUT_NOISES)
+    if found is None:
+        known = ", ".join(kind.__name__ for kind in INPUT_NOISES)
+        raise ValueError(f"Model '{model.name}' has none of {known} on its input.")
+    return found
+
+
+def _find(layer: Any, kinds: tuple[Any, ...]) -> Any:
+    if isinstance(layer, kinds):
         return layer
     if isinstance(layer, keras.layers.Wrapper):
-        return _find(layer.layer)
+        return _find(layer.layer, kinds)
     if not is_model(layer):
         return None
     inputs = {id(tensor) for tensor in functional(layer).inputs}
     readers = [n.operation for n in nodes(layer) if id(n.input_tensors[0]) in inputs]
-    return next((noise for noise in map(_find, readers) if noise is not None), None)
+    found = (_find(reader, kinds) for reader in readers)
+    return next((noise for noise in found if noise is not None), None)

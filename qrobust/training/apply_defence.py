@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from qrobust.layers import BatchNormalization, GridNoise, JacobianRegularized
+from qrobust.layers.input_noise import INPUT_NOISES
 from qrobust.quantization.units import find_units
 from tflite_export.keras_private import built_shape
 from tflite_export.lower.walk import walk
@@ -13,8 +14,9 @@ from tflite_export.lower.walk import walk
 def defend(
     model: Any,
     *,
-    sigma: float,
+    sigma: float = 0.0,
     jacobian: float = 0.0,
+    noise: Any = None,
     exponent: int = 0,
     minimum: int = 0,
     maximum: int = 255,
@@ -31,6 +33,8 @@ def defend(
             for batch norms, whose copies train faster, and for those with a penalty.
         sigma: of the input noise in LSB; 0 for none.
         jacobian: weight of the per-layer Jacobian penalty; 0 for none.
+        noise: the layer on the input, ``SplitNoise`` or ``BandNoise``; by default ``GridNoise``
+            of sigma, exponent, minimum, maximum and seed, which another layer has itself.
         exponent: log2 of the input's step, in the model's units.
         minimum: smallest input, in LSB.
         maximum: largest input, in LSB.
@@ -45,9 +49,15 @@ def defend(
     """
     (old,) = model.inputs
     inputs = keras.Input(old.shape[1:], name=old.name)
-    noise = GridNoise(
-        sigma, exponent=exponent, minimum=minimum, maximum=maximum, seed=seed, name="noise"
-    )
+    if noise is None:
+        noise = GridNoise(
+            sigma, exponent=exponent, minimum=minimum, maximum=maximum, seed=seed, name="noise"
+        )
+    elif sigma or not isinstance(noise, INPUT_NOISES):
+        known = ", ".join(kind.__name__ for kind in INPUT_NOISES)
+        raise ValueError(
+            f"noise is a layer, {known}, and sigma is then 0. Received: {noise!r}, sigma={sigma}"
+        )
 
     found = find_units(model, shared=True) if jacobian else []
     for unit in found:

@@ -28,11 +28,17 @@ def initialize(model: Any, seed: int) -> None:
             break
 
 
-def copy_weights(source: Any, target: Any) -> None:
+def copy_weights(source: Any, target: Any, *, doubled: bool = False) -> None:
     """Give a float model the weights of another, layer by layer, whatever the layers are called.
 
     Noise and penalties, which one of the models may lack, are left out. A folded layer of the
     source is a linear layer and a batch norm of the target.
+
+    Args:
+        source: trained.
+        target: gets the weights.
+        doubled: the target takes twice the channels: those that the source does not know get
+            kernels of zeros, so that it says the same of whole pictures.
 
     Raises:
         ValueError: the models have other numbers of layers, or weights of other shapes.
@@ -41,6 +47,9 @@ def copy_weights(source: Any, target: Any) -> None:
     layers = _learned(target)
     if len(given) != len(layers):
         raise ValueError(f"it has {len(given)} layers with weights, not {len(layers)}")
+    if doubled and given:
+        kernel = np.asarray(given[0][0])
+        given[0][0] = np.concatenate([kernel, np.zeros_like(kernel)], axis=-2)
     for weights, layer in zip(given, layers, strict=True):
         layer.set_weights(weights)
 

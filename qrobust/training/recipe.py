@@ -8,7 +8,7 @@ from typing import Any
 
 from qrobust.certify import CertifyError, Settings
 from qrobust.training.recipe_build import build
-from qrobust.training.recipe_checks import check_values
+from qrobust.training.recipe_checks import check_counts, check_sources, check_values, check_views
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,16 @@ class Data:
     """``[data]``: which data set, and what is drawn from it.
 
     Attributes:
-        name: a loader of ``qrobust.datasets``; or, where code is allowed, ``module:function``,
-            called with the folder of the data sets (or None), which returns a `Dataset`.
+        name: a loader of ``qrobust.datasets``; "own" for data of one's own at ``path``; or, where
+            code is allowed, ``module:function``, called with the folder of the data sets (or
+            None), which returns a `Dataset`.
         augment: "none", "crop_flip" (4 pixels, mirrored half of the time) or "time_shift" (5
             frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
+        path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.
+        shape: of one picture there: height, width, channels; none for arrays.
+        fit: for pictures there of another size: "crop", "stretch" or "exact".
         held_out: training examples that no phase sees and that become the validation part:
             ``datasets.hold_out``, the same ones for every recipe.
     """
@@ -29,6 +33,9 @@ class Data:
     name: str
     augment: str = "none"
     words: tuple[str, ...] = ()
+    path: str = ""
+    shape: tuple[int, ...] = ()
+    fit: str = "crop"
     held_out: int = 0
 
 
@@ -41,14 +48,17 @@ class Network:
             ``module:function``, called with the input's shape, the number of classes and the
             options, which returns a float Keras model.
         options: its keyword arguments.
+        model: instead of a name: a float .keras file, whose weights training starts from, relative
+            to the recipe's folder.
         weights: a float .keras or .h5 file of the same layers to start from, relative to the
             recipe's folder; "" for none.
         start: a trained quantized .keras file to go on with, whose bits and noise stay, relative
             to the recipe's folder; "" for none. There is no float phase then.
     """
 
-    name: str
+    name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
     weights: str = ""
     start: str = ""
 
@@ -80,7 +90,11 @@ class Defence:
     """``[defence]``: what training does against perturbations.
 
     Attributes:
-        sigma: input noise in LSB, in training and in certification.
+        sigma: Gaussian input noise in LSB, in training and in certification; 0 for none.
+        noise: "gaussian"; or views of the input that are counted, not drawn, in certification:
+            "splits" (L1), "bands" or "blocks" (patches).
+        size: of views: M of splits, columns of a band, side of a block; 0 for Gaussian noise.
+        threshold: of views: least margin of a vote in steps of the output; a smaller one abstains.
         jacobian: weight of the per-layer Jacobian penalty.
         consistency: weight of the consistency term.
         smooth_adversarial: radius of SmoothAdv's attack in LSB.
@@ -96,7 +110,10 @@ class Defence:
     noisy copy.
     """
 
-    sigma: float
+    sigma: float = 0.0
+    noise: str = "gaussian"
+    size: int = 0
+    threshold: int = 0
     jacobian: float = 0.0
     consistency: float = 0.0
     smooth_adversarial: float = 0.0
@@ -106,6 +123,11 @@ class Defence:
     ibp_kappa: float = 0.5
     ibp_warmup: int = 0
     ibp_ramp: int = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether views are counted, so that certificates cannot fail."""
+        return self.noise != "gaussian"
 
 
 @dataclass(frozen=True)
@@ -257,76 +279,30 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
             if section is Certification:
                 content[name] = _certification(content[name], where)
             else:
+                if section is Defence:
+                    _check_sigma(content[name], where)
                 content[name] = build(section, content[name], where)
     recipe: Recipe = build(Recipe, content, str(path))
-    _check_counts(recipe, path)
+    check_sources(recipe, str(path))
+    check_views(recipe, str(path))
+    check_counts(recipe, str(path))
     check_values(recipe, str(path), allow_code=allow_code)
     network = recipe.network
     found: dict[str, Any] = {
         key: str(path.parent / value)
-        for key, value in (("weights", network.weights), ("start", network.start))
-        if value
+        for key in ("model", "weights", "start")
+        if (value := getattr(network, key))
     }
-    return replace(recipe, network=replace(network, **found))
+    data = recipe.data
+    if data.path:
+        data = replace(data, path=str(path.parent / data.path))
+    return replace(recipe, data=data, network=replace(network, **found))
 
 
-def _check_counts(recipe: Recipe, path: Path) -> None:
-    training, certification = recipe.training, recipe.certification
-    for name, value, least in (
-        ("[data] held_out", recipe.data.held_out, 0),
-        ("[defence] ibp_warmup", recipe.defence.ibp_warmup, 0),
-        ("[defence] ibp_ramp", recipe.defence.ibp_ramp, 0),
-        ("[training] epochs", training.epochs, 0),
-        ("[training] float_epochs", training.float_epochs, 0),
-        ("[training] frozen_epochs", training.frozen_epochs, 0),
-        ("[training] batch_size", training.batch_size, 1),
-        ("[training] watch", training.watch, 0),
-        ("[certification] images", certification.images, 0),
-        ("[certification] sigma", certification.sigma, 0),
-        ("[parity] inputs", recipe.parity.inputs, 1),
-        ("[attack] images", recipe.attack.images, 0),
-        ("[proof] images", recipe.proof.images, 0),
-        ("[proof] boxes", recipe.proof.boxes, 0),
-    ):
-        if value < least:
-            raise ValueError(f"{path}: {name} is at least {least}. Received: {value}")
-    if training.frozen_epochs > training.epochs:
-        raise ValueError(
-            f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
-            f"Received: {training.frozen_epochs}"
-        )
-    ibp = recipe.defence
-    if ibp.ibp and ibp.ibp_warmup + ibp.ibp_ramp > training.epochs:
-        raise ValueError(
-            f"{path}: [training] epochs = {training.epochs} end before [defence] ibp_warmup + "
-            f"ibp_ramp do. Received: {ibp.ibp_warmup} + {ibp.ibp_ramp}"
-        )
-    for epoch in recipe.quantization.weight_schedule:
-        if not epoch.isdecimal():
-            raise ValueError(
-                f"{path}: [quantization] weight_schedule maps epochs, counted from 0, to bits. "
-                f"Received: {epoch!r}"
-            )
-    for radius in certification.radii:
-        if isinstance(radius, bool) or not isinstance(radius, int | float) or radius < 0:
-            raise ValueError(
-                f"{path}: [certification] radii are numbers, not negative. Received: {radius!r}"
-            )
-    for reach in recipe.proof.radii:
-        if isinstance(reach, bool) or not isinstance(reach, int) or reach < 1:
-            raise ValueError(
-                f"{path}: [proof] radii are whole LSB, at least 1. Received: {reach!r}"
-            )
-    if recipe.attack.images and not recipe.attack.epsilon >= 1:
-        raise ValueError(
-            f"{path}: [attack] epsilon is at least 1 LSB. Received: {recipe.attack.epsilon}"
-        )
-    if certification.images and not recipe.noise > 0:
-        raise ValueError(
-            f"{path}: without noise there is nothing to certify. Set [defence] sigma above 0, or "
-            f"[certification] sigma for a network trained without noise, or [certification] "
-            f"images = 0. Received: sigma = {recipe.noise}"
-        )
+def _check_sigma(content: Any, where: str) -> None:
+    """No default for what certificates hang on: 0 has to be written."""
+    if isinstance(content, dict) and not {"sigma", "noise"} & content.keys():
+        raise ValueError(f"{where}: missing 'sigma', in LSB (0 for none), or 'noise'")
 
 
 def _certification(content: Any, where: str) -> Certification:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
+from qrobust.certify import Settings
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
@@ -18,8 +19,11 @@ from qrobust.certify.arithmetic.radius import charged_level, check_samples
 #: Field -> least and greatest value. Generous: far beyond what anybody trains.
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
+    "data.shape": (1, 1 << 14),
     "data.held_out": (0, 2**31),
     "defence.sigma": (0, 1e4),
+    "defence.size": (0, 1 << 16),
+    "defence.threshold": (0, 255),
     "defence.jacobian": (0, 1e6),
     "defence.consistency": (0, 1e6),
     "defence.smooth_adversarial": (0, 1e6),
@@ -57,15 +61,17 @@ OPTION_BOUNDS = (0, 2**16)
 #: Options that count something: none of them may be 0.
 COUNTS = frozenset({"width", "depth", "filters", "units", "classes"})
 CHOICES = {
+    "data.fit": ("crop", "stretch", "exact"),
     "data.augment": ("none", "crop_flip", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
+    "defence.noise": ("gaussian", "splits", "bands", "blocks"),
 }
 BIT_WORDS = frozenset({"binary", "ternary", "stochastic_ternary", "float"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*:{_NAME.pattern}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LONGEST = 200
-_PATHS = ("network.weights", "network.start")
+_PATHS = ("data.path", "network.model", "network.weights", "network.start")
 #: Names of functions of this package; of anybody else's only where code was allowed.
 _NAMES = ("data.name", "network.name")
 
@@ -88,6 +94,129 @@ def check_values(recipe: Any, where: str, *, allow_code: bool = False) -> None:
         elif isinstance(value, str):
             _check_text(name, value, shown, allow_code=allow_code)
     _check_certificates(recipe.certification, where)
+
+
+def check_counts(recipe: Any, path: str) -> None:
+    """Raise `ValueError` at a count that makes no sense.
+
+    Args:
+        recipe: as read.
+        path: its file, for the message.
+    """
+    training, certification = recipe.training, recipe.certification
+    for name, value, least in (
+        ("[data] held_out", recipe.data.held_out, 0),
+        ("[defence] ibp_warmup", recipe.defence.ibp_warmup, 0),
+        ("[defence] ibp_ramp", recipe.defence.ibp_ramp, 0),
+        ("[training] epochs", training.epochs, 0),
+        ("[training] float_epochs", training.float_epochs, 0),
+        ("[training] frozen_epochs", training.frozen_epochs, 0),
+        ("[training] batch_size", training.batch_size, 1),
+        ("[training] watch", training.watch, 0),
+        ("[certification] images", certification.images, 0),
+        ("[certification] sigma", certification.sigma, 0),
+        ("[parity] inputs", recipe.parity.inputs, 1),
+        ("[attack] images", recipe.attack.images, 0),
+        ("[proof] images", recipe.proof.images, 0),
+        ("[proof] boxes", recipe.proof.boxes, 0),
+    ):
+        if value < least:
+            raise ValueError(f"{path}: {name} is at least {least}. Received: {value}")
+    if training.frozen_epochs > training.epochs:
+        raise ValueError(
+            f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
+            f"Received: {training.frozen_epochs}"
+        )
+    _check_proofs(recipe, path)
+    for epoch in recipe.quantization.weight_schedule:
+        if not epoch.isdecimal():
+            raise ValueError(
+                f"{path}: [quantization] weight_schedule maps epochs, counted from 0, to bits. "
+                f"Received: {epoch!r}"
+            )
+    for radius in certification.radii:
+        if isinstance(radius, bool) or not isinstance(radius, int | float) or radius < 0:
+            raise ValueError(
+                f"{path}: [certification] radii are numbers, not negative. Received: {radius!r}"
+            )
+    if recipe.attack.images and not recipe.attack.epsilon >= 1:
+        raise ValueError(
+            f"{path}: [attack] epsilon is at least 1 LSB. Received: {recipe.attack.epsilon}"
+        )
+    if certification.images and not (recipe.noise > 0 or recipe.defence.counts):
+        raise ValueError(
+            f"{path}: without noise there is nothing to certify. Set [defence] sigma above 0, or "
+            f"[certification] sigma for a network trained without noise, or [certification] "
+            f"images = 0. Received: sigma = {recipe.noise}"
+        )
+
+
+def _check_proofs(recipe: Any, path: str) -> None:
+    defence, epochs = recipe.defence, recipe.training.epochs
+    if defence.ibp and defence.ibp_warmup + defence.ibp_ramp > epochs:
+        raise ValueError(
+            f"{path}: [training] epochs = {epochs} end before [defence] ibp_warmup + ibp_ramp do. "
+            f"Received: {defence.ibp_warmup} + {defence.ibp_ramp}"
+        )
+    for radius in recipe.proof.radii:
+        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
+            raise ValueError(
+                f"{path}: [proof] radii are whole LSB, at least 1. Received: {radius!r}"
+            )
+
+
+def check_sources(recipe: Any, path: str) -> None:
+    """Raise `ValueError` where a recipe does not say, or says twice, what to train on what.
+
+    Args:
+        recipe: as read.
+        path: its file, for the message.
+    """
+    data, network = recipe.data, recipe.network
+    own = data.name == "own"
+    if own != bool(data.path) or (data.shape and not own):
+        raise ValueError(
+            f'{path}: [data] name = "own" takes path, and shape of pictures; other names take '
+            f"neither. Received: name={data.name!r}, path={data.path!r}"
+        )
+    if bool(network.name) == bool(network.model):
+        raise ValueError(
+            f"{path}: [network] takes a name, or model = a .keras file. Received: "
+            f"name={network.name!r}, model={network.model!r}"
+        )
+    if network.model and (network.weights or network.start or network.options):
+        raise ValueError(f"{path}: [network] model is whole: leave out options, weights and start.")
+
+
+def check_views(recipe: Any, path: str) -> None:
+    """Views know no sigma, and their votes no settings; noise knows no size."""
+    defence = recipe.defence
+    if not defence.counts:
+        if defence.size or defence.threshold:
+            raise ValueError(
+                f"{path}: [defence] size and threshold are of splits, bands and blocks; set noise."
+            )
+        return
+    if defence.size < 1 or recipe.noise or defence.macer or defence.smooth_adversarial:
+        raise ValueError(
+            f"{path}: [defence] {defence.noise} take a size of at least 1, and no sigma, macer or "
+            f"smooth_adversarial. Received: {defence}"
+        )
+    if recipe.certification.settings != Settings():
+        raise ValueError(
+            f"{path}: [certification] {defence.noise} are all counted, with no error: give images "
+            f"and radii alone."
+        )
+    if recipe.certification.images and recipe.quantization.is_float:
+        raise ValueError(
+            f"{path}: {defence.noise} are counted in a file, and a float twin has none: set "
+            f"[certification] images = 0."
+        )
+    if recipe.attack.images and defence.noise in ("bands", "blocks"):
+        raise ValueError(
+            f"{path}: the card's attack is on single pictures, which a network of {defence.noise} "
+            f"never sees whole: set [attack] images = 0, and use qrobust attack --certificates."
+        )
 
 
 def _check_certificates(certification: Any, where: str) -> None:
@@ -140,6 +269,8 @@ def _check_text(name: str, value: str, shown: str, *, allow_code: bool) -> None:
         )
     if name in CHOICES and value not in CHOICES[name]:
         raise ValueError(f"{shown} is one of {', '.join(CHOICES[name])}. Received: {value!r}")
+    if name == "network.name" and not value:
+        return
     if name in _NAMES and not _NAME.fullmatch(value):
         if not _CODE.fullmatch(value):
             raise ValueError(f"{shown} is a name. Received: {value!r}")

@@ -10,7 +10,7 @@ import numpy as np
 from qrobust import architectures, datasets
 from qrobust.callbacks import BitWidthSchedule
 from qrobust.layers import JacobianRegularized
-from qrobust.layers.input_noise import input_noise
+from qrobust.layers.input_noise import input_layer_of
 from qrobust.quantization.quantize import quantize
 from qrobust.quantization.set_bits import current_bits, set_bits
 from qrobust.training.apply_defence import defend
@@ -19,6 +19,7 @@ from qrobust.training.log import begin
 from qrobust.training.named_code import is_code, named_code
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
+from qrobust.training.views import in_words, input_layer, is_masked, same_view, with_inverse
 from tflite_export.keras_private import layers_inside
 
 # Stochastic weights draw from other streams than the noise, which has the recipe's seed.
@@ -84,11 +85,8 @@ def train(
     else:
         model = defend(
             build(recipe, dataset, allow_code=allow_code),
-            sigma=recipe.defence.sigma,
+            noise=input_layer(recipe.defence, low, high, recipe.seed),
             jacobian=recipe.defence.jacobian,
-            minimum=low,
-            maximum=high,
-            seed=recipe.seed,
         )
         bits = recipe.quantization
         if not bits.is_float:
@@ -100,12 +98,16 @@ def train(
     if recipe.quantization.is_float:
         return Trained(model, dataset, right_answers(model, dataset.test))
     calibration = None
-    if recipe.training.float_epochs or recipe.network.weights:
-        # Ranges of what the quantized twin will see: images of all classes, with noise.
+    if recipe.training.float_epochs or recipe.network.weights or recipe.network.model:
+        # Ranges of what the quantized twin will see: images of all classes, with noise or in views.
         rng = np.random.default_rng(recipe.seed)
         some = x[rng.choice(len(x), min(512, len(x)), replace=False)]
-        noise = rng.normal(0, recipe.defence.sigma, some.shape)
-        calibration = np.clip(np.rint(some + noise), low, high)
+        if recipe.defence.counts:
+            seen = input_layer(recipe.defence, low, high, recipe.seed)
+            calibration = np.asarray(seen(some.astype("float32"), training=True))
+        else:
+            noise = rng.normal(0, recipe.defence.sigma, some.shape)
+            calibration = np.clip(np.rint(some + noise), low, high)
     model = quantize(
         model,
         recipe.quantization.weight_bits,
@@ -122,13 +124,14 @@ def _start(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool) -> An
     path = recipe.network.start
     try:
         model = keras.models.load_model(path)
-        sigma = input_noise(model).sigma[1]
+        noise = input_layer_of(model)
     except (OSError, ValueError) as error:
         raise ValueError(f"[network] start: cannot go on with '{path}': {error}") from None
-    if not np.isclose(sigma, recipe.defence.sigma) or recipe.training.float_epochs:
+    same_noise, found = same_view(noise, recipe.defence)
+    if not same_noise or recipe.training.float_epochs:
         raise ValueError(
-            f"[network] start: '{path}' has noise of sigma {sigma:g} and needs no float_epochs. "
-            f"Received: sigma={recipe.defence.sigma}, float_epochs={recipe.training.float_epochs}"
+            f"[network] start: '{path}' has {found} and needs no float_epochs. "
+            f"Received: {in_words(recipe.defence)}, float_epochs={recipe.training.float_epochs}"
         )
     new = build(recipe, dataset, allow_code=allow_code)
     bits = recipe.quantization
@@ -171,10 +174,11 @@ def _float_only(recipe: Recipe) -> Recipe:
 
 
 def load_data(recipe: Recipe, folder: str | None, *, allow_code: bool = False) -> datasets.Dataset:
-    """The recipe's data set, without what it holds out of training."""
+    """The recipe's data set as its network takes it, with what it holds out of training apart."""
     dataset = _load(recipe, folder, allow_code=allow_code)
     held = recipe.data.held_out
-    return datasets.hold_out(dataset, held) if held else dataset
+    dataset = datasets.hold_out(dataset, held) if held else dataset
+    return with_inverse(dataset, recipe.defence)
 
 
 def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.Dataset:
@@ -184,10 +188,14 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
         if not isinstance(made, datasets.Dataset):
             raise ValueError(f"[data] name: '{name}' returned no Dataset. Received: {type(made)}")
         return made
+    if name == "own":
+        own = recipe.data
+        return datasets.own_data(own.path, own.shape, fit=own.fit, seed=recipe.seed)
     if name == "digits":
         return datasets.digits(recipe.seed)
     if name not in _FOLDER_LOADERS:
-        raise ValueError(f"[data] name is digits, {', '.join(_FOLDER_LOADERS)}. Received: {name!r}")
+        known = ", ".join(("own", "digits", *_FOLDER_LOADERS))
+        raise ValueError(f"[data] name is one of {known}. Received: {name!r}")
     if name == "speech_commands":
         return datasets.speech_commands(folder, recipe.data.words or None)
     loaded: datasets.Dataset = getattr(datasets, name)(folder)
@@ -197,6 +205,8 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
 def build(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool = False) -> Any:
     """The recipe's float network, its weights drawn from the recipe's seed."""
     name = recipe.network.name
+    if recipe.network.model:
+        return _own_network(recipe.network.model, dataset)
     if is_code(name):
         make = named_code(name, "[network] name", allow_code=allow_code)
     elif name in architectures.__all__:
@@ -213,14 +223,29 @@ def build(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool = False
         raise ValueError(f"[network] name: '{name}' returned no model. Received: {type(model)}")
     initialize(model, recipe.seed)
     if recipe.network.weights:
-        _load_weights(model, recipe.network.weights)
+        _load_weights(model, recipe.network.weights, doubled=is_masked(recipe.defence))
     return model
 
 
-def _load_weights(model: Any, path: str) -> None:
+def _own_network(path: str, dataset: datasets.Dataset) -> Any:
+    """A float network of one's own, with its weights."""
+    from qrobust.load_keras import load_keras
+
+    model = load_keras(Path(path))
+    wanted = dataset.train.x.shape[1:], len(dataset.class_names)
+    found = tuple(model.input_shape[1:]), model.output_shape[-1]
+    if len(model.inputs) != 1 or found != wanted:
+        raise ValueError(
+            f"[network] model: '{path}' takes {found[0]} and gives {found[1]} logits; the data "
+            f"have {wanted[0]} and {wanted[1]} classes."
+        )
+    return model
+
+
+def _load_weights(model: Any, path: str, *, doubled: bool) -> None:
     """Start from a trained float model of the same layers, whatever they are called."""
     try:
-        copy_weights(keras.models.load_model(path), model)
+        copy_weights(keras.models.load_model(path), model, doubled=doubled)
     except (OSError, ValueError) as error:
         raise ValueError(f"[network] weights: '{path}' does not fit: {error}") from None
 

@@ -43,7 +43,8 @@ def unknown_options(text):
     """Options of ``qrobust`` in a document that its commands do not have."""
     wrong = []
     for code in snippets(text):
-        for name, rest in re.findall(r"\bqrobust (\w+)([^|&;]*)", code):
+        for first, second, rest in re.findall(r"\bqrobust (\w+)( \w+)?([^|&;]*)", code):
+            name = first + second if first + second in COMMANDS else first
             if name in COMMANDS:
                 known = {o for a in COMMANDS[name]._actions for o in a.option_strings}
                 wrong += [f"{name} {o}" for o in options(rest) if o not in known]

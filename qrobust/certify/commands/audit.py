@@ -15,14 +15,14 @@ from qrobust.certify.auditing.rerun import INDEPENDENT
 from qrobust.certify.auditing.verdict import Verdict, Witness
 from qrobust.certify.commands.common import MISMATCH, add_common, bar, guarded
 from qrobust.certify.file.model_file import read_model
-from qrobust.certify.run.data import load_data
+from qrobust.certify.inputs import expected_by, load_inputs
 
 
 def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``audit``; its handler is `run_audit_command`."""
     parser.add_argument("journal", metavar="CERTS.jsonl", help="certificates to check")
     parser.add_argument("model", nargs="?", metavar="MODEL.tflite", help="the model they are about")
-    parser.add_argument("data", nargs="?", metavar="DATA.npz", help="the data they are about")
+    parser.add_argument("data", nargs="?", metavar="DATA", help="the data they are about")
     parser.add_argument(
         "--offline", action="store_true", help="check every line without model and data"
     )
@@ -80,7 +80,8 @@ def _audit(args: argparse.Namespace) -> int:
     checked = check_offline(args.journal)
     audited = None
     if not args.offline:
-        content, data = read_model(args.model), load_data(args.data)
+        content = read_model(args.model)
+        data = load_inputs(args.data, lambda: expected_by(content, args.fit))
 
         def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
             with bar(items, total, args.quiet, "certificate") as shown:

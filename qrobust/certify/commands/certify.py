@@ -12,6 +12,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.commands.common import add_common, bar, guarded
 from qrobust.certify.file.model_file import load_model, read_model
 from qrobust.certify.file.smoothing_spec import read_spec
+from qrobust.certify.inputs import expected_by, load_inputs
 from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
@@ -24,7 +25,7 @@ from qrobust.certify.report.summary import Share, Summary, counts
 from qrobust.certify.report.tsv import write_tsv
 from qrobust.certify.run.batch import Job, certify_dataset, plan_of
 from qrobust.certify.run.certificate import Certificate
-from qrobust.certify.run.data import Data, load_data
+from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import is_stream
 from qrobust.certify.run.keys import KeySource, plan_hash
 from qrobust.certify.run.spec_in_force import settings_in_force
@@ -38,7 +39,10 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``certify``; its handler is `run_certify`."""
     parser.add_argument("model", metavar="MODEL.tflite", help="fully integer classifier")
     parser.add_argument(
-        "data", metavar="DATA.npz", help="x: grid integers or real numbers; y: classes, optional"
+        "data",
+        metavar="DATA",
+        help="inputs: .npz (x: grid integers or real numbers; y: classes, optional), .npy, a "
+        "picture or WAV file, a folder of them or of classes, .csv",
     )
     parser.add_argument(
         "--out",
@@ -106,7 +110,7 @@ def run_certify(args: argparse.Namespace) -> int:
 
 def _certify(args: argparse.Namespace) -> int:
     content = read_model(args.model)
-    data = load_data(args.data)
+    data = load_inputs(args.data, lambda: expected_by(content, args.fit))
     indices = _chosen(data, args.start, args.limit)
     if args.workers < 1:
         raise CertifyError(f"--workers must be at least 1, received {args.workers}")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.model_file import KERNELS
+from qrobust.certify.inputs.expected import FITS, SQUARE
 from qrobust.manners import BAD_INPUT, INTERRUPTED
 from tflite_export.printable import one_line
 
@@ -33,6 +34,13 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     """Add the options that certify and audit share."""
     parser.add_argument("--threads", type=int, help="of one process (default: its cores)")
     parser.add_argument("--kernels", choices=sorted(KERNELS), help="LiteRT kernel family")
+    parser.add_argument(
+        "--fit",
+        choices=FITS,
+        default=SQUARE,
+        help="pictures of another size: cut to their centre and resized, stretched, or refused "
+        f"(default: {SQUARE})",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 

@@ -44,7 +44,12 @@ def certified_table(summary: ModelSummary, *, style: str = "github") -> str:
     """Certified accuracy at the radii, beside the baseline's where there is one."""
     span, certified, baseline = summary.data.span, summary.certified, summary.baseline
     beside = None if baseline is None else baseline.certified
-    header = ["radius (LSB)"] + ([] if span is None else [f"radius / {span}"])
+    if certified is not None and _kind(certified) in ("bands", "blocks"):
+        span, header = None, ["patch side (pixels)"]
+    elif certified is not None and _kind(certified) == "splits":
+        span, header = None, ["L1 radius (LSB)"]
+    else:
+        header = ["radius (LSB)"] + ([] if span is None else [f"radius / {span}"])
     header += ["certified accuracy"] if beside is None else ["defended", "undefended"]
     rows = []
     for i, share in enumerate(() if certified is None else certified.shares):
@@ -104,6 +109,11 @@ def _certified(certified: Certified | None, why_not: str) -> str:
     if certified is None:
         return why_not
     settings = certified.settings
+    if _kind(certified) in ("splits", "bands", "blocks"):
+        return (
+            f"{certified.images} test examples, all {settings['n']:,} {_kind(certified)} counted: "
+            "certain, no error probability"
+        )
     text = (
         f"{certified.images} test examples, sigma {certified.sigma:g} LSB, "
         f"n = {settings['n']:,}, alpha = {settings['alpha']}"
@@ -111,6 +121,10 @@ def _certified(certified: Certified | None, why_not: str) -> str:
     if settings.get("method", "clopper_pearson") != "clopper_pearson":
         text += f", {settings['method']}"
     return text if certified.classifier == "the file" else f"{text}, {certified.classifier}"
+
+
+def _kind(certified: Certified) -> str:
+    return str(certified.settings.get("method", "clopper_pearson"))
 
 
 def _attacked(attacks: Sequence[AttackedShare]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from qrobust.datasets import Split
 from qrobust.training.publish.summary import Certified, CertifiedShare, Compared
 from qrobust.training.recipe import Recipe
+from qrobust.training.views import certified_inputs
 from tflite_export.atomic import replacing
 
 JOURNAL = "certificates.jsonl"
@@ -97,9 +98,10 @@ def certify(recipe: Recipe, tflite: bytes, test: Split, log: Path) -> Certificat
 
     from qrobust.certify import Job, certify_dataset, make_data, read_certificates
 
-    asked = recipe.certification
-    job = Job(tflite, asked.settings)
-    x, y = test.x[: asked.images], test.y[: asked.images]
+    asked, settings = recipe.certification, settings_of(recipe, tflite)
+    job = Job(tflite, settings)
+    x = certified_inputs(test.x[: asked.images], recipe.defence)
+    y = test.y[: asked.images]
     log.mkdir(parents=True, exist_ok=True)
     with replacing(log / DATA) as beside:
         np.savez(beside, x=x, y=y)
@@ -110,12 +112,36 @@ def certify(recipe: Recipe, tflite: bytes, test: Split, log: Path) -> Certificat
     seconds = time.perf_counter() - started
     found = sorted(read_certificates(log / JOURNAL), key=lambda c: c.index)
     return Certificates(
-        tuple(found), certified(recipe, found), round(samples / seconds) if samples else None
+        tuple(found),
+        certified(recipe, found, settings),
+        round(samples / seconds) if samples else None,
     )
 
 
-def certified(recipe: Recipe, certificates: Any) -> Certified:
-    """What certificates of a file say at the recipe's radii."""
+def settings_of(recipe: Recipe, tflite: bytes) -> Any:
+    """The settings of a file's certificates: the recipe's, or those that counting leaves no choice.
+
+    Args:
+        recipe: what was asked for.
+        tflite: the file, with its smoothing spec.
+    """
+    from qrobust.certify.file.model_file import load_model
+    from qrobust.certify.run.spec_in_force import settings_in_force, spec_in_force
+
+    if not recipe.defence.counts:
+        return recipe.certification.settings
+    file = load_model(tflite)
+    return settings_in_force(spec_in_force(file, None, None).smoothing(file.shape))
+
+
+def certified(recipe: Recipe, certificates: Any, settings: Any) -> Certified:
+    """What certificates of a file say at the recipe's radii.
+
+    Args:
+        recipe: what was asked for.
+        certificates: of the first test examples.
+        settings: of every one, see `settings_of`.
+    """
     from qrobust.certify.report.summary import Summary
 
     asked, said = recipe.certification, Summary(certificates)
@@ -126,7 +152,7 @@ def certified(recipe: Recipe, certificates: Any) -> Certified:
     return Certified(
         sigma=recipe.noise,
         images=len(certificates),
-        settings=asked.settings.to_json(),
+        settings=settings.to_json(),
         classifier="the file",
         shares=shares,
         abstained=said.abstained,

@@ -199,7 +199,7 @@ def _exported(
     recipe: Recipe, trained: Trained, log: Path, allow_missing: Collection[str]
 ) -> tuple[bytes, dict[str, Any], tuple[Any, ...]]:
     """The file, what there is to say about it, and its certificates."""
-    from qrobust.certify import SmoothingSpec, attach_spec
+    from qrobust.certify import attach_spec
     from tflite_export import export
 
     test, asked = trained.dataset.test, recipe.certification
@@ -212,13 +212,7 @@ def _exported(
     tflite: bytes = exported.tflite
     certificates: tuple[Any, ...] = ()
     if asked.images:
-        spec = SmoothingSpec.for_model(
-            tflite,
-            sigma=recipe.noise,
-            labels=tuple(trained.dataset.class_names),
-            unit=trained.dataset.unit,
-        )
-        tflite = attach_spec(tflite, spec)
+        tflite = attach_spec(tflite, _spec(recipe, tflite, trained.dataset))
         made = evidence.certify(recipe, tflite, test, log)
         certificates = made.all
         parts |= {"certified": made.certified, "votes_per_second": made.votes_per_second}
@@ -226,6 +220,23 @@ def _exported(
     parts["attacks"] = attacked(trained.model, tflite, test, recipe.attack)
     parts["tables"] = proofs(trained.model, tflite, test, recipe.proof)
     return tflite, parts, certificates
+
+
+def _spec(recipe: Recipe, tflite: bytes, dataset: Any) -> Any:
+    """How the file is smoothed: as its network was trained."""
+    from qrobust.certify import SmoothingSpec
+
+    defence, labels = recipe.defence, tuple(dataset.class_names)
+    if not defence.counts:
+        return SmoothingSpec.for_model(tflite, sigma=recipe.noise, labels=labels, unit=dataset.unit)
+    return SmoothingSpec.for_views(
+        tflite,
+        defence.noise,
+        defence.size,
+        threshold=defence.threshold,
+        labels=labels,
+        unit=dataset.unit,
+    )
 
 
 def model_file(tflite: bytes, report: Any) -> ModelFile:
@@ -252,7 +263,8 @@ def _summary(
     baseline: ModelSummary | None,
 ) -> ModelSummary:
     dataset, bits = trained.dataset, recipe.quantization
-    why_not = "none asked for" if recipe.defence.sigma else "none: trained without noise"
+    defended = recipe.defence.sigma or recipe.defence.counts
+    why_not = "none asked for" if defended else "none: trained without noise"
     return ModelSummary(
         name=recipe.name,
         command=command,
@@ -268,13 +280,17 @@ def _summary(
             unit=dataset.unit,
             span=255 if dataset.test.x.dtype == np.uint8 else None,
         ),
-        network=Network(recipe.network.name, _bits(bits.weight_bits), _bits(bits.activation_bits)),
+        network=Network(_network(recipe), _bits(bits.weight_bits), _bits(bits.activation_bits)),
         clean=Proportion(trained.right, len(dataset.test.x)),
         why_not_certified="" if "certified" in parts else why_not,
         notes=recipe.notes,
         baseline=baseline,
         **parts,
     )
+
+
+def _network(recipe: Recipe) -> str:
+    return recipe.network.name or Path(recipe.network.model).name
 
 
 def _bits(bits: Any) -> str:

@@ -1,0 +1,67 @@
+"""``qrobust data``, and data of every kind on the other commands."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qrobust import cli
+from qrobust.certify import SmoothingSpec, attach_spec
+from tests.qrobust.certify.tiny_models import linear
+
+_OF_A_RUN = ("seconds", "chain")
+WEIGHTS = np.random.default_rng(0).integers(-3, 4, (3, 20))
+X = np.random.default_rng(1).integers(64, 192, (6, 5, 4, 1)).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number, x in enumerate(X):
+        place = tmp_path / "photos" / "abc"[number % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(x[..., 0]).save(place / f"{number}.png")
+    model = linear(WEIGHTS, shape=(5, 4, 1), output_shift=3)
+    spec = SmoothingSpec.for_model(model, sigma=8, labels=("c", "b", "a"))
+    (tmp_path / "m.tflite").write_bytes(attach_spec(model, spec))
+    return tmp_path
+
+
+def test_pictures_and_the_arrays_made_of_them_give_the_same_certificates(
+    folder, monkeypatch, capsys
+):
+    monkeypatch.chdir(folder)
+    assert cli.main(["data", "convert", "photos", "d.npz", "--model", "m.tflite"]) == 0
+    with np.load("d.npz") as held:
+        assert np.array_equal(held["x"], X[[0, 3, 1, 4, 2, 5]])
+        assert held["y"].tolist() == [2, 2, 1, 1, 0, 0]
+    lines = []
+    for data, out in (("photos", "a.jsonl"), ("d.npz", "b.jsonl")):
+        made = ["certify", "m.tflite", data, "--out", out, "--n", "100", "--n0", "10", "--trusted"]
+        assert cli.main(made) == 0
+        made_of = [json.loads(line) for line in (folder / out).read_text().splitlines()]
+        lines.append([{k: v for k, v in line.items() if k not in _OF_A_RUN} for line in made_of])
+    assert len(lines[0]) == 8 and lines[0] == lines[1]
+    assert cli.main(["audit", "a.jsonl", "m.tflite", "photos"]) == 0
+    capsys.readouterr()
+
+
+def test_inspect_says_what_there_is_and_what_looks_wrong(folder, capsys):
+    arguments = ["data", "inspect", str(folder / "photos"), "--shape", "5x4x1", "--json"]
+    assert cli.main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["shape"] == [5, 4, 1] and found["classes"] == {"0": 2, "1": 2, "2": 2}
+    assert found["warnings"] == []
+    x = np.concatenate([X, X[:1]]) / 255
+    np.savez(folder / "d.npz", x=x, y=np.array([0, 1, 3, 0, 1, 3, 0]))
+    assert cli.main(["data", "inspect", str(folder / "d.npz")]) == 0
+    said = capsys.readouterr().out
+    for warning in ("x lies in [0, 1]", "1 inputs stand more than once", "no input has label 2"):
+        assert warning in said
+
+
+def test_what_files_are_brought_to_has_to_be_said(folder, capsys):
+    assert cli.main(["data", "inspect", str(folder / "photos")]) == 2
+    assert "--model MODEL or --shape HxWxC" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["data", "inspect", str(folder / "photos"), "--shape", "5 by 4"])
