@@ -77,7 +77,7 @@ def propagate(model: Any, box: Ends) -> Ends:
     Raises:
         ValueError: an operation without bounds, by name.
     """
-    (output,) = walk(model, [box], bound)
+    output: Ends = walk(model, [box], bound)[0]
     return output
 
 
