@@ -6,12 +6,12 @@
 Speed: the same ResNet-8, weights drawn, as an int8 file under the certifier and in float32 Keras
 under Cohen's loop (compiled, batch 400) and under ART, on the same threads. Contenders take turns;
 rates are medians. On a busy machine the rates depend on who else runs: "CPU us" is the processor
-time of one copy over all threads, which hardly does (none where a child has it). A certifier runs a
-file in a child unless it is told to trust it: both are shown.
+time of one copy over all threads and the child, which hardly does. A certifier runs a file in a
+child unless it is told to trust it: both are shown.
 
-Samples: sequential tests at r = .25 and .5 of the [0, 1] scale against n = 100,000, on held-out
-digits and networks trained here with that noise, or on a ResNet-8 file that carries a smoothing
-spec (``--model``, ``--data``).
+Samples: both sequential tests at r = .25 and .5 of the [0, 1] scale against n = 100,000, on
+held-out digits and networks trained here with that noise, or on a ResNet-8 file that carries a
+smoothing spec (``--model``, ``--data``).
 
 Scaling: one and two worker processes and Dask, and whether their certificates are the same.
 """
@@ -32,6 +32,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from float_loops import Run, arts_loop, cohens_loop
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -47,11 +48,11 @@ from qrobust.certify import (
     make_data,
 )
 from qrobust.certify.file.model_file import make_interpreter
+from qrobust.certify.methods.settings import SEQUENTIALS
 from qrobust.certify.run.votes import available_cores
 
 SIGMA = 64
 BATCH = 64
-COHEN_BATCH = 400
 FULL = 100_000
 N0 = 100
 ALPHA = "0.001"
@@ -60,8 +61,6 @@ SIGMAS = (0.25, 0.5)
 SPAN = 255
 PURE, VOTES, CHILD = "int8, inference only", "int8, certifier", "int8, certifier, in a child"
 COHEN, ART = "float32, Cohen's loop", "ART"
-
-Run = Callable[[int], object]
 
 
 def main() -> int:
@@ -73,14 +72,20 @@ def main() -> int:
     pure, votes, child, art = speeds[PURE], speeds[VOTES], speeds[CHILD], speeds.get(ART)
     print(
         f"\nnoise, saturation, counting on top of inference: {pure.rate / votes.rate - 1:.0%} "
-        f"(CPU time: {votes.cpu / pure.cpu - 1:.0%}); in a child: {pure.rate / child.rate - 1:.0%}"
+        f"(CPU time: {votes.cpu / pure.cpu - 1:.0%}); in a child: "
+        f"{pure.rate / child.rate - 1:.0%} (CPU time: {child.cpu / pure.cpu - 1:.0%})"
     )
     if art:
         ratio, cpu_ratio = votes.rate / art.rate, art.cpu / votes.cpu
         print(f"certifier against ART: {ratio:.1f} x (CPU time: {cpu_ratio:.1f} x)")
 
     networks = [given(args, speeds[COHEN].rate)] if args.model else map(trained_digits, SIGMAS)
-    tests = [sequential(net, r, args.tests, args.images) for net in networks for r in RADII]
+    tests = [
+        sequential(net, method, r, args.tests, args.images)
+        for net in networks
+        for r in RADII
+        for method in SEQUENTIALS
+    ]
     print(f"\nsequential tests of up to {FULL:,} samples against {FULL:,}, alpha {ALPHA}\n")
     show(tests)
 
@@ -119,18 +124,18 @@ def show(rows: Any) -> None:
 
 @dataclass(frozen=True)
 class Speed:
-    """Copies per second, and processor seconds of one copy (none where a child has the clock)."""
+    """Copies per second, and processor seconds of one copy."""
 
     rate: float
-    cpu: float | None
+    cpu: float
 
-    def columns(self, base: "Speed") -> dict[str, float | None]:
+    def columns(self, base: "Speed") -> dict[str, float]:
         """What the table shows, beside a base."""
         return {
             "per second": self.rate,
             "times Cohen's loop": self.rate / base.rate,
-            "CPU us": self.cpu and 1e6 * self.cpu,
-            "times, CPU": self.cpu and base.cpu / self.cpu,
+            "CPU us": 1e6 * self.cpu,
+            "times, CPU": base.cpu / self.cpu,
         }
 
 
@@ -158,29 +163,36 @@ def speed(threads: int, repeats: int) -> dict[str, Speed]:
             CHILD: (lambda count: sandboxed.votes(x, count), 20_480),
             COHEN: (cohens_loop(model, x, SIGMA), 4_000),
         }
-        art = arts_loop(model, x)
+        art = arts_loop(model, x, SIGMA, ALPHA)
         if art is None:
             print("ART is not installed: skipped (pip install -e '.[benchmarks]')")
         else:
             turns[ART] = (art, 2_000)
-        return interleaved(turns, repeats)
+        return interleaved(turns, repeats, {CHILD: sandboxed.counter.cpu_seconds})
 
 
-def interleaved(turns: dict[str, tuple[Run, int]], repeats: int) -> dict[str, Speed]:
-    """Median speeds of contenders that take turns; the first turn of each is not counted."""
+def interleaved(
+    turns: dict[str, tuple[Run, int]],
+    repeats: int,
+    clocks_of: dict[str, Callable[[], float]] | None = None,
+) -> dict[str, Speed]:
+    """Median speeds of contenders that take turns; the first turn of each is not counted.
+
+    The processor's clock is this process's, or a contender's own.
+    """
+    cpus = dict.fromkeys(turns, time.process_time) | (clocks_of or {})
     clocks: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
     for turn in tqdm(range(repeats + 1), desc="speed", unit="turn", file=sys.stderr):
         for name, (run, count) in turns.items():
-            wall, cpu = time.perf_counter(), time.process_time()
+            wall, cpu = time.perf_counter(), cpus[name]()
             run(count)
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            wall, cpu = time.perf_counter() - wall, cpus[name]() - cpu
             if turn:
                 clocks[name].append((count / wall, cpu / count))
     return {
         name: Speed(
             median(rate for rate, _ in times),
-            # The clock is this process's: what a child computes is not on it.
-            None if name == CHILD else median(cpu for _, cpu in times),
+            median(cpu for _, cpu in times),
         )
         for name, times in clocks.items()
     }
@@ -198,36 +210,6 @@ def pure_inference(file: bytes, x: np.ndarray, pool: ThreadPoolExecutor, threads
             interpreter.invoke()
 
     return lambda count: list(pool.map(share, interpreters, [count // BATCH // threads] * threads))
-
-
-def cohens_loop(model: Any, x: np.ndarray, sigma: float) -> Run:
-    """Cohen's ``_sample_noise`` with Keras for the network, compiled as a whole."""
-    import tensorflow as tf
-
-    image = tf.constant(x[None].astype(np.float32))
-
-    @tf.function
-    def counts() -> Any:
-        noise = tf.random.normal((COHEN_BATCH, *x.shape), stddev=float(sigma))
-        labels = tf.argmax(model(image + noise, training=False), axis=1, output_type=tf.int32)
-        return tf.math.bincount(labels, minlength=model.output_shape[-1])
-
-    return lambda count: [counts().numpy() for _ in range(count // COHEN_BATCH)]
-
-
-def arts_loop(model: Any, x: np.ndarray) -> Run | None:
-    """ART's own certification; None where ART is missing."""
-    try:
-        from art.estimators.certification.randomized_smoothing import (
-            TensorFlowV2RandomizedSmoothing,
-        )
-    except ImportError:
-        return None
-    smoothed = TensorFlowV2RandomizedSmoothing(
-        model, model.output_shape[-1], x.shape, scale=float(SIGMA), alpha=float(ALPHA)
-    )
-    image = x[None].astype(np.float32)
-    return lambda count: smoothed.certify(image, count, batch_size=COHEN_BATCH)
 
 
 # Samples
@@ -264,18 +246,21 @@ def trained_digits(sigma: float) -> Network:
     return Network(attach_spec(file, spec), make_data(data.test.x, data.test.y), float_rate)
 
 
-def sequential(network: Network, radius: float, tests: int, images: int) -> dict[str, Any]:
+def sequential(
+    network: Network, method: str, radius: float, tests: int, images: int
+) -> dict[str, Any]:
     """Samples and time of sequential tests, and how many decisions are those of n = 100,000."""
     settings = {"n0": N0, "alpha": ALPHA, "n": FULL}
     with Certifier(network.file) as certifier:
         sigma, lsb = float(certifier.noise.sigma) / SPAN, radius * SPAN
-    test = Job(network.file, Settings(**settings, method="sequential", radius=str(lsb)))
+    test = Job(network.file, Settings(**settings, method=method, radius=str(lsb)))
     certify(test, network.data, 1)  # thresholds are made once
     tested, seconds = certify(test, network.data, tests)
     fixed, _ = certify(Job(network.file, Settings(**settings)), network.data, images)
     same = sum(t.abstained == (f.radius < lsb) for t, f in zip(tested, fixed, strict=False))
     mean = float(np.mean([t.samples for t in tested]))
     return {
+        "method": method,
         "r / sigma": f"{radius:.2f} / {sigma:.2f}",
         "certified": f"{sum(not t.abstained for t in tested)} of {tests}",
         "same decision": f"{same} of {images}",

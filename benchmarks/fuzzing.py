@@ -1,4 +1,4 @@
-"""Fuzzed inputs of every target of tests/fuzz, and the three planted faults, as one table.
+"""Fuzzed inputs of every target of tests/fuzz, and the planted faults, as one table.
 
     python benchmarks/fuzzing.py [--inputs 8500] [--targets file spec ...] [--seed 0] [--jobs 1]
         [--record fuzz] [--tiny]

@@ -21,7 +21,13 @@ import results
 from results import PROJECT, STALE, Results
 from tabulate import tabulate
 
-from qrobust.training.publish.summary import FILE, CertifiedShare, Proportion, read_summary
+from qrobust.training.publish.summary import (
+    FILE,
+    Certified,
+    CertifiedShare,
+    Proportion,
+    read_summary,
+)
 
 DOCUMENTS = (
     "README.md",
@@ -139,8 +145,7 @@ def models_table(root: Path = PROJECT) -> str:
         what = "float" if summary.file is None else f"{bits}, activations {network.activation_bits}"
         certified = ["", ""]
         if summary.certified is not None:
-            sigma = summary.certified.sigma
-            certified = [_nearest(summary.certified.shares, k * sigma) for k in (1, 2)]
+            certified = _two_radii(summary.certified)
         folder = path.parent.relative_to(root / "models").as_posix()
         rows.append(
             [
@@ -151,15 +156,25 @@ def models_table(root: Path = PROJECT) -> str:
                 "" if summary.file is None else f"{summary.file.bytes:,}",
             ]
         )
-    header = ["folder", "network, weight bits", "clean", "certified near sigma", "near 2 sigma"]
-    header.append("bytes")
+    header = ["folder", "network, weight bits", "clean", "certified", "further out", "bytes"]
     text: str = tabulate(rows, header, tablefmt="github", disable_numparse=True)
     return text
 
 
-def _nearest(shares: Sequence[CertifiedShare], radius: float) -> str:
+def _two_radii(certified: Certified) -> list[str]:
+    """Shares near sigma and twice sigma; of counting near half and all of a pixel, or 1 and 2."""
+    kind, sigma = certified.settings.get("method"), certified.sigma
+    radii, unit = (sigma, 2 * sigma), "LSB"
+    if kind == "splits":
+        radii, unit = (128, 255), "LSB in L1, certain"
+    elif kind in ("bands", "blocks"):
+        radii, unit = (1, 2), "pixels' patch, certain"
+    return [_nearest(certified.shares, radius, unit) for radius in radii]
+
+
+def _nearest(shares: Sequence[CertifiedShare], radius: float, unit: str) -> str:
     share = min(shares, key=lambda share: abs(share.radius - radius))
-    return f"{share.proportion} at {share.radius:g} LSB"
+    return f"{share.proportion} at {share.radius:g} {unit}"
 
 
 def options_tables() -> str:

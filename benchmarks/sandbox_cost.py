@@ -8,6 +8,8 @@ have to give the same votes. A round's ratio is the child's rate over this proce
 median, the least and the greatest are shown, and beside them the child's best round over this
 process's best, which others on the machine disturb least. A rate is good for nothing but its
 ratio, and a ratio for little on a machine that does something else: the load is recorded with it.
+"CPU" is the processor time of a vote over all processes, which others disturb less: of it the
+medians, and the median of the rounds' ratios, this process's over the child's.
 """
 
 import argparse
@@ -44,6 +46,7 @@ def measured(path: Path, args: argparse.Namespace) -> dict:
     content = path.read_bytes()
     sigma = None if read_spec(content) else _SIGMA
     rates: dict[bool, list[float]] = {True: [], False: []}
+    cpu: dict[bool, list[float]] = {True: [], False: []}
     with ExitStack() as stack:
         certifiers = {
             trusted: stack.enter_context(
@@ -58,9 +61,11 @@ def measured(path: Path, args: argparse.Namespace) -> dict:
             raise SystemExit(f"{path}: other votes in the child: {votes}")
         for turn in trange(args.rounds, unit="round", desc=path.parent.name, file=sys.stderr):
             for trusted in (True, False) if turn % 2 else (False, True):
-                began = time.perf_counter()
-                certifiers[trusted].votes(x, args.samples)
+                certifier = certifiers[trusted]
+                began, used = time.perf_counter(), certifier.counter.cpu_seconds()
+                certifier.votes(x, args.samples)
                 rates[trusted].append(args.samples / (time.perf_counter() - began))
+                cpu[trusted].append((certifier.counter.cpu_seconds() - used) / args.samples)
     ratios = [apart / here for here, apart in zip(rates[True], rates[False], strict=True)]
     return {
         "model": path.parent.name,
@@ -73,6 +78,9 @@ def measured(path: Path, args: argparse.Namespace) -> dict:
         "ratio, median": median(ratios),
         "least": min(ratios),
         "greatest": max(ratios),
+        "CPU us here": 1e6 * median(cpu[True]),
+        "CPU us, child": 1e6 * median(cpu[False]),
+        "CPU ratio": median(a / b for a, b in zip(cpu[True], cpu[False], strict=True)),
     }
 
 

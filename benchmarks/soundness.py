@@ -49,7 +49,7 @@ from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
     METHODS,
-    SEQUENTIAL,
+    SEQUENTIALS,
     TWO_CLASS,
     Settings,
 )
@@ -137,8 +137,8 @@ def coin(size: int) -> Place:
 
 def method_at(name: str, place: Place, *, alpha: Fraction = ALPHA, n0: int = N0) -> Method:
     """The method, and, where it tests one radius, a radius just beyond the true one."""
-    n = N * (10 if name == SEQUENTIAL else 4 if name == ANYTIME else 1)
-    radius = f"{place.radius + 1e-4:.4f}" if name == SEQUENTIAL else None
+    n = N * (10 if name in SEQUENTIALS else 4 if name == ANYTIME else 1)
+    radius = f"{place.radius + 1e-4:.4f}" if name in SEQUENTIALS else None
     gain = "0.05" if name == ANYTIME else None
     settings = Settings(method=name, n0=n0, n=n, alpha=f"{float(alpha)}", radius=radius, gain=gain)
     return make_method(settings, smoothing(place), CLASSES)

@@ -2,7 +2,8 @@
 
 The file is read into an integer graph, the graph is written again, and both files must mean the
 same: operators, options, steps, constants. So whatever the reader overlooks shows as a difference,
-and all limits that the writer knows of kernels hold for the file. Ties must be out of reach, too.
+and all limits that the writer knows of kernels hold for the file. Shapes have to follow from the
+inputs', as interpreters compute them; ties must be out of reach, too.
 No metadata is trusted.
 """
 
@@ -16,6 +17,7 @@ from tflite_export.graph import Linear
 from tflite_export.passes.tie_free import is_tie_free
 from tflite_export.read import WIDENED, Reader, read_graph
 from tflite_export.row_wise import DAMAGED, read_model
+from tflite_export.shapes import shape_problem
 
 #: Options that say the same in another way: a shape stands in a constant as well.
 _REDUNDANT = frozenset({"newShape"})
@@ -32,6 +34,8 @@ def contract_problem(tflite: bytes) -> str:
         for operator in graph.operators:
             if isinstance(operator, Linear) and not is_tie_free(operator):
                 return f"'{operator.output.name}' can round ties, on which kernels differ."
+        if problem := shape_problem(graph):
+            return problem
         again = to_flatbuffer(graph)
         given, expected = _meaning(tflite), _meaning(again, ours=True)
     except ExportError as error:
@@ -89,9 +93,12 @@ def _tensor(reader: Reader, index: int) -> tuple[Any, ...]:
         return (shape,)
     scales = [float(scale) for scale in np.atleast_1d(parameters.scale)]
     zeros = sorted({int(zero) for zero in np.atleast_1d(parameters.zeroPoint)})
+    axis = int(parameters.quantizedDimension)
+    # Interpreters look at the axis also where all of its scales are one.
+    fits = 0 <= axis < max(len(shape), 1) and len(scales) in (1, *shape[axis : axis + 1])
     if len(set(scales)) == 1:
-        return shape, scales[:1], zeros
-    return shape, scales, zeros, int(parameters.quantizedDimension)
+        return shape, scales[:1], zeros, fits
+    return shape, scales, zeros, axis, fits
 
 
 def _constant(reader: Reader, index: int) -> list[int]:

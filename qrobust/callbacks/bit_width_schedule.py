@@ -46,7 +46,7 @@ class BitWidthSchedule(keras.callbacks.Callback):
             )
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Begin anew."""
+        """Forget the bits of an earlier fit: the first epoch sets those in force."""
         self._in_force: tuple[BitsByName | None, BitsByName | None] = (None, None)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

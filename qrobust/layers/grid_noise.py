@@ -89,7 +89,7 @@ class GridNoise(keras.layers.Layer):
         return ops.clip(inputs + noise, self.minimum * step, self.maximum * step)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's."""
+        """The shape of the output, which is that of the input."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:

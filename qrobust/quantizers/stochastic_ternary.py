@@ -71,7 +71,7 @@ class StochasticTernary(keras.layers.Layer):
         return float("inf")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The kernel's."""
+        """The shape of the quantized kernel, which is that of the kernel."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:

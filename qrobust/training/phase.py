@@ -73,8 +73,10 @@ def fit(
         trained.compile(
             optimizer=keras.optimizers.Adam(decay),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )
+        # With all variables there, TensorFlow traces the training step once instead of twice.
+        trained.optimizer.build(trained.trainable_variables)
     stream = batches(
         split.x,
         split.y,

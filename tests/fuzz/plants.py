@@ -52,9 +52,17 @@ def exception():
         yield
 
 
+@contextlib.contextmanager
+def belief():
+    """A file's shapes are believed."""
+    with mock.patch("tflite_export.contract.shape_problem", return_value=""):
+        yield
+
+
 #: Fault -> the target that finds it, and what the finding is.
 PLANTS = {
     "crash": (crash, "file", "crash"),
     "hang": (hang, "journal", "hang"),
     "exception": (exception, "npz", "exception"),
+    "belief": (belief, "contract", "exception"),
 }

@@ -6,7 +6,7 @@ from tests.fuzz.plants import PLANTS
 from tests.fuzz.registry import TARGETS
 from tests.fuzz.run import fuzz
 
-INPUTS = {"file": 40, "spec": 40, "c99": 20}
+INPUTS = {"file": 40, "spec": 40, "c99": 20, "contract": 40}
 
 
 @pytest.mark.parametrize("name", TARGETS)

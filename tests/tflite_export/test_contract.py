@@ -131,7 +131,16 @@ def output_zero_point(model):
     return False
 
 
-CHANGES = (scale, weight_zero_point, bias_scale, fused_relu6, output_zero_point)
+def axis_of_scales(model):
+    for operator in model.subgraphs[0].operators:
+        code = model.operatorCodes[operator.opcodeIndex].builtinCode
+        if code in (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.FULLY_CONNECTED):
+            model.subgraphs[0].tensors[operator.inputs[1]].quantization.quantizedDimension = 7
+            return True
+    return False
+
+
+CHANGES = (scale, weight_zero_point, bias_scale, fused_relu6, output_zero_point, axis_of_scales)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0TFL3" + b"\xff" * 50])

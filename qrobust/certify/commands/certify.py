@@ -16,8 +16,8 @@ from qrobust.certify.inputs import expected_by, load_inputs
 from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
+    EARLY,
     METHODS,
-    SEQUENTIAL,
     Settings,
 )
 from qrobust.certify.report.read import read_certificates
@@ -59,7 +59,7 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=METHODS,
         help="default: what the file counts (splits, bands, blocks); where it draws noise "
-        f"{SEQUENTIAL} with --radius, {ANYTIME} with --gain, else {CLOPPER_PEARSON}",
+        f"{EARLY} with --radius, {ANYTIME} with --gain, else {CLOPPER_PEARSON}",
     )
     parser.add_argument("--n0", type=int, help="pilot samples (default: 100)")
     parser.add_argument(
@@ -177,7 +177,7 @@ def _settings(args: argparse.Namespace, content: bytes) -> Settings:
     """What file and command line ask for; a file that counts views leaves little to ask for."""
     spec = read_spec(content)
     counted = spec is not None and spec.counting is not None
-    method = None if counted else SEQUENTIAL if args.radius else ANYTIME if args.gain else None
+    method = None if counted else EARLY if args.radius else ANYTIME if args.gain else None
     return settings_in_force(
         spec.smoothing(load_model(content, trusted=args.trusted).shape)
         if spec is not None and counted

@@ -27,6 +27,7 @@ sequential                 the mean over ``q`` of ``(q / p0)^k ((1 - q) / (1 - p
                            reaches ``1 / level``. All ``q > p0`` were fixed beforehand, so it is a
                            supermartingale for every ``p_A <= p0``; by Ville's inequality it ever
                            reaches that with probability ``level`` at most, whenever one stops
+sequential_early           the same; it stops sooner where it claims nothing
 ========================== =======================================================================
 
 **Counting** (``splits``, ``bands``, ``blocks``) needs no probability: ``f`` runs on every one of
@@ -60,7 +61,8 @@ from qrobust.certify.core.rounded import UNIT, bernoulli, normal_cdf, tail
 ABSTAIN = -1
 FIXED = ("clopper_pearson", "randomized_clopper_pearson", "two_class")
 COUNTING = ("splits", "bands", "blocks")
-METHODS = (*FIXED, "sequential", "anytime", *COUNTING)
+SEQUENTIAL = ("sequential", "sequential_early")
+METHODS = (*FIXED, *SEQUENTIAL, "anytime", *COUNTING)
 _Q16 = 1 << 16
 _DECIMAL = "[0-9]{1,32}([.][0-9]{1,32}|/[1-9][0-9]{,31})?"
 
@@ -130,7 +132,7 @@ def objection(claim: Claim) -> str:
     radius = Fraction(claim.radius_q16, _Q16)
     if claim.method == "two_class":
         stands = _two_class(claim, k, drawn, level)
-    elif claim.method == "sequential":
+    elif claim.method in SEQUENTIAL:
         stands = radius <= (claim.radius or 0) and _mixture(claim, k, level)
     else:
         stands = tail(drawn, k, _phi_above(radius / claim.sigma), claim.weight) < level

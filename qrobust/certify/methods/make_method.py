@@ -13,11 +13,19 @@ from qrobust.certify.methods.anytime import Anytime, ladder
 from qrobust.certify.methods.clopper_pearson import ClopperPearson, TwoClass
 from qrobust.certify.methods.counting import CountViews
 from qrobust.certify.methods.outcome import Method
-from qrobust.certify.methods.sequential import Sequential, sequential_test
+from qrobust.certify.methods.sequential import (
+    HASTY,
+    PATIENT,
+    Sequential,
+    early_pilot,
+    hopeless_votes,
+    sequential_test,
+)
 from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
     COUNTING,
+    EARLY,
     RANDOMIZED,
     SEQUENTIAL,
     TWO_CLASS,
@@ -57,10 +65,15 @@ def _make(settings: Settings, smoothing: Smoothing, classes: int) -> Method:
         check_samples(n, level(n) / 2)
         return TwoClass(smoothing, n0, n, level(n), classes)
 
-    def sequential() -> Method:
+    def sequential(early: bool) -> Method:
         radius = rational(settings.radius or "", "the radius")
-        test = sequential_test(smoothing.probability(radius), level(n), n)
-        return Sequential(test, n0, int(radius * (1 << RADIUS_BITS)))
+        patience = HASTY if early else PATIENT
+        test = sequential_test(smoothing.probability(radius), level(n), n, patience)
+        q16 = int(radius * (1 << RADIUS_BITS))
+        if not early:
+            return Sequential(test, n0, q16)
+        pilot = early_pilot(n0)
+        return Sequential(test, pilot, q16, hopeless_votes(pilot, test.p1))
 
     def anytime() -> Method:
         check_samples(n, level(n))
@@ -72,7 +85,8 @@ def _make(settings: Settings, smoothing: Smoothing, classes: int) -> Method:
         CLOPPER_PEARSON: lambda: fixed(False),
         RANDOMIZED: lambda: fixed(True),
         TWO_CLASS: two_class,
-        SEQUENTIAL: sequential,
+        SEQUENTIAL: lambda: sequential(False),
+        EARLY: lambda: sequential(True),
         ANYTIME: anytime,
     }
     return makers[settings.method]()

@@ -12,12 +12,15 @@ CLOPPER_PEARSON = "clopper_pearson"
 RANDOMIZED = "randomized_clopper_pearson"
 TWO_CLASS = "two_class"
 SEQUENTIAL = "sequential"
+EARLY = "sequential_early"
 ANYTIME = "anytime"
 
 #: Counting of views, which the file's spec names: nothing is drawn, ``alpha`` is 0.
 COUNTING = ("splits", "bands", "blocks")
+#: Tests of one radius.
+SEQUENTIALS = (SEQUENTIAL, EARLY)
 #: Methods that draw noise.
-SAMPLING = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, SEQUENTIAL, ANYTIME)
+SAMPLING = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, *SEQUENTIALS, ANYTIME)
 METHODS = (*SAMPLING, *COUNTING)
 
 #: More would take days; a file or an option that asks for it is refused.
@@ -33,10 +36,11 @@ class Settings:
 
     Attributes:
         method: one of `METHODS`.
-        n0: pilot samples that choose the class (the first of them, for `ANYTIME`).
-        n: samples of the bound; the most that `SEQUENTIAL` and `ANYTIME` may draw.
+        n0: pilot samples that choose the class (the first of them, for `ANYTIME`; the most, for
+            `EARLY`).
+        n: samples of the bound; the most that `SEQUENTIALS` and `ANYTIME` may draw.
         alpha: error probability, in (0, 0.5].
-        radius: of the `SEQUENTIAL` test, in LSB.
+        radius: of the `SEQUENTIALS`, in LSB.
         gain: `ANYTIME` stops where ``n`` samples would raise the radius by less than this share.
     """
 
@@ -57,7 +61,7 @@ class Settings:
             self._set(name, whole(getattr(self, name), name, 1))
             whole(getattr(self, name), name, 1, MOST_SAMPLES)
         self._set("alpha", text(rational(self.alpha, "alpha")))
-        if self.method == SEQUENTIAL:
+        if self.method in SEQUENTIALS:
             if self.radius is None:
                 raise CertifyError("a sequential test needs a radius")
             radius = rational(self.radius, "the radius")

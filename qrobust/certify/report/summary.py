@@ -58,7 +58,7 @@ class Share:
 
     @property
     def value(self) -> float:
-        """The share."""
+        """``certified / images``; 0 where there are no images."""
         return self.certified / self.images if self.images else 0.0
 
     @property

@@ -234,8 +234,8 @@ class Certifier:
             n: samples of the bound, or the most of them; 10,000 by default.
             alpha: error probability, in (0, 0.5]; .001 by default.
             method: ``"clopper_pearson"`` (the default), ``"randomized_clopper_pearson"``,
-                ``"two_class"``, ``"sequential"`` (at one radius) or ``"anytime"``.
-            radius: of the sequential test, in LSB; of views, where to stop.
+                ``"two_class"``, ``"sequential"``, ``"sequential_early"`` or ``"anytime"``.
+            radius: of the sequential tests, in LSB; of views, where to stop.
             gain: share of the radius that an anytime certificate may leave on the table.
             index: of the image; a single query may leave it at 0.
             y: true class, if known; it is only recorded.

@@ -28,14 +28,13 @@ from qrobust.certify.smoothings.smoothing import Smoothing
 from tflite_export.sandbox.child import Child
 
 DEFAULT_BATCH = 64
-#: Seconds that one request may aim at: long beside a message, short beside a person's patience.
-_REQUEST_S = 0.02
+#: Seconds that one request may aim at: long beside a message and beside `_ROWS` inputs, short
+#: beside a person's patience.
+_REQUEST_S = 0.1
 #: So many inputs are randomized at once, of so many numbers at most: after each inference the
 #: sampler finds its tables and buffers gone from the core's cache, and pays for it once this way.
 _ROWS = 256
 _NUMBERS = 1 << 20
-#: The vote of an output whose margin is below the smoothing's threshold.
-_NOBODY = -1
 
 __all__ = ["DEFAULT_BATCH", "VoteCounter", "available_cores"]
 
@@ -71,27 +70,27 @@ class _Here:
         for first in range(start, start + count, len(self._rows)):
             size = min(len(self._rows), start + count - first)
             self._sampler.fill(tensor, self._rows[:size], key=key, purpose=purpose, start=first)
-            labels = [self._labels(inputs) for inputs in self._inputs[: -(-size // self._batch)]]
-            given = np.concatenate(labels)[:size]
-            votes += np.bincount(given[given >= 0], minlength=self._file.classes)
+            batches = self._inputs[: -(-size // self._batch)]
+            outputs: Stored = np.concatenate([self._run(inputs) for inputs in batches])
+            votes += np.bincount(self._labels(outputs[:size]), minlength=self._file.classes)
         return votes
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
         """Label of the input without noise."""
         self._rows[: self._batch] = tensor
-        return int(self._labels(self._inputs[0])[0])
+        return int(np.argmax(self._run(self._inputs[0])[0]))
 
     def check_rows(self) -> None:
         """Raise `CertifyError` if rows of a batch change each other's outputs."""
         check_rows(self._run, self._inputs[0].shape, self._file.grid.dtype)
 
-    def _labels(self, inputs: Stored) -> NDArray[np.intp]:
-        outputs = self._run(inputs)
+    def _labels(self, outputs: Stored) -> NDArray[np.intp]:
+        """The vote of every row that gives one."""
         labels: NDArray[np.intp] = np.argmax(outputs, axis=1)  # ties: the lowest index
-        if self._threshold:
-            best = np.partition(outputs.astype(np.int16), -2, axis=1)[:, -2:]
-            labels[best[:, 1] - best[:, 0] < self._threshold] = _NOBODY
-        return labels
+        if not self._threshold:
+            return labels
+        best = np.partition(outputs.astype(np.int16), -2, axis=1)[:, -2:]
+        return labels[best[:, 1] - best[:, 0] >= self._threshold]
 
 
 class _There:
@@ -301,6 +300,10 @@ class VoteCounter:
             return lane.classify(tensor)
         finally:
             self._idle.put(lane)
+
+    def cpu_seconds(self) -> float:
+        """Processor time of this process and of the children so far."""
+        return time.process_time() + sum(child.cpu_seconds() for child in self._children)
 
     def close(self) -> None:
         """End the threads; a count under way in another thread raises `CancelledError`."""

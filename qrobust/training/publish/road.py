@@ -104,10 +104,11 @@ def run_recipe(
     """
     started = time.perf_counter() if started is None else started
     recipe = read_recipe(path, allow_code=allow_code)
+    allowed = (*recipe.parity.allow_missing, *allow_missing)
+    recipe = replace(recipe, parity=replace(recipe.parity, allow_missing=allowed))
     out, log = folders(path, out, log)
-    allow_missing = {*allow_missing, *recipe.parity.allow_missing}
     if not recipe.quantization.is_float:
-        evidence.check_runtimes(allow_missing)
+        evidence.check_runtimes(allowed)
     if trained:
         made = _load(recipe, out / MODEL, data, allow_code=allow_code)
     else:
@@ -121,7 +122,6 @@ def run_recipe(
         out=out,
         log=log,
         command=command or " ".join(["qrobust train", path.name, *options]),
-        allow_missing=allow_missing,
         baseline=baseline,
         started=started,
     )
@@ -144,7 +144,6 @@ def publish(
     out: Path,
     log: Path,
     command: str,
-    allow_missing: Collection[str] = (),
     baseline: ModelSummary | None = None,
     started: float | None = None,
 ) -> Published:
@@ -159,12 +158,11 @@ def publish(
         out: the folder to publish in.
         log: keeps certificates on the way, and the data they are about.
         command: for the card.
-        allow_missing: runtimes that need not be there, beside those that the recipe allows.
         baseline: the same network without the defence, for the card.
         started: when the work began, for the summary, as ``time.perf_counter`` said.
 
     Raises:
-        ValueError: integers differ, or a runtime is missing that was not allowed to be.
+        ValueError: integers differ, or a runtime is missing that the recipe does not allow to be.
     """
     parts: dict[str, Any] = {}
     certificates: tuple[Any, ...] = ()
@@ -177,8 +175,7 @@ def publish(
                     recipe, trained.model, trained.dataset.test
                 )
         else:
-            allowed = {*allow_missing, *recipe.parity.allow_missing}
-            tflite, parts, certificates = _exported(recipe, trained, log, allowed)
+            tflite, parts, certificates = _exported(recipe, trained, log)
             write_bytes(folder / TFLITE, tflite)
             if certificates:
                 with replacing(folder / evidence.JOURNAL) as beside:
@@ -196,7 +193,7 @@ def publish(
 
 
 def _exported(
-    recipe: Recipe, trained: Trained, log: Path, allow_missing: Collection[str]
+    recipe: Recipe, trained: Trained, log: Path
 ) -> tuple[bytes, dict[str, Any], tuple[Any, ...]]:
     """The file, what there is to say about it, and its certificates."""
     from qrobust.certify import attach_spec
@@ -207,7 +204,7 @@ def _exported(
     exported = export(trained.model, labels=trained.dataset.class_names)
     inputs = test.x[: max(recipe.parity.inputs, asked.images)]
     parts["compared"] = evidence.compare(
-        trained.model, exported, inputs, allow_missing=allow_missing
+        trained.model, exported, inputs, allow_missing=recipe.parity.allow_missing
     )
     tflite: bytes = exported.tflite
     certificates: tuple[Any, ...] = ()

@@ -79,7 +79,7 @@ def test_module_prints_progress_to_stderr(place):
 @pytest.mark.parametrize(
     ("extra", "method"),
     [
-        (["--radius", "12.75"], "sequential"),
+        (["--radius", "12.75"], "sequential_early"),
         (["--gain", "0.1"], "anytime"),
         (["--method", "two_class"], "two_class"),
         (["--method", "randomized_clopper_pearson"], "randomized_clopper_pearson"),

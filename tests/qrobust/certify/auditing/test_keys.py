@@ -137,9 +137,13 @@ def test_a_network_fitted_to_a_seed(adversary, tmp_path):
     assert ": refuted" in verdict.text()
 
 
-@pytest.mark.parametrize("method", ["clopper_pearson", "two_class", "sequential", "anytime"])
+@pytest.mark.parametrize(
+    "method", ["clopper_pearson", "two_class", "sequential", "sequential_early", "anytime"]
+)
 def test_true_certificates_are_not_refuted(classifier, data, tmp_path, method):
-    settings = Settings(method=method, n0=20, n=400, radius="4" if method == "sequential" else None)
+    settings = Settings(
+        method=method, n0=20, n=400, radius="4" if method.startswith("sequential") else None
+    )
     job = Job(classifier, settings, sigma="30", classes=3, threads=1)
     checked = certified(job, data, tmp_path / "j")
     assert not checked.failed

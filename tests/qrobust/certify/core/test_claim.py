@@ -96,9 +96,9 @@ def made(method, seed):
     settings = Settings(
         method=method,
         n0=rng.choice([10, 100]),
-        n=3000 if method == "sequential" else rng.choice([60, 500, 3000]),
+        n=3000 if method.startswith("sequential") else rng.choice([60, 500, 3000]),
         alpha=rng.choice(["0.001", "0.05", "1/3"]),
-        radius=radius if method == "sequential" else None,
+        radius=radius if method.startswith("sequential") else None,
     )
     top = rng.choice([0.4, 0.7, 0.95, 1.0])
     law = [(1 - top) * 0.7, top, (1 - top) * 0.3]

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from math import comb
 
 import mpmath
 import numpy as np
@@ -6,10 +7,15 @@ import pytest
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.gaussian import cdf_floor
+from qrobust.certify.arithmetic.streams import Purpose
 from qrobust.certify.methods.sequential import (
     GIVE_UP_LEVEL,
-    PATIENCE,
+    HASTY,
+    PATIENT,
+    PILOT_LEVEL,
+    Sequential,
     checkpoint_sizes,
+    hopeless_votes,
     sequential_test,
 )
 
@@ -84,10 +90,12 @@ def test_power():
 
 def test_long_tests_give_up_where_they_would_run_for_long():
     p0, n = p0_of(1), 40_000
-    long, short = sequential_test(p0, LEVEL, n), sequential_test(p0, LEVEL, PATIENCE)
-    decisive = next(c for c in long.checkpoints if c.n >= PATIENCE)
+    long, short = sequential_test(p0, LEVEL, n), sequential_test(p0, LEVEL, PATIENT.samples)
+    decisive = next(c for c in long.checkpoints if c.n >= PATIENT.samples)
     assert (
-        long.p1 == (decisive.accept << 48) // decisive.n > short.checkpoints[-1].accept / PATIENCE
+        long.p1
+        == (decisive.accept << 48) // decisive.n
+        > short.checkpoints[-1].accept / PATIENT.samples
     )
     # What is accepted has nothing to do with it.
     accepts = {c.n: c.accept for c in long.checkpoints}
@@ -114,6 +122,65 @@ def test_unanimity_or_nothing():
     last = test.checkpoints[-1]
     assert last.accept <= 40
     assert simulate(test, 1.0, 10, seed=3) == (1, 0)
+
+
+@pytest.mark.parametrize("ratio", ["0.5", "1", "2"])
+def test_error_is_below_the_level_by_enumeration(ratio):
+    # Every path of votes at the edge, in exact fractions; nobody gives up, which only adds paths.
+    p0 = p0_of(ratio)
+    test = sequential_test(p0, LEVEL, 320, HASTY)
+    thresholds = {c.n: c.accept for c in test.checkpoints}
+    assert 0 < accepted_mass(p0, thresholds, 320) < LEVEL
+    # Fewer votes are too few: the enumeration notices.
+    easier = {n: accept - 1 - n // 30 for n, accept in thresholds.items()}
+    assert accepted_mass(p0, easier, 320) > LEVEL
+
+
+def accepted_mass(p, thresholds, last):
+    """Probability that a coin of p ever reaches one of the thresholds, an exact fraction."""
+    alive, accepted = {0: 1}, Fraction(0)
+    for n in range(1, last + 1):
+        moved = {}
+        for votes, mass in alive.items():
+            moved[votes] = moved.get(votes, 0) + mass * (ONE - p)
+            moved[votes + 1] = moved.get(votes + 1, 0) + mass * p
+        reached = [votes for votes in moved if votes >= thresholds.get(n, n + 1)]
+        accepted += Fraction(sum(moved.pop(votes) for votes in reached), ONE**n)
+        alive = moved
+    return accepted
+
+
+def test_a_hasty_test_accepts_at_the_same_votes_and_gives_up_sooner():
+    patient, hasty = (sequential_test(p0_of(1), LEVEL, 30_000, p) for p in (PATIENT, HASTY))
+    pairs = list(zip(patient.checkpoints, hasty.checkpoints, strict=True))
+    assert all(a.accept == b.accept and a.give_up <= b.give_up for a, b in pairs)
+    assert sum(a.give_up < b.give_up for a, b in pairs) > 50
+    assert hasty.p1 > patient.p1
+
+
+@pytest.mark.parametrize("p1", [0.5, 0.857, 0.98])
+@pytest.mark.parametrize("pilot", [1, 10, 64])
+def test_hopeless_votes_are_those_of_the_exact_law(pilot, p1):
+    p1 = int(p1 * ONE)
+    found = hopeless_votes(pilot, p1)
+
+    def share(votes):
+        p = Fraction(p1, ONE)
+        return sum(comb(pilot, k) * p**k * (1 - p) ** (pilot - k) for k in range(votes + 1))
+
+    assert found == -1 or share(found) < PILOT_LEVEL
+    assert share(found + 1) >= PILOT_LEVEL
+
+
+def test_a_hopeless_pilot_draws_nothing_more():
+    class Coin:
+        def votes(self, purpose, start, count):
+            assert purpose == Purpose.PILOT
+            return np.array([count // 2 + 1, count - count // 2 - 1])
+
+    test = sequential_test(p0_of(1), LEVEL, 1000, HASTY)
+    outcome = Sequential(test, 64, 1, hopeless_votes(64, test.p1)).run(Coin())
+    assert (outcome.decision, outcome.radius_q16, outcome.drawn) == ("gave_up", -1, 0)
 
 
 def test_sizes():

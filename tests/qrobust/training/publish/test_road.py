@@ -12,33 +12,12 @@ from qrobust.training.publish.card import card
 from qrobust.training.publish.summary import read_summary
 from tflite_export import runtimes
 
-RECIPE = """
-name = "small"
-[data]
-name = "digits"
-[network]
-name = "digits_cnn"
-options = { width = 4, batch_norm = false }
-[defence]
-sigma = 0
-[training]
-epochs = 1
-batch_size = 256
-[certification]
-images = 4
-sigma = 20
-n = 200
-n0 = 10
-radii = [0, 10]
-[attack]
-images = 0
-"""
-
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, recipe_text):
     out = tmp_path_factory.mktemp("published")
-    (out / "recipe.toml").write_text(RECIPE)
+    certification = {"images": 4, "sigma": 20, "n": 200, "n0": 10, "radii": [0, 10]}
+    (out / "recipe.toml").write_text(recipe_text(certification=certification))
     assert cli.main(["train", str(out / "recipe.toml")]) == 0
     return out
 
