@@ -135,7 +135,7 @@ def test_the_gradient_is_that_of_the_loss():
         worst = by_corners(kernel, bias, x, 20)[np.arange(12), y]
         return (0.2 * plain + 0.8 * np.log(np.exp(worst).sum(-1))).mean()
 
-    for which, gradient in enumerate(found):
+    for which, gradient in enumerate(np.asarray(g) for g in found):
         for index in np.ndindex(gradient.shape):
             ends = []
             for step in (1e-5, -1e-5):
