@@ -64,7 +64,17 @@ def _parser() -> argparse.ArgumentParser:
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
-    from qrobust.commands import attack, data, export, inspect, parity, quickstart, train, verify
+    from qrobust.commands import (
+        attack,
+        corrupt,
+        data,
+        export,
+        inspect,
+        parity,
+        quickstart,
+        train,
+        verify,
+    )
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -78,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         "inspect": inspect,
         "parity": parity,
         "attack": attack,
+        "corrupt": corrupt,
         "verify": verify,
         "data": data,
     }.items():

@@ -10,6 +10,7 @@ from qrobust.attacks.black_box.spsa import spsa
 from qrobust.attacks.black_box.square import square
 from qrobust.attacks.evaluation.attack_certificates import Broken, attack_certificates
 from qrobust.attacks.evaluation.masking import Check, Masking, masking_checks
+from qrobust.attacks.evaluation.standard_worst_case import WorstCase, standard_worst_case
 from qrobust.attacks.evaluation.suite import (
     SMALLEST_L2,
     black_box,
@@ -27,6 +28,7 @@ from qrobust.attacks.ground.search import Attacked, Search
 from qrobust.attacks.targets.keras_target import KerasTarget
 from qrobust.attacks.targets.smoothed_target import SmoothedTarget
 from qrobust.attacks.targets.tflite_target import TFLiteTarget
+from qrobust.attacks.white_box.auto_projected_gradient import auto_projected_gradient
 from qrobust.attacks.white_box.carlini_wagner import carlini_wagner
 from qrobust.attacks.white_box.cleverhans_attacks import (
     basic_iterative,
@@ -52,7 +54,9 @@ __all__ = [
     "SmoothedTarget",
     "TFLiteTarget",
     "Transfer",
+    "WorstCase",
     "attack_certificates",
+    "auto_projected_gradient",
     "basic_iterative",
     "black_box",
     "carlini_wagner",
@@ -69,6 +73,7 @@ __all__ = [
     "robustness_curve",
     "spsa",
     "square",
+    "standard_worst_case",
     "suite_settings",
     "transfer_matrix",
     "transferred",

@@ -102,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
     x, y = data.x[:images], data.y[:images]
     with quiet_imports():
         from qrobust.attacks.evaluation import report, suite
+        from qrobust.attacks.evaluation.standard_worst_case import standard_worst_case
         from qrobust.attacks.ground.search import Search
     given = None if args.certificates is None else _read_certificates(args, content, data)
     options: dict[str, Any] = {"full": args.full, "seed": args.seed}
@@ -121,6 +122,10 @@ def run(args: argparse.Namespace) -> int:
             attacks += _progress(shown)
             masking = suite.masking_suite(surrogate, x, y, budget, **options)
             extra |= {"checks": masking.checks, "checked": surrogate.name}
+    if args.smooth is None:
+        standard = standard_worst_case(target, x, y, budget, surrogate=surrogate, seed=args.seed)
+        attacks += standard.attacks
+        extra["standard"] = standard
     if given is not None:
         attacked, broken = _certificates(given, content, surrogate, data, args.seed, args.trusted)
         extra |= {"attacked_certificates": attacked, "broken": broken}

@@ -9,7 +9,7 @@ from qrobust.training.recipe import Recipe
 from tflite_export.atomic import write_text
 
 #: What only concerns the evaluation of a trained network may change between two attempts.
-_LEFT_OUT = ("certification", "parity", "attack", "proof", "notes", "name")
+_LEFT_OUT = ("certification", "parity", "attack", "corruption", "proof", "notes", "name")
 _STATE = "training.json"
 _OURS = (
     "float.keras",

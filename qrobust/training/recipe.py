@@ -19,8 +19,8 @@ class Data:
         name: a loader of ``qrobust.datasets``; "own" for data of one's own at ``path``; or, where
             code is allowed, ``module:function``, called with the folder of the data sets (or
             None), which returns a `Dataset`.
-        augment: "none", "crop_flip" (4 pixels, mirrored half of the time) or "time_shift" (5
-            frames of features).
+        augment: "none", "crop_flip" (4 pixels, mirrored half of the time), "corrupt" (the same,
+            and half of the pictures in another light) or "time_shift" (5 frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
         path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.
@@ -68,8 +68,9 @@ class Quantization:
     """``[quantization]``: bits of the twin.
 
     Attributes:
-        weight_bits: 2 to 6, "binary", "ternary" or "stochastic_ternary"; or a table from layer
-            name or pattern to these; or "float": no quantization, all epochs go to the float twin.
+        weight_bits: 2 to 6, "binary", "ternary", "stochastic_ternary" (both QKeras's),
+            "mean_ternary" or "stochastic_mean_ternary"; or a table from layer name or pattern to
+            these; or "float": no quantization, all epochs go to the float twin.
         activation_bits: 1 to 8; or a table.
         weight_schedule: a table from epoch to weight bits that take over then, as
             ``{0 = 8, 5 = 4}``.
@@ -91,6 +92,7 @@ class Defence:
 
     Attributes:
         sigma: Gaussian input noise in LSB, in training and in certification; 0 for none.
+        mixed: share of the examples that training sees without that noise; 0 for none.
         noise: "gaussian"; or views of the input that are counted, not drawn, in certification:
             "splits" (L1), "bands" or "blocks" (patches).
         size: of views: M of splits, columns of a band, side of a block; 0 for Gaussian noise.
@@ -111,6 +113,7 @@ class Defence:
     """
 
     sigma: float = 0.0
+    mixed: float = 0.0
     noise: str = "gaussian"
     size: int = 0
     threshold: int = 0
@@ -188,7 +191,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Attack:
-    """``[attack]``: what the card attacks: PGD on the Keras model, Square on the file, L-inf.
+    """``[attack]``: what the card attacks: the standard worst case, L-inf, judged by the file.
 
     Attributes:
         images: of the test set, the first; 0 for no attack.
@@ -216,6 +219,13 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Corruption:
+    """``[corruption]``: for the card, the first ``images`` of the test set; 0 for none."""
+
+    images: int = 0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole recipe; see the classes of its sections.
 
@@ -233,6 +243,7 @@ class Recipe:
     parity: Parity = Parity()
     attack: Attack = Attack()
     proof: Proof = Proof()
+    corruption: Corruption = Corruption()
     seed: int = 0
     notes: str = ""
 
@@ -252,6 +263,7 @@ _SECTIONS: dict[str, Any] = {
     "parity": Parity,
     "attack": Attack,
     "proof": Proof,
+    "corruption": Corruption,
 }
 
 

@@ -52,6 +52,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "proof.images": (0, 2**31),
     "proof.radii": (1, 255),
     "proof.boxes": (0, 10**9),
+    "corruption.images": (0, 2**31),
+    "defence.mixed": (0, 0.99),
     "quantization.weight_bits": (1, 8),
     "quantization.activation_bits": (1, 8),
     "quantization.weight_schedule": (1, 8),
@@ -62,11 +64,20 @@ OPTION_BOUNDS = (0, 2**16)
 COUNTS = frozenset({"width", "depth", "filters", "units", "classes"})
 CHOICES = {
     "data.fit": ("crop", "stretch", "exact"),
-    "data.augment": ("none", "crop_flip", "time_shift"),
+    "data.augment": ("none", "crop_flip", "corrupt", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
     "defence.noise": ("gaussian", "splits", "bands", "blocks"),
 }
-BIT_WORDS = frozenset({"binary", "ternary", "stochastic_ternary", "float"})
+BIT_WORDS = frozenset(
+    {
+        "binary",
+        "ternary",
+        "stochastic_ternary",
+        "mean_ternary",
+        "stochastic_mean_ternary",
+        "float",
+    }
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*:{_NAME.pattern}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -191,6 +202,16 @@ def check_sources(recipe: Any, path: str) -> None:
 def check_views(recipe: Any, path: str) -> None:
     """Views know no sigma, and their votes no settings; noise knows no size."""
     defence = recipe.defence
+    if defence.mixed and (recipe.network.start or not defence.sigma):
+        raise ValueError(
+            f"{path}: [defence] mixed is a share of examples without noise: it needs a sigma, and "
+            f"no [network] start, whose noise stays. Received: mixed = {defence.mixed}"
+        )
+    if recipe.corruption.images and (recipe.quantization.is_float or defence.counts):
+        raise ValueError(
+            f"{path}: [corruption] counts what a file gets right of whole inputs; a float twin has "
+            f"no file, and views are no whole inputs: set images = 0."
+        )
     if not defence.counts:
         if defence.size or defence.threshold:
             raise ValueError(

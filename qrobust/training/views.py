@@ -23,7 +23,14 @@ def input_layer(defence: Defence, low: int, high: int, seed: int) -> Any:
         seed: of what is drawn in training.
     """
     if defence.noise == GAUSSIAN:
-        return GridNoise(defence.sigma, minimum=low, maximum=high, seed=seed, name="noise")
+        return GridNoise(
+            defence.sigma,
+            minimum=low,
+            maximum=high,
+            clean_share=defence.mixed,
+            seed=seed,
+            name="noise",
+        )
     if defence.noise == SPLITS:
         return SplitNoise(defence.size, minimum=low, seed=seed, name="noise")
     blocks = defence.noise == BLOCKS

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from qrobust.attacks.evaluation.attack_certificates import Broken
 from qrobust.attacks.evaluation.masking import Check
+from qrobust.attacks.evaluation.standard_worst_case import WorstCase
 from qrobust.attacks.evaluation.suite import worst_case
 from qrobust.attacks.evaluation.transfer import mean_sizes
 from qrobust.attacks.ground.budget import Budget
@@ -38,6 +39,8 @@ class Evaluation:
         checked: name of the model that was checked for them, where it is another: the surrogate.
         attacked_certificates: how many were attacked; None where none were given.
         broken: the certificates that did not hold.
+        standard: what the fixed suite leaves, which cards and tables share; its attacks are among
+            ``attacks``.
     """
 
     model: str
@@ -53,6 +56,7 @@ class Evaluation:
     checked: str | None = None
     attacked_certificates: int | None = None
     broken: Sequence[Broken] = ()
+    standard: WorstCase | None = None
 
     @property
     def worst(self) -> float:
@@ -67,6 +71,7 @@ class Evaluation:
             "images": len(self.attacks[0].fallen),
             "clean_accuracy": self.clean_accuracy,
             "worst_case_accuracy": self.worst,
+            "standard_worst_case": None if self.standard is None else self.standard.to_json(),
             "epsilon": self.budget.epsilon,
             "epsilon_unit": self.budget.epsilon / self.span,
             "norm": self.budget.norm,
@@ -115,6 +120,7 @@ class Evaluation:
             f"({values['epsilon_unit']:.4f} of the input range), seed {self.seed}. Perturbations "
             f"in LSB, means over the images that fell; adversarial inputs are integers.",
             "",
+            *self._standard(),
             f"**Accuracy under the best attack for each image: {self.worst:.1%}**",
             "",
             tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True),
@@ -131,6 +137,16 @@ class Evaluation:
             *self._certificates(),
         ]
         return "\n".join(lines) + "\n"
+
+    def _standard(self) -> list[str]:
+        if self.standard is None:
+            return []
+        of, alone = len(self.standard.left), "" if self.standard.gradients else ", no gradients"
+        return [
+            f"**Standard worst case ({self.standard.by}{alone}): {self.standard.accuracy:.1%}**, "
+            f"{int(self.standard.left.sum())} of {of} right and still right",
+            "",
+        ]
 
     def _judged(self, attack: dict[str, Any]) -> bool:
         # The smallest L2 perturbation is no try at an L-inf ball.

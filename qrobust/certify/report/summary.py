@@ -18,6 +18,7 @@ from qrobust.certify.arithmetic.joint import most_false
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
 from qrobust.certify.run.certificate import L1, L2, PATCH, Certificate
 from qrobust.certify.run.keys import WITNESSED
+from qrobust.certify.run.plan import CALLABLE, ON_TRUST
 from tflite_export.printable import printable
 
 #: Radii in multiples of sigma at which a summary gives the share, where nobody asks for others.
@@ -205,6 +206,7 @@ class Summary:
             f"that many may be taken off each count.",
             f"Keys are {self.key_level}"
             + (": claimed, until an auditor has nonce and plan hash." if self._claimed else "."),
+            *((ON_TRUST,) if self.certificates[0].kernels == CALLABLE else ()),
         )
 
     @property

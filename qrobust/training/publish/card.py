@@ -131,9 +131,7 @@ def _attacked(attacks: Sequence[AttackedShare]) -> str:
     if not attacks:
         return "not attacked: see `qrobust attack`"
     first = attacks[0]
-    left = ", ".join(
-        f"{Proportion(a.count, a.of).value:.1%} under {a.attack} on {a.target}" for a in attacks
-    )
+    left = ", ".join(f"{Proportion(a.count, a.of)} under {a.attack} on {a.target}" for a in attacks)
     norm = {"linf": "L-inf", "l2": "L2"}.get(first.norm, first.norm)
     return f"{norm}, epsilon {first.epsilon:g} LSB, the first {first.of} test examples: {left}"
 

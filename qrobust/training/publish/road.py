@@ -21,6 +21,7 @@ from qrobust.training.log import finish
 from qrobust.training.publish import evidence
 from qrobust.training.publish.attacked import attacked
 from qrobust.training.publish.card import card
+from qrobust.training.publish.corrupted import corrupted
 from qrobust.training.publish.device_memory import device_memory
 from qrobust.training.publish.files import put_files
 from qrobust.training.publish.proofs import proofs
@@ -121,6 +122,7 @@ def run_recipe(
         made,
         out=out,
         log=log,
+        data=data,
         command=command or " ".join(["qrobust train", path.name, *options]),
         baseline=baseline,
         started=started,
@@ -144,6 +146,7 @@ def publish(
     out: Path,
     log: Path,
     command: str,
+    data: str | None = None,
     baseline: ModelSummary | None = None,
     started: float | None = None,
 ) -> Published:
@@ -158,6 +161,7 @@ def publish(
         out: the folder to publish in.
         log: keeps certificates on the way, and the data they are about.
         command: for the card.
+        data: folder of the data sets, for sound that is corrupted before its features.
         baseline: the same network without the defence, for the card.
         started: when the work began, for the summary, as ``time.perf_counter`` said.
 
@@ -177,6 +181,7 @@ def publish(
         else:
             tflite, parts, certificates = _exported(recipe, trained, log)
             write_bytes(folder / TFLITE, tflite)
+            parts["tables"] += corrupted(recipe, tflite, trained.dataset.test, data)
             if certificates:
                 with replacing(folder / evidence.JOURNAL) as beside:
                     shutil.copyfile(log / evidence.JOURNAL, beside)
