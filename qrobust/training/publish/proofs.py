@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from qrobust.datasets import Split
 from qrobust.training.publish.summary import Table
-from qrobust.training.recipe import Proof
+from qrobust.training.recipe_evidence import Proof
 from qrobust.verify import PROVEN, REFUTED, LinfBall, Problem, verify
 from qrobust.verify.bounding import shown_by_intervals
 from qrobust.verify.outcome import Outcome
