@@ -64,7 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
-    from qrobust.commands import attack, data, export, inspect, parity, quickstart, train, verify
+    from qrobust.commands import (
+        attack,
+        certify_family,
+        corrupt,
+        data,
+        export,
+        inspect,
+        parity,
+        quickstart,
+        train,
+        verify,
+    )
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
@@ -78,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "inspect": inspect,
         "parity": parity,
         "attack": attack,
+        "corrupt": corrupt,
         "verify": verify,
         "data": data,
     }.items():
@@ -87,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
     certifying = commands.add_parser("certify", help="certify a data set with a .tflite")
     certify.add_certify_arguments(certifying)
-    certifying.set_defaults(run=certify.run_certify)
+    certifying.set_defaults(run=certify_family.run_certify)
 
     reporting = commands.add_parser("report", help="plot and tabulate journals of certificates")
     report.add_report_arguments(reporting)
@@ -96,7 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     auditing = commands.add_parser("audit", help="check certificates, with and without their model")
     audit.add_audit_arguments(auditing)
     auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
-    auditing.set_defaults(run=verify.run_audit)
+    verify.add_boxes(auditing)
+    certify_family.add_arguments(certifying, auditing)
+    auditing.set_defaults(run=certify_family.run_audit)
     return parser
 
 

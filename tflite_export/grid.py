@@ -23,8 +23,8 @@ class Grid:
 
     ``real = (q - zero_point) * 2**exponent`` for ``minimum <= q <= maximum``.
 
-    Every grid ends at the top of int8 (127), so that a kernel's own saturation is the upper clip,
-    whatever the number of bits; the zero point makes room below.
+    Grids of quantizers (`unsigned`, `signed`) end at the top of int8 (127), so that a kernel's own
+    saturation is the upper clip, whatever the number of bits; the zero point makes room below.
 
     Attributes:
         exponent: log2 of the step.

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tflite_export.keras_private import functional, input_structure
 
 _MOST_EXAMPLES = 4096
+_BATCH = 128
 
 
 def model_inputs(
@@ -52,6 +53,16 @@ def as_structured(model: Any, arrays: list[Any]) -> Any:
     if structure is None:
         return arrays if len(arrays) > 1 else arrays[0]
     return keras.tree.pack_sequence_as(structure, arrays)
+
+
+def batch_size(examples: int) -> int:
+    """Examples a batch, at most 128, so that all batches have one size wherever that is possible.
+
+    TensorFlow traces a model again for a last batch that is smaller, which costs more than the
+    batch does.
+    """
+    batches = max(1, -(-examples // _BATCH))
+    return max(1, -(-examples // batches))
 
 
 def _listed(model: Any, data: Any, what: str) -> list[Any]:

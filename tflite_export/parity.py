@@ -10,7 +10,7 @@ from tflite_export import reference, runtimes
 from tflite_export.exported import Exported, Parity
 from tflite_export.grid import Grid, IntArray
 from tflite_export.input_grids import check_inputs
-from tflite_export.inputs import as_structured, model_inputs
+from tflite_export.inputs import as_structured, batch_size, model_inputs
 from tflite_export.inspection import inspect
 from tflite_export.logits import logits_model
 from tflite_export.lower import Lowered, lower
@@ -56,6 +56,30 @@ def check_parity(
     arrays = model_inputs(model, inputs)
     names = [tensor.name for tensor in lowered.graph.inputs]
     check_inputs(arrays, lowered.input_grids, names)
+    return compare(model, lowered, tflite, arrays, y=y, on=on, trusted=trusted)
+
+
+def compare(
+    model: Any,
+    lowered: Lowered,
+    tflite: bytes,
+    arrays: list[npt.NDArray[Any]],
+    *,
+    y: npt.ArrayLike | None = None,
+    on: Sequence[str] | None = None,
+    trusted: bool = False,
+) -> Parity:
+    """``check_parity`` behind its checks: arrays that fit the model's input grids, one per input.
+
+    Args:
+        model: the Keras model.
+        lowered: its lowering.
+        tflite: the file made from it.
+        arrays: real values, one array per input.
+        y: labels, see ``check_parity``.
+        on: runtimes, see ``check_parity``.
+        trusted: see ``check_parity``.
+    """
     stored = [g.quantize(a) for g, a in zip(lowered.input_grids, arrays, strict=True)]
     expected = _reference(lowered, stored)
     differing = {KERAS: _differing(expected, keras_integers(model, lowered, stored))}
@@ -136,7 +160,7 @@ def keras_integers(model: Any, lowered: Lowered, stored: Sequence[IntArray]) -> 
         grid.dequantize(q).astype(np.float32)
         for grid, q in zip(lowered.input_grids, stored, strict=True)
     ]
-    outputs = _predicted(logits_model(model), real)
+    outputs = _predicted(logits_model(model, sigmoid=True), real)
     return [g.quantize(y) for g, y in zip(lowered.output_grids, outputs, strict=True)]
 
 
@@ -144,7 +168,9 @@ def _predicted(model: Any, arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[A
     """``model.predict``, outputs of any structure as a list."""
     import keras
 
-    return list(keras.tree.flatten(model.predict(as_structured(model, arrays), verbose=0)))
+    size = batch_size(len(arrays[0]))
+    given = as_structured(model, arrays)
+    return list(keras.tree.flatten(model.predict(given, batch_size=size, verbose=0)))
 
 
 def _differing(expected: Sequence[IntArray], received: Sequence[npt.NDArray[Any]]) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tflite_export.inputs import batch_size
 from tflite_export.keras_private import functional, is_model, nodes
 
 _EXAMPLES = 256
@@ -30,7 +31,8 @@ def observe_ranges(
     read = [t for node in calls if is_model(node.operation) for t in node.input_tensors]
     probe = keras.Model(graph.inputs, wanted + read)
     first = [np.asarray(array)[:_EXAMPLES] for array in inputs]
-    values = probe.predict(first if len(first) > 1 else first[0], verbose=0)
+    size = batch_size(len(first[0]))
+    values = probe.predict(first if len(first) > 1 else first[0], batch_size=size, verbose=0)
     values = values if isinstance(values, list) else [values]
     ranges = {
         node.operation.name: (float(value.min()), float(value.max()))

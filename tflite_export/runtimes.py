@@ -96,7 +96,13 @@ RUNTIMES: dict[str, Run] = {
 
 
 def not_installed(name: str) -> str | None:
-    """Why a runtime can run nothing here; None when it is there."""
+    """Why a runtime can run nothing here; None when it is there.
+
+    Raises:
+        ValueError: no such runtime.
+    """
+    if name not in RUNTIMES:
+        raise ValueError(f"Runtimes are {', '.join(RUNTIMES)}. Received: {name!r}")
     package = "tflite_micro" if name == "TFLM" else "ai_edge_litert"
     return f"{package} is not installed" if find_spec(package) is None else None
 

@@ -16,8 +16,10 @@ def fit_clip(samples: np.ndarray, *, length: int = CLIP_SAMPLES) -> np.ndarray:
         `(length,)`, same dtype.
 
     Raises:
-        ValueError: Samples with more or fewer than one axis, or no sample at all.
+        ValueError: Samples with more or fewer than one axis, or no sample at all; a length under 1.
     """
+    if length < 1:
+        raise ValueError(f"A clip has at least one sample. Received: length={length}")
     samples = np.asarray(samples)
     if samples.ndim != 1 or samples.size == 0:
         raise ValueError(f"A clip has one axis and at least one sample. Received: {samples.shape}")

@@ -27,7 +27,7 @@ def mel_matrix(
         float64 `(frequency_bins, mel_bins)`; multiply a spectrum from the left.
 
     Raises:
-        ValueError: Edges that are not 0 <= low < high <= sample_rate / 2.
+        ValueError: Edges that are not 0 <= low < high <= sample_rate / 2; no bins.
 
     Source:
         `tf.signal.linear_to_mel_weight_matrix` (HTK's formula).
@@ -36,6 +36,11 @@ def mel_matrix(
         raise ValueError(
             "Edges have to satisfy 0 <= low < high <= sample_rate / 2. "
             f"Received: low={low}, high={high}, sample_rate={sample_rate}"
+        )
+    if min(mel_bins, frequency_bins) < 1:
+        raise ValueError(
+            f"There is at least one bin. Received: mel_bins={mel_bins}, "
+            f"frequency_bins={frequency_bins}"
         )
     frequency = np.linspace(0.0, sample_rate / 2, frequency_bins)
     mel = _mel(frequency)[:, None]

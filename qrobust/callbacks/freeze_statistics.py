@@ -51,7 +51,7 @@ class FreezeStatistics(keras.callbacks.Callback):
         self._set(frozen=epoch >= self.epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Release them."""
+        """Let the statistics move again, for a fit without this callback."""
         self._set(frozen=False)
 
     def _set(self, *, frozen: bool) -> None:

@@ -38,11 +38,11 @@ class NoiseSchedule(keras.callbacks.Callback):
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Set sigma."""
+        """Give every noise layer the schedule's sigma for this epoch."""
         for layer in self._layers:
             layer.sigma = self.schedule(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Report sigma."""
+        """Log the largest sigma in force, in LSB, as ``sigma``."""
         if logs is not None:
             logs["sigma"] = self._layers[0].sigma[1]

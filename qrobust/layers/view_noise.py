@@ -72,7 +72,7 @@ class ViewNoise(keras.layers.Layer):
         )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's."""
+        """The shape of the output, which is that of the input."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from qrobust.quantizers.weight_quantizer import WeightQuantizer
 class Binary(WeightQuantizer):
     """``w_q = s * sign(w)``, ``sign(0) = 1``; the gradient passes where ``|w| <= 2 s``.
 
-    The step is the power of two nearest to the channel's mean magnitude, which has the least
-    squared error of all steps (XNOR-Net, Rastegari et al. 2016, section 3.1). Weights far beyond it
-    get no gradient outwards, as they would only drift.
+    Of all real steps the channel's mean magnitude has the least squared error (XNOR-Net, Rastegari
+    et al. 2016, section 3.1); the step is the power of two at most a factor of sqrt(2) from it,
+    which need not have the least of all powers of two. Weights far beyond it get no gradient
+    outwards, as they would only drift.
 
     Args:
         channel_axes: axes of the kernel that count output channels.

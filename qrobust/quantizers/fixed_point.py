@@ -24,8 +24,8 @@ class FixedPoint:
     alpha = "auto_po2"
 
     def __init__(self, fraction_bits: int = 12) -> None:
-        if not -100 <= fraction_bits <= 100:
-            raise ValueError(f"fraction_bits is -100 to 100. Received: {fraction_bits}")
+        if not -100 <= fraction_bits <= 100 or fraction_bits != int(fraction_bits):
+            raise ValueError(f"fraction_bits is an integer, -100 to 100. Received: {fraction_bits}")
         self.fraction_bits = fraction_bits
 
     def __call__(self, x: Any) -> Any:

@@ -26,7 +26,7 @@ class Curve(keras.callbacks.Callback):
         self._lines = kept[: 1 + done]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Add a row."""
+        """Append the epoch and its logs to the file as one row."""
         logs = logs or {}
         if not self._lines:
             self._lines.append(_row(["epoch", *sorted(logs)]))

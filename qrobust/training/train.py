@@ -20,6 +20,7 @@ from qrobust.training.named_code import is_code, named_code
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
 from qrobust.training.views import in_words, input_layer, is_masked, same_view, with_inverse
+from tflite_export.inputs import batch_size
 from tflite_export.keras_private import layers_inside
 
 # Stochastic weights draw from other streams than the noise, which has the recipe's seed.
@@ -252,5 +253,7 @@ def _load_weights(model: Any, path: str, *, doubled: bool) -> None:
 
 def right_answers(model: Any, split: datasets.Split) -> int:
     """How many examples of a split are classified right, without noise."""
-    predicted = model.predict(split.x.astype("float32"), verbose=0).argmax(-1)
+    size = batch_size(len(split.x))
+    logits = model.predict(split.x.astype("float32"), batch_size=size, verbose=0)
+    predicted = logits.argmax(-1)
     return int(np.sum(predicted == split.y))

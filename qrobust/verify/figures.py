@@ -49,7 +49,7 @@ class Figures:
 
 
 def figures(lines: Sequence[ProofLine]) -> Figures:
-    """Count."""
+    """Count a journal's lines by outcome; whether they are also correct where labels are known."""
     known = all(line.y is not None for line in lines)
     statuses = [line.outcome.status for line in lines]
     proven, refuted = statuses.count(PROVEN), statuses.count(REFUTED)

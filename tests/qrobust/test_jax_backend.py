@@ -69,8 +69,8 @@ def test_trains_and_quantizes(trained):
 
 def test_what_jax_trained_is_exported_here(trained):
     import numpy as np
-    from qrobust.commands.keras_file import load_keras
 
+    from qrobust.load_keras import load_keras
     from tflite_export import check_parity, export
 
     path, saved = trained

@@ -144,6 +144,7 @@ def test_a_channel_far_below_the_others_is_silent():
         (lambda: PowerOfTwoWeights(9), "bits=9"),
         (lambda: PowerOfTwoWeights(4, "mean"), "scale='mean'"),
         (lambda: FixedPoint(140), "140"),
+        (lambda: FixedPoint(1.5), "1.5"),
     ],
 )
 def test_bad_arguments_are_echoed(make, says):

@@ -14,7 +14,7 @@ CASES = [
     (architectures.ds_cnn, 2, 4),
     (architectures.ds_cnn, 6, 8),
     (architectures.mobilenet_v1, 4, 4),
-    (architectures.mobilenet_v1, "ternary", 8),
+    pytest.param(architectures.mobilenet_v1, "ternary", 8, marks=pytest.mark.slow),
     (architectures.autoencoder, 4, 8),
     (architectures.autoencoder, 6, 2),
 ]

@@ -88,7 +88,7 @@ def black_box(
         x: [n, *shape], grid integers or real values.
         y: [n], true classes.
         budget: the ball.
-        full: ten times the queries; see `SuiteSettings`.
+        full: the long suite, `suite_settings.FULL`.
         leave_out: names of attacks that are not run.
         seed: of what is random.
 
@@ -185,11 +185,17 @@ def masking_suite(
 
 
 def worst_case(attacks: Sequence[Attacked], budget: Budget) -> float:
-    """Accuracy when the best of all attacks inside a ball is taken for each image."""
+    """Accuracy when the best of all attacks inside a ball is taken for each image.
+
+    Raises:
+        ValueError: no attacks.
+    """
     return float(1 - _fallen(attacks, budget).mean())
 
 
 def _fallen(attacks: Sequence[Attacked], budget: Budget) -> NDArray[np.bool_]:
+    if not attacks:
+        raise ValueError("the worst case of no attacks is unknown. Received: attacks=[]")
     fallen = np.zeros(len(attacks[0].fallen), bool)
     for attack in attacks:
         size = distances(attack.clean, attack.adversarial)[budget.norm]
@@ -213,6 +219,9 @@ def robustness_curve(
 
     Returns:
         epsilon in LSB -> accuracy in [0, 1], never rising.
+
+    Raises:
+        ValueError: no attacks.
     """
     widest = target.grid.span * (np.sqrt(np.prod(target.shape)) if budget.norm == L2 else 1)
     epsilons = [budget.epsilon * 2.0**k for k in range(-3, 4)]

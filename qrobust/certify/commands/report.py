@@ -22,6 +22,7 @@ from qrobust.certify.report.page.evidence import (
 from qrobust.certify.report.page.evidence import read_model as read_trained
 from qrobust.certify.report.page.subject import Subject
 from qrobust.certify.report.page.write_page import can_write_page, write_page
+from qrobust.certify.report.published import Published, read_published, same_images
 from qrobust.certify.report.read import read_header, read_summary
 from qrobust.certify.report.summary import Summary
 from qrobust.certify.report.write_report import write_report
@@ -52,9 +53,17 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``report``; its handler is `run_report`."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("journals", nargs="+", metavar="[NAME=]CERTS.jsonl", help="runs to compare")
+    parser.add_argument(
+        "journals",
+        nargs="+",
+        metavar="[NAME=]CERTS.jsonl",
+        help="runs to compare; FILE.tsv is read as Cohen et al.'s table of radii on [0, 1]",
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write the report")
     parser.add_argument("--radii", nargs="+", metavar="R", help="of the table, in LSB")
+    parser.add_argument(
+        "--same-images", action="store_true", help="compare on the images that all runs have"
+    )
     page = parser.add_argument_group("for the page; needs the extra [report]")
     page.add_argument("--data", metavar="DATA", help="the inputs, as certify took them: pictures")
     page.add_argument("--model", metavar="MODEL.tflite", help="its layers and names of classes")
@@ -86,9 +95,18 @@ def _report(args: argparse.Namespace) -> int:
             f"{asked[0]} is for the page, which needs Jinja2 and Pillow: "
             "pip install 'qrobust[report]'"
         )
-    named = list(_named(args.journals))
-    runs = {name: read_summary(path) for name, path in named}
-    subject = _subject(args, runs, named[0][1]) if possible else None
+    named = dict(_named(args.journals))
+    runs: dict[str, Summary] = {
+        name: read_published(path) if path.lower().endswith(".tsv") else read_summary(path)
+        for name, path in named.items()
+    }
+    if args.same_images:
+        runs = same_images(runs)
+    # Of published tables there is no more to show than their curves.
+    own = [name for name, run in runs.items() if not isinstance(run, Published)]
+    if asked and not own:
+        raise CertifyError(f"{asked[0]} is for the page, which is about a journal; none was given")
+    subject = _subject(args, runs, own[0], named[own[0]]) if possible and own else None
     if subject is not None:
         subject.check()
     written = write_report(runs, args.out, radii=args.radii)
@@ -99,7 +117,7 @@ def _report(args: argparse.Namespace) -> int:
             raise CertifyError(f"cannot write {_PAGE} to {args.out}: {error.strerror}") from None
     for path in written:
         print(path)
-    if subject is None:
+    if not possible:
         print(f"no {_PAGE}: it needs pip install 'qrobust[report]'", file=sys.stderr)
     return 0
 
@@ -110,7 +128,9 @@ def _named(journals: Iterable[str]) -> Iterable[tuple[str, str]]:
         yield name or Path(path).stem, path
 
 
-def _subject(args: argparse.Namespace, runs: dict[str, Summary], journal: str) -> Subject:
+def _subject(
+    args: argparse.Namespace, runs: dict[str, Summary], first: str, journal: str
+) -> Subject:
     about = _data_of(journal)
     also, proofs = _further(args.also or (), set(runs), about)
     model = None if args.model is None else read_model(args.model)
@@ -118,9 +138,9 @@ def _subject(args: argparse.Namespace, runs: dict[str, Summary], journal: str) -
     if args.data is not None:
         data = load_inputs(args.data, lambda: expected_by(_needed(model), SQUARE))
     trained = None if args.summary is None else read_trained(args.summary)
-    title = args.title or (trained.name if trained else next(iter(runs)))
+    title = args.title or (trained.name if trained else first)
     return Subject(
-        runs=runs,
+        runs={first: runs[first], **runs},
         also=also,
         proofs=proofs,
         data=data,

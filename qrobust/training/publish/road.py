@@ -21,8 +21,11 @@ from qrobust.training.log import finish
 from qrobust.training.publish import evidence
 from qrobust.training.publish.attacked import attacked
 from qrobust.training.publish.card import card
+from qrobust.training.publish.corrupted import corrupted
 from qrobust.training.publish.device_memory import device_memory
 from qrobust.training.publish.files import put_files
+from qrobust.training.publish.proofs import proofs
+from qrobust.training.publish.proven import proven
 from qrobust.training.publish.summary import (
     FILE,
     Data,
@@ -103,10 +106,11 @@ def run_recipe(
     """
     started = time.perf_counter() if started is None else started
     recipe = read_recipe(path, allow_code=allow_code)
+    allowed = (*recipe.parity.allow_missing, *allow_missing)
+    recipe = replace(recipe, parity=replace(recipe.parity, allow_missing=allowed))
     out, log = folders(path, out, log)
-    allow_missing = {*allow_missing, *recipe.parity.allow_missing}
     if not recipe.quantization.is_float:
-        evidence.check_runtimes(allow_missing)
+        evidence.check_runtimes(allowed)
     if trained:
         made = _load(recipe, out / MODEL, data, allow_code=allow_code)
     else:
@@ -119,8 +123,8 @@ def run_recipe(
         made,
         out=out,
         log=log,
+        data=data,
         command=command or " ".join(["qrobust train", path.name, *options]),
-        allow_missing=allow_missing,
         baseline=baseline,
         started=started,
     )
@@ -143,7 +147,7 @@ def publish(
     out: Path,
     log: Path,
     command: str,
-    allow_missing: Collection[str] = (),
+    data: str | None = None,
     baseline: ModelSummary | None = None,
     started: float | None = None,
 ) -> Published:
@@ -158,12 +162,12 @@ def publish(
         out: the folder to publish in.
         log: keeps certificates on the way, and the data they are about.
         command: for the card.
-        allow_missing: runtimes that need not be there, beside those that the recipe allows.
+        data: folder of the data sets, for sound that is corrupted before its features.
         baseline: the same network without the defence, for the card.
         started: when the work began, for the summary, as ``time.perf_counter`` said.
 
     Raises:
-        ValueError: integers differ, or a runtime is missing that was not allowed to be.
+        ValueError: integers differ, or a runtime is missing that the recipe does not allow to be.
     """
     parts: dict[str, Any] = {}
     certificates: tuple[Any, ...] = ()
@@ -176,9 +180,9 @@ def publish(
                     recipe, trained.model, trained.dataset.test
                 )
         else:
-            allowed = {*allow_missing, *recipe.parity.allow_missing}
-            tflite, parts, certificates = _exported(recipe, trained, log, allowed)
+            tflite, parts, certificates = _exported(recipe, trained, log)
             write_bytes(folder / TFLITE, tflite)
+            parts["tables"] += corrupted(recipe, tflite, trained.dataset.test, data)
             if certificates:
                 with replacing(folder / evidence.JOURNAL) as beside:
                     shutil.copyfile(log / evidence.JOURNAL, beside)
@@ -195,7 +199,7 @@ def publish(
 
 
 def _exported(
-    recipe: Recipe, trained: Trained, log: Path, allow_missing: Collection[str]
+    recipe: Recipe, trained: Trained, log: Path
 ) -> tuple[bytes, dict[str, Any], tuple[Any, ...]]:
     """The file, what there is to say about it, and its certificates."""
     from qrobust.certify import attach_spec
@@ -206,7 +210,7 @@ def _exported(
     exported = export(trained.model, labels=trained.dataset.class_names)
     inputs = test.x[: max(recipe.parity.inputs, asked.images)]
     parts["compared"] = evidence.compare(
-        trained.model, exported, inputs, allow_missing=allow_missing
+        trained.model, exported, inputs, allow_missing=recipe.parity.allow_missing
     )
     tflite: bytes = exported.tflite
     certificates: tuple[Any, ...] = ()
@@ -217,6 +221,8 @@ def _exported(
         parts |= {"certified": made.certified, "votes_per_second": made.votes_per_second}
     parts["file"] = model_file(tflite, exported.report)
     parts["attacks"] = attacked(trained.model, tflite, test, recipe.attack)
+    parts["tables"] = proofs(trained.model, tflite, test, recipe.proof)
+    parts["tables"] += proven(tflite, test, recipe.verify)
     return tflite, parts, certificates
 
 

@@ -16,8 +16,10 @@ from qrobust.attacks import (
     hop_skip_jump,
     momentum_iterative,
     projected_gradient,
+    robustness_curve,
     spsa,
     white_box,
+    worst_case,
 )
 from qrobust.attacks import square as square_attack
 
@@ -137,3 +139,10 @@ def test_an_image_off_the_grid_is_named(linear, pixels, labels):
     x[3, 0] = linear.grid.high + 1
     with pytest.raises(ValueError, match="image 3 of x holds"):
         projected_gradient(linear, x, labels, BUDGET)
+
+
+def test_the_worst_of_no_attacks_is_no_accuracy(linear, pixels, labels):
+    with pytest.raises(ValueError, match="no attacks"):
+        worst_case([], Budget(8))
+    with pytest.raises(ValueError, match="no attacks"):
+        robustness_curve(linear, pixels[:2], labels[:2], [], Budget(8))

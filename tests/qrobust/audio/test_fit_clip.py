@@ -19,3 +19,9 @@ def test_cuts_the_end():
 def test_no_clip(shape):
     with pytest.raises(ValueError, match="at least one sample"):
         fit_clip(np.zeros(shape))
+
+
+@pytest.mark.parametrize("length", [0, -1])
+def test_a_clip_has_a_length(length):
+    with pytest.raises(ValueError, match=f"length={length}"):
+        fit_clip(np.zeros(3), length=length)

@@ -20,3 +20,9 @@ def test_equals_tensorflow(bins, low, high):
 def test_bad_edges(low, high):
     with pytest.raises(ValueError, match=f"low={low}, high={high}"):
         mel_matrix(low=low, high=high)
+
+
+@pytest.mark.parametrize("bins", [{"mel_bins": -1}, {"frequency_bins": 0}])
+def test_there_are_bins(bins):
+    with pytest.raises(ValueError, match="at least one bin"):
+        mel_matrix(**bins)

@@ -10,8 +10,6 @@ import pytest
 
 from qrobust.certify import Job, Settings, certify_dataset
 
-KILLS = 50
-
 
 def content(path):
     return [{**json.loads(line), "seconds": 0} for line in path.read_text().splitlines()]
@@ -29,7 +27,8 @@ def start(job, data, path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_fifty_kills(classifier, data, tmp_path):
+@pytest.mark.parametrize("kills", [15, pytest.param(100, marks=pytest.mark.slow)])
+def test_kills_at_any_moment(kills, classifier, data, tmp_path):
     job = Job(classifier, Settings(n0=20, n=400), sigma="30", classes=3, threads=1)
     began = time.perf_counter()
     list(certify_dataset(job, data, out=tmp_path / "whole"))
@@ -37,7 +36,7 @@ def test_fifty_kills(classifier, data, tmp_path):
     rng = random.Random(7)
     interrupted = 0
     path = tmp_path / "killed"
-    for _ in range(KILLS):
+    for _ in range(kills):
         child = start(job, data, path)
         time.sleep(rng.uniform(0, duration))
         os.kill(child, signal.SIGKILL)
@@ -47,6 +46,6 @@ def test_fifty_kills(classifier, data, tmp_path):
         elif path.exists():
             assert content(path) == whole
             path.unlink()
-    assert interrupted >= KILLS // 4
+    assert interrupted >= kills // 4
     os.waitpid(start(job, data, path), 0)
     assert content(path) == whole

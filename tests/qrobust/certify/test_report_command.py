@@ -66,6 +66,18 @@ def test_without_jinja2_the_tables_are_written_and_it_says_what_is_missing(
     assert "--data is for the page" in capsys.readouterr().err
 
 
+def test_a_published_table_is_a_curve_beside_and_no_page_of_its_own(journals, capsys):
+    assert certify("--tsv", "t.tsv") == 0
+    assert main(["report", "t.tsv", "mine=c.jsonl", "--out", "r"]) == 0
+    text = (journals / "r" / "report.html").read_text()
+    assert "<title>Certified robustness: mine</title>" in text
+    assert text.index('<th scope="col">mine</th>') < text.index('<th scope="col">t</th>')
+    assert main(["report", "t.tsv", "--out", "alone"]) == 0
+    assert not (journals / "alone" / "report.html").exists()
+    assert main(["report", "t.tsv", "--out", "x", "--data", "d.npz"]) == 2
+    assert "is about a journal; none was given" in capsys.readouterr().err
+
+
 def test_help_describes_and_gives_examples(capsys):
     with pytest.raises(SystemExit):
         main(["report", "--help"])

@@ -1,5 +1,6 @@
 """Logs of trainings: taken up by their own recipe only, never lost by accident."""
 
+import json
 from dataclasses import replace
 
 import keras
@@ -27,26 +28,6 @@ RECIPE = Recipe(
     training=Training(epochs=1, batch_size=256),
 )
 
-TOML = """
-name = "small"
-[data]
-name = "digits"
-[network]
-name = "digits_cnn"
-options = { width = 4, batch_norm = false }
-[quantization]
-weight_bits = WEIGHT_BITS
-[defence]
-sigma = 0
-[training]
-epochs = 1
-batch_size = 256
-[certification]
-images = 0
-[attack]
-images = 0
-"""
-
 
 def test_another_recipe_cannot_take_up_a_log(tmp_path):
     begin(tmp_path, RECIPE, resume=False)
@@ -54,6 +35,18 @@ def test_another_recipe_cannot_take_up_a_log(tmp_path):
     other = replace(RECIPE, quantization=Quantization(3, 3))
     with pytest.raises(ValueError, match="log of another recipe: its .quantization."):
         begin(tmp_path, other, resume=True)
+
+
+def test_a_log_of_before_a_key_came_is_taken_up_where_the_recipe_leaves_it_out(tmp_path):
+    begin(tmp_path, RECIPE, resume=False)
+    path = tmp_path / "training.json"
+    state = json.loads(path.read_text())
+    del state["recipe"]["defence"]["ibp"], state["recipe"]["training"]["watch"]
+    path.write_text(json.dumps(state))
+    begin(tmp_path, RECIPE, resume=True)
+    path.write_text(json.dumps(state))
+    with pytest.raises(ValueError, match="log of another recipe: its .defence."):
+        begin(tmp_path, replace(RECIPE, defence=Defence(sigma=30, ibp=3)), resume=True)
 
 
 def test_other_samples_make_old_certificates_useless(tmp_path):
@@ -122,9 +115,10 @@ def test_bits_that_no_layer_takes_are_refused_before_the_float_phase(quantizatio
     assert not (tmp_path / "float.csv").exists()
 
 
-def test_twins_get_folders_of_their_own(tmp_path, capsys):
-    for name, bits in (("recipe", "4"), ("float", '"float"')):
-        (tmp_path / f"{name}.toml").write_text(TOML.replace("WEIGHT_BITS", bits))
+def test_twins_get_folders_of_their_own(tmp_path, capsys, recipe_text):
+    for name, bits in (("recipe", 4), ("float", "float")):
+        text = recipe_text(quantization={"weight_bits": bits})
+        (tmp_path / f"{name}.toml").write_text(text)
         assert cli.main(["train", str(tmp_path / f"{name}.toml")]) == 0
     assert {"model.keras", "model.tflite", "card.md"} <= {p.name for p in tmp_path.iterdir()}
     assert {p.name for p in (tmp_path / "float").iterdir()} == {
@@ -139,8 +133,8 @@ def test_twins_get_folders_of_their_own(tmp_path, capsys):
     assert cli.main(["train", str(tmp_path / "float.toml")]) == 0
 
 
-def test_ctrl_c_keeps_the_models_folder_as_it_was(tmp_path, capsys, monkeypatch):
-    (tmp_path / "recipe.toml").write_text(TOML.replace("WEIGHT_BITS", "4"))
+def test_ctrl_c_keeps_the_models_folder_as_it_was(tmp_path, capsys, monkeypatch, recipe_text):
+    (tmp_path / "recipe.toml").write_text(recipe_text(quantization={"weight_bits": 4}))
     (tmp_path / "card.md").write_text("of last year")
 
     def interrupted(*_, **__):

@@ -51,10 +51,11 @@ def refusal(network, seed=0, **options):
     return None
 
 
-def test_a_network_is_the_same_integers_everywhere_or_says_why_not():
+@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_a_network_is_the_same_integers_everywhere_or_says_why_not(count):
     refusals = []
 
-    @examples(30)
+    @examples(count)
     @given(
         network=networks(),
         storage=st.sampled_from(["int8", "int4", "int2"]),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.certify.run.certificate import L1, L2, Certificate
+from qrobust.certify.run.certificate import L0, L1, L2, Certificate
 
 Picture = NDArray[np.int64]
 _HIGH = 255
@@ -105,6 +105,9 @@ def _changes(
         yield "darker", _furthest(picture, -even, radius)
     elif certificate.norm == L1:
         yield "few pixels, inverted", _inverted(picture, int(radius), generator)
+    elif certificate.norm == L0:
+        yield "some pixels, inverted", _spotted(picture, int(radius), generator)
+        return
     else:
         yield from _patched(picture, int(radius), generator)
         return
@@ -142,6 +145,13 @@ def _inverted(picture: Picture, budget: int, generator: np.random.Generator) -> 
     return flat.reshape(picture.shape)
 
 
+def _spotted(picture: Picture, pixels: int, generator: np.random.Generator) -> Picture:
+    flat = picture.reshape(-1, picture.shape[2]).copy()
+    places = generator.permutation(len(flat))[:pixels]
+    flat[places] = np.where(2 * flat[places] <= _HIGH, _HIGH, 0)
+    return flat.reshape(picture.shape)
+
+
 def _patched(
     picture: Picture, side: int, generator: np.random.Generator
 ) -> Iterator[tuple[str, Picture]]:
@@ -163,5 +173,8 @@ def distance(picture: Picture, changed: Picture, certificate: Certificate) -> st
         return f"L2 distance {sqrt(int((change**2).sum())):.1f}, radius {certificate.radius:.1f}"
     if certificate.norm == L1:
         return f"sum of changes {int(change.sum())}, radius {certificate.radius:g}"
+    if certificate.norm == L0:
+        pixels = int(change.any(axis=2).sum())
+        return f"{pixels} pixels changed, radius {certificate.radius:g}"
     side = max((np.ptp(places) + 1 for places in np.nonzero(change.any(axis=2))), default=0)
     return f"a square of {int(side)} x {int(side)}, radius {certificate.radius:g}"

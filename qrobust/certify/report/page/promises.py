@@ -15,7 +15,7 @@ from typing import Any
 
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
 from qrobust.certify.report.page.evidence import PROVEN, Proofs
-from qrobust.certify.run.certificate import L1, L2, Certificate
+from qrobust.certify.run.certificate import L0, L1, L2, Certificate
 from qrobust.certify.run.keys import CHOSEN, DERIVED, FRESH, NONE, WITNESSED
 
 #: Key level -> rank (less is better) and whom one has to trust, see docs/certificates.md.
@@ -73,6 +73,10 @@ def of_certificate(run: str, c: Certificate) -> Promise:
         claim = f"changes that sum up to {c.radius:g} LSB at most"
         whole = c.radius_q16 >> RADIUS_BITS
         numbers = (min(whole, c.span), whole // c.coordinates, whole // c.span)
+    elif c.norm == L0:
+        pixels = c.radius_q16 >> RADIUS_BITS
+        claim = f"anything in {pixels} pixels, whichever they are"
+        numbers = (c.span if pixels else 0, 0, min(pixels * _channels(c), c.coordinates))
     else:
         side = c.radius_q16 >> RADIUS_BITS
         claim = f"anything in a square of {side} x {side} pixels, wherever it is"
@@ -109,7 +113,7 @@ def _l2(c: Certificate) -> tuple[int, int, int]:
 
 
 def _channels(c: Certificate) -> int:
-    # A file that counts bands or blocks takes every channel twice.
+    # A file that counts bands, blocks or pixels takes every channel twice; at least one there is.
     counting = c.counting or {}
     area = int(counting.get("height", 0)) * int(counting.get("width", 0))
     return max(c.coordinates // (2 * area), 1) if area else 1

@@ -15,7 +15,7 @@ from qrobust.certify.report.page.pictures import Picture, Shown, as_picture, sho
 from qrobust.certify.report.page.promises import Promise, of_certificate, of_proof, ranked
 from qrobust.certify.report.page.subject import Subject
 from qrobust.certify.report.summary import Share, Summary, counts
-from qrobust.certify.run.certificate import L2, PATCH, Certificate
+from qrobust.certify.run.certificate import L0, L2, PATCH, Certificate
 from qrobust.certify.run.keys import CHOSEN
 from tflite_export.inspection import inspect
 
@@ -86,6 +86,7 @@ def verdict(summary: Summary, radii: list[Fraction]) -> str:
     r = float(held.radius)
     size = {
         L2: f"change of L2 length below {r:g} LSB",
+        L0: f"change of {r:g} pixels",
         PATCH: f"change inside a square of {r:g} x {r:g} pixels",
     }.get(summary.norm, f"change that sums up to {r:g} LSB at most")
     scale = _scaled(summary, held.radius)

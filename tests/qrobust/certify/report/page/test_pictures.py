@@ -14,7 +14,14 @@ COUNTED = {"sigma": None, "settings": {"alpha": "0"}}
 @pytest.mark.parametrize("shape", [(8, 8, 1), (6, 7, 3), (9, 4)])
 @pytest.mark.parametrize(
     ("norm", "radius", "changes"),
-    [("l2", 90, {}), ("l2", 5000, {}), ("l2", 3, {}), ("l1", 700, COUNTED), ("patch", 3, COUNTED)],
+    [
+        ("l2", 90, {}),
+        ("l2", 5000, {}),
+        ("l2", 3, {}),
+        ("l1", 700, COUNTED),
+        ("patch", 3, COUNTED),
+        ("l0", 5, COUNTED),
+    ],
 )
 def test_nothing_is_shown_beyond_the_radius(monkeypatch, shape, norm, radius, changes):
     from qrobust.certify.report.page import pictures
@@ -40,6 +47,8 @@ def test_nothing_is_shown_beyond_the_radius(monkeypatch, shape, norm, radius, ch
             assert 0 < (change**2).sum() < radius**2
         elif norm == "l1":
             assert 0 < change.sum() <= radius
+        elif norm == "l0":
+            assert 0 < change.any(axis=2).sum() <= radius
         else:
             rows, columns = np.nonzero(change.any(axis=2))
             assert np.ptp(rows) < radius and np.ptp(columns) < radius

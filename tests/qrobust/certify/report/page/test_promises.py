@@ -35,6 +35,14 @@ def test_counted_views():
     assert (found.one, found.every, found.free) == (255, 30, 2)
 
 
+def test_changed_pixels():
+    pixels = replace(CERTIFICATE, norm="l0", radius_q16=4 << 16, sigma=None, coordinates=192,
+                     counting={"height": 4, "width": 8}, key_level="none")  # fmt: skip
+    found = of_certificate("p", pixels)
+    assert (found.one, found.every, found.free) == (255, 0, 12)
+    assert of_certificate("p", replace(pixels, counting={})).free == 4
+
+
 def test_trust_follows_the_key_and_the_runtime():
     levels = ["none", "witnessed", "fresh", "derived", "chosen", "something"]
     ranks = [of_certificate("a", replace(CERTIFICATE, key_level=level)).trust for level in levels]
