@@ -24,6 +24,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.contract import check_one_input, contract_problem, static_shapes
 from qrobust.certify.file.metadata import read_metadata
 from qrobust.certify.smoothings.input_grid import InputGrid
+from tflite_export.chatter import without_chatter
 from tflite_export.printable import printable
 from tflite_export.sandbox.child import Child
 from tflite_export.sandbox.errors import RefusedError, SandboxError
@@ -297,7 +298,7 @@ def make_interpreter(content: bytes, *, batch: int | None, kernels: str = "xnnpa
     if kernels not in KERNELS:
         raise CertifyError(f"unknown kernels {kernels!r}; known: {', '.join(KERNELS)}")
     resolver = OpResolverType[KERNELS[kernels]]
-    with refusals():
+    with refusals(), without_chatter():
         interpreter = Interpreter(
             model_content=content, num_threads=1, experimental_op_resolver_type=resolver
         )
