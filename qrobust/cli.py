@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
+    from qrobust.certify.commands.common import with_examples
+    from qrobust.command_examples import EXAMPLES
     from qrobust.commands import (
         attack,
         certify_family,
@@ -76,11 +78,14 @@ def _parser() -> argparse.ArgumentParser:
         train,
         verify,
     )
+    from qrobust.global_options import add_global_options
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
         description="Robust, deeply quantized Keras models, certified on the device.",
     )
+    with_examples(parser, *EXAMPLES["qrobust"])
+    add_global_options(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in {
         "quickstart": quickstart,
@@ -94,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         "data": data,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        with_examples(command, *EXAMPLES[name])
         module.add_arguments(command)
         command.set_defaults(run=module.run)
 

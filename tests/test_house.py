@@ -160,7 +160,7 @@ def test_keras_private_parts_are_read_in_one_module():
     assert readers >= PENDING, "clean now: take it off the list"
 
 
-USERS = ("base", "train", "report", "attacks")
+USERS = ("base", "train", "report", "terminal", "attacks")
 
 
 def imported() -> set[str]:

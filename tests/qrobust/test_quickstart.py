@@ -64,12 +64,16 @@ def test_everything_is_written(run):
         "certificates.jsonl",
         "card.md",
         "report.md",
+        "report.html",
         "report.png",
         "votes.png",
         "data.npz",
         "recipe.toml",
     }
     assert "| LiteRT XNNPACK" in (out / "report.md").read_text()
+    text = (out / "report.html").read_text()
+    assert f"qrobust audit {out / 'certificates.jsonl'} --offline" in text
+    assert text.count("data:image/png;base64,") > IMAGES
     assert (out / "card.md").read_text() == card(read_summary(out / "summary.json"))
 
 

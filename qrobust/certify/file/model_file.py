@@ -55,6 +55,8 @@ _Shapes: TypeAlias = dict[int, tuple[int, ...]]
 
 #: A batch at which shapes are looked at again; any but the file's own would do.
 _LARGER = 3
+#: What stands at offset 4 of every ``.tflite``.
+_TFLITE = b"TFL3"
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,28 @@ def read_model(model: Model) -> bytes:
     """Return the file's bytes; raise `CertifyError` where it cannot be read."""
     if isinstance(model, bytes):
         return model
+    name = printable(os.fspath(model))
     try:
-        return Path(model).read_bytes()
+        content = Path(model).read_bytes()
     except OSError as error:
-        raise CertifyError(f"cannot read the model {os.fspath(model)}: {error.strerror}") from None
+        raise CertifyError(f"cannot read the model {name}: {error.strerror}") from None
+    if content[4:8] != _TFLITE:
+        raise CertifyError(
+            f"{name}: not a .tflite file: the identifier TFL3 is missing{_road_from(name)}"
+        )
+    return content
+
+
+def _road_from(name: str) -> str:
+    """What to do with a file of another kind, by its ending."""
+    ending = Path(name).suffix.lower()
+    if ending in (".keras", ".h5", ".hdf5"):
+        return f"; it looks like a Keras model: qrobust export {name} OUT.tflite first"
+    if ending in (".npz", ".npy", ".csv", ".png", ".jpg", ".jpeg", ".wav"):
+        return "; it looks like data: the model comes first, then the data"
+    if ending == ".jsonl":
+        return "; it looks like a journal of certificates: qrobust audit takes it before the model"
+    return ""
 
 
 def load_model(model: Model, *, trusted: bool = False) -> ModelFile:

@@ -276,6 +276,10 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
+#: Digests, whose values say nothing to people.
+_CONTENTS = {"data_sha256": "other data", "model_sha256": "another model"}
+
+
 def _same_header(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
     if found.get("version") != wanted["version"]:
         raise CertifyError(
@@ -283,6 +287,12 @@ def _same_header(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> N
             "reported, not gone on with; choose another --out"
         )
     for name, old, new in _leaves(found, wanted):
+        if old != new and name in _CONTENTS:
+            raise CertifyError(
+                f"{path} is a journal about {_CONTENTS[name]} than this run's (SHA-256 "
+                f"{str(old)[:8]}..., now {str(new)[:8]}...): it changed since, or another was "
+                "given; choose another --out"
+            )
         if old != new:
             raise CertifyError(
                 f"{path} is a journal with {name}={old!r}, this run has {new!r}; run with the "
