@@ -95,7 +95,11 @@ def _report(args: argparse.Namespace) -> int:
             f"{asked[0]} is for the page, which needs Jinja2 and Pillow: "
             "pip install 'qrobust[report]'"
         )
-    named = dict(_named(args.journals))
+    pairs = list(_named(args.journals))
+    named = dict(pairs)
+    for name, path in pairs:
+        if named[name] != path:
+            raise CertifyError(f"two journals are called {printable(name)}; name one: NAME={path}")
     runs: dict[str, Summary] = {
         name: read_published(path) if path.lower().endswith(".tsv") else read_summary(path)
         for name, path in named.items()
@@ -177,9 +181,7 @@ def _further(
     proofs: list[Proofs] = []
     for name, path in _named(journals):
         if name in taken:
-            raise CertifyError(
-                f"two journals are called {printable(name)}; name one: NAME={printable(path)}"
-            )
+            raise CertifyError(f"two journals are called {printable(name)}; name one: NAME={path}")
         taken.add(name)
         if is_proofs(path):
             proofs.append(read_proofs(name, path))

@@ -23,6 +23,7 @@ import numpy as np
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.contract import check_one_input, contract_problem, static_shapes
 from qrobust.certify.file.metadata import read_metadata
+from qrobust.certify.file.other_kinds import road_from
 from qrobust.certify.smoothings.input_grid import InputGrid
 from tflite_export.chatter import without_chatter
 from tflite_export.printable import printable
@@ -113,21 +114,9 @@ def read_model(model: Model) -> bytes:
         raise CertifyError(f"cannot read the model {name}: {error.strerror}") from None
     if content[4:8] != _TFLITE:
         raise CertifyError(
-            f"{name}: not a .tflite file: the identifier TFL3 is missing{_road_from(name)}"
+            f"{name}: not a .tflite file: the identifier TFL3 is missing{road_from(name)}"
         )
     return content
-
-
-def _road_from(name: str) -> str:
-    """What to do with a file of another kind, by its ending."""
-    ending = Path(name).suffix.lower()
-    if ending in (".keras", ".h5", ".hdf5"):
-        return f"; it looks like a Keras model: qrobust export {name} OUT.tflite first"
-    if ending in (".npz", ".npy", ".csv", ".png", ".jpg", ".jpeg", ".wav"):
-        return "; it looks like data: the model comes first, then the data"
-    if ending == ".jsonl":
-        return "; it looks like a journal of certificates: qrobust audit takes it before the model"
-    return ""
 
 
 def load_model(model: Model, *, trusted: bool = False) -> ModelFile:

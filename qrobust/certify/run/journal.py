@@ -277,7 +277,7 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 
 #: Digests, whose values say nothing to people.
-_CONTENTS = {"data_sha256": "other data", "model_sha256": "another model"}
+_CONTENTS = {"data_sha256": "the data", "model_sha256": "the model"}
 
 
 def _same_header(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
@@ -289,9 +289,9 @@ def _same_header(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> N
     for name, old, new in _leaves(found, wanted):
         if old != new and name in _CONTENTS:
             raise CertifyError(
-                f"{path} is a journal about {_CONTENTS[name]} than this run's (SHA-256 "
-                f"{str(old)[:8]}..., now {str(new)[:8]}...): it changed since, or another was "
-                "given; choose another --out"
+                f"{path} is a journal with {name}={str(old)[:8]}..., this run has "
+                f"{str(new)[:8]}...: {_CONTENTS[name]} changed since, or another was given; "
+                "choose another --out"
             )
         if old != new:
             raise CertifyError(

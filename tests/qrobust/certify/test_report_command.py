@@ -12,7 +12,7 @@ pytest.importorskip("jinja2")
 
 
 def run(*extra):
-    return main(["report", "c.jsonl", "--out", "r", *extra])
+    return main(["report", "c.jsonl", *extra, "--out", "r"])
 
 
 @pytest.fixture
@@ -39,11 +39,14 @@ def test_what_does_not_belong_together_is_refused_before_anything_is_written(jou
     x = np.load("d.npz")["x"]
     np.savez("other.npz", x=x[::-1])
     assert certify(data="other.npz", out="o.jsonl") == 0
+    (journals / "deep").mkdir()
+    (journals / "deep" / "c.jsonl").write_bytes((journals / "c.jsonl").read_bytes())
     capsys.readouterr()
     for extra, message in (
         (["--data", "other.npz"], "holds other inputs"),
         (["--also", "o.jsonl"], "is about other inputs"),
         (["--also", "c.jsonl"], "two journals are called c; name one"),
+        (["deep/c.jsonl"], "two journals are called c; name one"),
         (["--images", "12"], "no certificate of image 12"),
         (["--attack", "d.npz"], "d.npz"),
         (["--summary", "none.json"], "cannot read none.json"),

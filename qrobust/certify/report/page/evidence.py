@@ -175,6 +175,8 @@ def read_corruption(path: str | os.PathLike[str]) -> Corruption:
     kinds: dict[str, list[tuple[int, int]]] = {}
     for one in found.each("corrupted"):
         kinds.setdefault(one.at("kind", str), []).append((one.at("right", int), one.at("of", int)))
+    if not kinds:
+        raise CertifyError(f"{found.where}: no corruption in it; is this the right file?")
     return Corruption(
         sha256=found.at("sha256", str),
         images=found.at("images", int),
@@ -259,7 +261,10 @@ def _checked(attack: Field) -> Mapping[str, Any]:
 
 
 def _table(table: Field) -> Mapping[str, Any]:
-    rows = [[_cell(cell) for cell in row] for row in table.at("rows", list)]
+    rows = [
+        [_cell(cell) for cell in Field({"row": row}, table.where).at("row", list)]
+        for row in table.at("rows", list)
+    ]
     columns = [str(column) for column in table.at("columns", list)]
     texts = {key: table.at(key, str) for key in ("title", "note")}
     return {**texts, "columns": columns, "rows": rows}

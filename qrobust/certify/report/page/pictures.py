@@ -55,15 +55,23 @@ def as_picture(x: NDArray[Any]) -> Picture | None:
     return pixels if 0 <= pixels.min() and pixels.max() <= _HIGH else None
 
 
-def shown(picture: Picture, caption: str, distance: str = "", width: int = _SHOWN) -> Shown:
-    """Return a picture as PNG, its pixels as they are."""
+def shown(
+    picture: Picture,
+    caption: str,
+    distance: str = "",
+    *,
+    width: int = _SHOWN,
+    most: int | None = None,
+) -> Shown:
+    """Return a picture as PNG, its pixels as they are, or at most so many a side."""
     from PIL import Image
 
     held = io.BytesIO()
     pixels = picture.astype(np.uint8)
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
-        held, "PNG", optimize=True
-    )
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    if most is not None:
+        image.thumbnail((most, most))
+    image.save(held, "PNG", optimize=True)
     src = "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
     return Shown(src, width, round(width * picture.shape[0] / picture.shape[1]), caption, distance)
 

@@ -32,6 +32,8 @@ def view(subject: Subject) -> dict[str, Any]:
     look = _Look(subject)
     first = subject.first
     radii = [rational(r, "a radius") for r in subject.radii or first.radii]
+    if not any(radii):
+        radii = sorted({*radii, *first.radii})
     certificates = list(subject.certificates.values())
     chosen = look.telling() if subject.detailed is None else [(i, "") for i in subject.detailed]
     return {
@@ -286,7 +288,7 @@ class _Look:
         thumbnail: Shown | None = None
         picture = self.picture(c.index) if place < _THUMBNAILS else None
         if picture is not None:
-            thumbnail = shown(picture, f"image {c.index}", width=_THUMBNAIL)
+            thumbnail = shown(picture, f"image {c.index}", width=_THUMBNAIL, most=2 * _THUMBNAIL)
         return {
             "index": c.index,
             "thumbnail": thumbnail,

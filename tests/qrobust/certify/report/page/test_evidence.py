@@ -53,6 +53,15 @@ def test_every_shipped_summary_is_read(path):
     assert found.sha256 == value.get("model_sha256")
 
 
+def test_an_empty_count_and_a_row_that_is_none_are_refused(tmp_path):
+    with pytest.raises(CertifyError, match="no corruption in it"):
+        read_corruption(written(tmp_path, {**CORRUPT, "corrupted": []}))
+    value = json.loads((MODELS / "digits" / "summary.json").read_text())
+    value["tables"] = [{"title": "t", "note": "", "columns": ["a"], "rows": [3]}]
+    with pytest.raises(CertifyError, match="'row' is no list"):
+        read_model(written(tmp_path, value))
+
+
 @pytest.mark.parametrize("read", [read_attack, read_corruption, read_model])
 @pytest.mark.parametrize("value", [{}, [], {"attacks": 3}, {"corrupted": [{"kind": 1}]}])
 def test_another_file_is_refused_by_name(tmp_path, read, value):

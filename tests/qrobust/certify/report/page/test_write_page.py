@@ -134,6 +134,18 @@ def test_without_true_classes_it_speaks_of_shares_everywhere():
     assert ">right<" not in text and ">wrong<" not in text
 
 
+def test_nothing_but_abstentions_and_a_radius_of_0():
+    away = [replace(c, label=-1, radius_q16=0) for c in certificates()]
+    text = page(subject(runs={"a": Summary(away)}, radii=["0"]))
+    assert "Of 8 inputs, 0 (0.0%) get their true class" in text
+    assert "L2 length below 32 LSB" in text  # not "below 0"
+
+
+def test_thumbnails_of_large_pictures_are_small():
+    large = Data(np.random.default_rng(0).integers(0, 256, (8, 300, 200, 3), np.uint8))
+    assert len(page(subject(data=large, detailed=[3]))) < 3_000_000
+
+
 @pytest.mark.parametrize("place", ["run", "title", "model", "label"])
 def test_hostile_text_is_text(place, monkeypatch):
     changes = {"runs": {HOSTILE: Summary(certificates())}} if place == "run" else {}
