@@ -103,7 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
 
-    certifying = commands.add_parser("certify", help="certify a data set with a .tflite")
+    text = "certify a data set with a .tflite"
+    certifying = commands.add_parser("certify", help=text, description=text)
     certify.add_certify_arguments(certifying)
     certifying.set_defaults(run=certify_family.run_certify)
 
@@ -111,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_report_arguments(reporting)
     reporting.set_defaults(run=report.run_report)
 
-    auditing = commands.add_parser("audit", help="check certificates, with and without their model")
+    text = "check certificates, with and without their model"
+    auditing = commands.add_parser("audit", help=text, description=text)
     audit.add_audit_arguments(auditing)
     auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
     verify.add_boxes(auditing)

@@ -55,3 +55,11 @@ def test_completion_knows_commands_and_options(capsys):
         cli.main(["--completion", "bash"])
     shown = capsys.readouterr().out
     assert "certify" in shown and "--print-plan" in shown
+
+
+def test_inspect_says_what_to_do_with_another_file(tmp_path, capsys):
+    (tmp_path / "net.keras").write_bytes(b"PK\3\4 and more")
+    assert cli.main(["inspect", str(tmp_path / "net.keras")]) == 2
+    assert "looks like a Keras model: qrobust export" in capsys.readouterr().err
+    assert cli.main(["inspect", str(tmp_path)]) == 2
+    assert f"cannot read the model {tmp_path}: Is a directory" in capsys.readouterr().err

@@ -97,9 +97,11 @@ def _report(args: argparse.Namespace) -> int:
         )
     pairs = list(_named(args.journals))
     named = dict(pairs)
-    for name, path in pairs:
-        if named[name] != path:
-            raise CertifyError(f"two journals are called {printable(name)}; name one: NAME={path}")
+    for name, journal in pairs:
+        if named[name] != journal:
+            raise CertifyError(
+                f"two journals are called {printable(name)}; name one: NAME={journal}"
+            )
     runs: dict[str, Summary] = {
         name: read_published(path) if path.lower().endswith(".tsv") else read_summary(path)
         for name, path in named.items()
