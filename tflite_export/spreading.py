@@ -1,4 +1,4 @@
-"""Spread activations: where the tie-free factor of four goes when 4-bit weights have no room for it.
+"""Spread activations: where the factor of four goes when 4-bit weights have no room for it.
 
 A sum of a tensor with itself, written on half of its step, holds ``4 (q - zero_point)`` and rounds
 nothing. A layer that reads it has accumulators ``4 acc``; with a bias of ``4 b + 1`` they are what

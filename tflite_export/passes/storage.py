@@ -32,13 +32,15 @@ _PACKED: dict[type[Linear], tuple[str, ...]] = {
     DepthwiseConv2D: (),
     FullyConnected: ("int2", "int4"),
 }
-# Bytes that a spread tensor and its sum take in a file.
-_SPREAD_BYTES = 256
+#: Bytes that a spread tensor and its sum take in a file, at most.
+SPREAD_BYTES = 256
 # Accumulators below are exact in XNNPACK's float32, whatever the shift.
 _EXACT = 2**24
 
 
-def store(graph: IntegerGraph, storage: str, *, exact: bool) -> tuple[IntegerGraph, list[str]]:
+def store(
+    graph: IntegerGraph, storage: str, *, exact: bool, cost: int = SPREAD_BYTES
+) -> tuple[IntegerGraph, list[str]]:
     """Choose the storage of every linear operator.
 
     Args:
@@ -46,6 +48,7 @@ def store(graph: IntegerGraph, storage: str, *, exact: bool) -> tuple[IntegerGra
         storage: "int8", "int4" or "int2": the smallest wanted.
         exact: pack only what stays tie-free; otherwise undo the tie-free scaling where that makes
             the weights fit, and say so.
+        cost: bytes that packing what reads a tensor has to save, where the tensor must be spread.
 
     Returns:
         The graph, and what is no longer exact, in words.
@@ -53,7 +56,7 @@ def store(graph: IntegerGraph, storage: str, *, exact: bool) -> tuple[IntegerGra
     if storage == "int8":
         return graph, []
     packed = graph.with_operators(tuple(_as_it_is(o, storage) for o in graph.operators))
-    left = why_int8(packed)
+    left = why_int8(packed, cost=cost)
     chosen = [o for o in _linears(packed) if o.storage == "int8" and o.output.name not in left]
     packed = spread(packed, chosen, "int4")
     if exact:
@@ -63,11 +66,12 @@ def store(graph: IntegerGraph, storage: str, *, exact: bool) -> tuple[IntegerGra
     return packed.with_operators(operators), notes
 
 
-def why_int8(graph: IntegerGraph) -> dict[str, str]:
+def why_int8(graph: IntegerGraph, *, cost: int = SPREAD_BYTES) -> dict[str, str]:
     """Layer -> why its weights are no int4, of those that are stored as int8.
 
     Args:
         graph: after the tie-free pass, or as a file holds it.
+        cost: as for ``store``.
     """
     bounded = _clipped_tensors(graph)
     found, gained = {}, Counter[Tensor]()
@@ -77,7 +81,7 @@ def why_int8(graph: IntegerGraph) -> dict[str, str]:
         if not found[operator.output.name]:
             gained[operator.source] += operator.weights.size // 2
     for operator in candidates:
-        if not found[operator.output.name] and gained[operator.source] <= _SPREAD_BYTES:
+        if not found[operator.output.name] and gained[operator.source] <= cost:
             found[operator.output.name] = (
                 f"saves {gained[operator.source]} bytes, less than the sum that spreads its input"
             )
