@@ -118,6 +118,30 @@ def test_what_is_not_packed_has_a_reason(why):
     assert why in why_int8(packed)["second"]
 
 
+def test_int2_is_preferred_where_exactness_is_not_asked_for():
+    scaled = tie_free(chain(FullyConnected, largest=1, shift=(4, 5)))
+    for exact, kind in ((True, "int4"), (False, "int2")):
+        packed, notes = store(scaled, "int2", exact=exact)
+        assert storages(packed)["second"] == kind and bool(notes) != exact
+
+
+def test_a_sum_of_a_model_is_no_sum_of_ours():
+    """Behind x + x on half of the step, a layer in int8 is read as the layer that it was."""
+    x = Tensor("x", (5, 5, 3), Grid.pixels())
+    first = layer(Conv2D, x, "first", shift=(6, 9))
+    total = Add(inputs=(first.output,) * 2, output=Tensor("sum", (5, 5, 4), Grid.unsigned(6, -1)))
+    second = layer(Conv2D, total.output, "second", shift=(4, 7))
+    graph = IntegerGraph("g", (x,), (second.output,), (first, total, second))
+    read = read_graph(to_flatbuffer(tie_free(graph)))
+    assert [type(o) for o in read.operators] == [Conv2D, Add, Conv2D]
+    np.testing.assert_array_equal(read.operators[2].weights, second.weights)
+    np.testing.assert_array_equal(read.operators[2].bias, second.bias)
+    q = np.random.default_rng(0).integers(-128, 128, (20, 5, 5, 3))
+    packed, _ = store(tie_free(graph), "int4", exact=True, cost=-1)
+    for other in (packed, read, read_graph(to_flatbuffer(packed))):
+        np.testing.assert_array_equal(reference.run(other, q)[0], reference.run(graph, q)[0])
+
+
 def test_an_input_that_nothing_clips_is_not_spread():
     """A runtime takes every int8; 4 (q - z) of one off the grid is none of int8."""
     x = Tensor("x", (6, 6, 4), FOUR)

@@ -65,7 +65,10 @@ def unspread(graph: IntegerGraph) -> IntegerGraph:
         if isinstance(o, Add) and o.output.multiple == SPREAD
     }
     operators = [
-        _unspread(o, plain[o.source]) if isinstance(o, Linear) and o.source in plain else o
+        # Whoever adds x to x in a model of int8 layers keeps the sum.
+        _unspread(o, plain[o.source])
+        if isinstance(o, Linear) and o.source in plain and o.storage != "int8"
+        else o
         for o in graph.operators
     ]
     read = {*graph.outputs, *(t for o in operators for t in o.inputs)}

@@ -55,15 +55,15 @@ def store(
     """
     if storage == "int8":
         return graph, []
-    packed = graph.with_operators(tuple(_as_it_is(o, storage) for o in graph.operators))
+    notes: list[str] = []
+    packed = graph
+    if storage == "int2" and not exact:  # smaller than what stays exact in int4
+        packed = _with_ties(packed, ("int2",), notes)
+    packed = packed.with_operators(tuple(_as_it_is(o, storage) for o in packed.operators))
     left = why_int8(packed, cost=cost)
     chosen = [o for o in _linears(packed) if o.storage == "int8" and o.output.name not in left]
     packed = spread(packed, chosen, "int4")
-    if exact:
-        return packed, []
-    notes: list[str] = []
-    operators = tuple(_with_ties(operator, storage, notes) for operator in packed.operators)
-    return packed.with_operators(operators), notes
+    return packed if exact else _with_ties(packed, ("int4",), notes), notes
 
 
 def why_int8(graph: IntegerGraph, *, cost: int = SPREAD_BYTES) -> dict[str, str]:
@@ -111,36 +111,40 @@ def _obstacle(operator: Linear, bounded: set[Tensor]) -> str:
 
 def _as_it_is(operator: Operator, storage: str) -> Operator:
     """Packed where the weights fit as the tie-free pass left them."""
-    if not isinstance(operator, Linear) or _has_one_output(operator):
-        return operator
-    for kind in _kinds(operator, storage):
-        if _largest(operator) <= _LARGEST[kind]:
-            return replace(operator, storage=kind)
+    kinds = ("int2", "int4") if storage == "int2" else ("int4",)
+    if isinstance(operator, Linear) and operator.storage == "int8":
+        for kind in _runnable(operator, kinds):
+            if _largest(operator) <= _LARGEST[kind]:
+                return replace(operator, storage=kind)
     return operator
 
 
-def _with_ties(operator: Operator, storage: str, notes: list[str]) -> Operator:
+def _with_ties(graph: IntegerGraph, kinds: tuple[str, ...], notes: list[str]) -> IntegerGraph:
     """Packed where the weights fit without the tie-free scaling."""
-    if not isinstance(operator, Linear) or _has_one_output(operator) or operator.storage != "int8":
+
+    def packed(operator: Operator) -> Operator:
+        if not isinstance(operator, Linear) or operator.storage != "int8":
+            return operator
+        plain = unscaled(operator)
+        for kind in _runnable(operator, kinds):
+            if _largest(plain) <= _LARGEST[kind]:
+                if not is_tie_free(plain):
+                    notes.append(
+                        f"Layer '{operator.output.name}': packed into {kind}, its weights leave no "
+                        f"room for tie-free rounding, so kernels differ by 1 on ties"
+                    )
+                return replace(plain, storage=kind)
         return operator
-    plain = unscaled(operator)
-    for kind in _kinds(operator, storage):
-        if _largest(plain) <= _LARGEST[kind]:
-            if not is_tie_free(plain):
-                notes.append(
-                    f"Layer '{operator.output.name}': packed into {kind}, its weights leave no "
-                    f"room for tie-free rounding, so kernels differ by 1 on ties"
-                )
-            return replace(plain, storage=kind)
-    return operator
+
+    return graph.with_operators(tuple(packed(operator) for operator in graph.operators))
 
 
-def _kinds(operator: Linear, storage: str) -> list[str]:
-    """The storages to try, the smallest first."""
-    kinds = _PACKED[type(operator)]
-    if storage != "int2":
-        kinds = tuple(kind for kind in kinds if kind != "int2")
-    return [k for k in kinds if k != "int4" or not _needs_channel_scales(operator)]
+def _runnable(operator: Linear, kinds: tuple[str, ...]) -> list[str]:
+    """Those kinds of storage that all runtimes load the operator in."""
+    if _has_one_output(operator):
+        return []
+    able = [kind for kind in kinds if kind in _PACKED[type(operator)]]
+    return [kind for kind in able if kind != "int4" or not _needs_channel_scales(operator)]
 
 
 def _linears(graph: IntegerGraph) -> list[Linear]:

@@ -95,7 +95,7 @@ def _scale(operator: Operator) -> Operator:
 
 def _quadrupled(operator: Linear) -> npt.NDArray[np.bool_]:
     """Per channel, whether the pass has scaled its weights."""
-    if operator.source.multiple != 1:  # its inputs are scaled instead
+    if operator.source.multiple != 1 and operator.storage != "int8":  # its inputs are instead
         return np.zeros(operator.bias.shape, np.bool_)
     return _at_one(operator, 1)
 
