@@ -27,6 +27,7 @@ QUICK = {
     "fuzzing": [],
     "packed": [],
     "sandbox_cost": [],
+    "verifiers": [],
 }
 SLOW = {
     "evidence": [],
