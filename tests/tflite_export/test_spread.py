@@ -13,7 +13,16 @@ from tflite_export import ExportError, check_parity, export, reference, runtimes
 from tflite_export.c99 import write
 from tflite_export.contract import contract_problem
 from tflite_export.flatbuffer import to_flatbuffer
-from tflite_export.graph import Add, Conv2D, FullyConnected, IntegerGraph, Linear, MaxPool2D, Tensor
+from tflite_export.graph import (
+    Add,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    IntegerGraph,
+    Linear,
+    MaxPool2D,
+    Tensor,
+)
 from tflite_export.grid import Grid
 from tflite_export.passes.spread import spread, spread_tensor, unspread
 from tflite_export.passes.storage import store, why_int8
@@ -102,7 +111,30 @@ def test_what_has_no_plain_form_is_read_as_it_stands():
     assert "ties" in contract_problem(to_flatbuffer(foreign))
 
 
+def far_biased():
+    first, second = chain(Conv2D).operators
+    far = replace(second, bias=second.bias + 2**22)
+    return IntegerGraph("g", first.inputs, (far.output,), (first, far))
+
+
+def depthwise():
+    (first, _) = chain(Conv2D).operators
+    y = Tensor("second", first.output.shape, FOUR)
+    weights = np.full((1, 3, 3, 4), 7)
+    second = DepthwiseConv2D(
+        inputs=(first.output,),
+        output=y,
+        weights=weights,
+        weight_exponents=np.full(4, -5),
+        bias=np.zeros(4, np.int64),
+        padding="SAME",
+    )
+    return IntegerGraph("g", first.inputs, (y,), (first, second))
+
+
 REASONS = {
+    "24 bits": far_biased(),
+    "depthwise": depthwise(),
     "reads 8 bits": chain(Conv2D, middle=EIGHT),
     "5-bit weights": chain(Conv2D, largest=9),
     "one scale": chain(FullyConnected, shift=(3, 9)),
