@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--storage",
         choices=("int8", "int4", "int2"),
         default="int8",
-        help="of weights (default: int8); an exact file packs only ternary weights, int2 only in "
-        "dense layers",
+        help="of weights (default: int8); an exact file packs layers of up to 4 bits that read up "
+        "to 6, int2 only ternary dense ones",
     )
     parser.add_argument(
         "--io",

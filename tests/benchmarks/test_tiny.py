@@ -25,6 +25,7 @@ QUICK = {
     "coverage": [],
     "foreign": [],
     "fuzzing": [],
+    "packed": [],
     "sandbox_cost": [],
     "verifiers": [],
 }
