@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         certify_family,
         corrupt,
         data,
+        ensemble,
         export,
         inspect,
         parity,
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, module in {
         "quickstart": quickstart,
         "train": train,
+        "ensemble": ensemble,
         "export": export,
         "inspect": inspect,
         "parity": parity,
