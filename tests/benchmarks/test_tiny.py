@@ -26,6 +26,7 @@ QUICK = {
     "foreign": [],
     "fuzzing": [],
     "sandbox_cost": [],
+    "verifiers": [],
 }
 SLOW = {
     "evidence": [],
