@@ -1,8 +1,11 @@
 """An ensemble is one integer file: on every runtime, in C, in certificates."""
 
+from functools import cache
+
 import keras
 import numpy as np
 import pytest
+import qkeras
 from c_compiler import Models
 
 import qrobust
@@ -12,6 +15,7 @@ from qrobust.certify.arithmetic.streams import Purpose
 from qrobust.ensembles import combine
 from qrobust.ensembles.members import equal_weights
 from qrobust.layers.input_noise import input_noise
+from qrobust.quantizers import QuantizedBits
 from tflite_export import check_parity, export, reference
 from tflite_export.grid import Grid
 from tflite_export.lower import lower
@@ -191,6 +195,7 @@ def test_a_final_softmax_is_left_out():
     np.testing.assert_array_equal(outputs(both, x), mean_integers(x, (2, 1, 0)))
 
 
+@cache
 def small(shape=(8, 8, 1), classes=10, grid=None):
     keras.utils.set_random_seed(0)
     net = keras.Sequential(
@@ -199,20 +204,25 @@ def small(shape=(8, 8, 1), classes=10, grid=None):
     return qrobust.quantize(net, input_grid=grid)
 
 
+def of_layers(*hidden):
+    return keras.Sequential([keras.Input((8, 8, 1)), *hidden])
+
+
 @pytest.mark.parametrize(
     ("models", "says"),
     [
-        ([], "at least one"),
-        ([small(), small(shape=(4, 16, 1))], "inputs of shape"),
-        ([small(), small(classes=9)], "logits of shape"),
-        ([small(), small(grid="unit")], "0 to 255"),
-        ([small(), keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])], "signed"),
-        ([keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Dense(3)])], "exports exactly"),
+        (lambda: [], "at least one"),
+        (lambda: [small(), small(shape=(4, 16, 1))], "inputs of shape"),
+        (lambda: [small(), small(classes=9)], "logits of shape"),
+        (lambda: [small(), small(grid="unit")], "0 to 255"),
+        (lambda: [small(), of_layers(keras.layers.Flatten())], "signed"),
+        (lambda: [of_layers(keras.layers.Dense(3))], "exports exactly"),
+        (lambda: [of_layers(qkeras.QActivation(QuantizedBits(8, 8)))], "one row of logits"),
     ],
 )
 def test_models_that_do_not_go_together_are_refused(models, says):
     with pytest.raises(ValueError, match=says):
-        combine(models)
+        combine(models())
 
 
 @pytest.mark.parametrize("weights", [(1, 2), (1, 2, -1), (0, 0, 0), (1.0, 2.0, 3.0), (32, 1, 1)])
@@ -256,3 +266,21 @@ def test_members_with_different_noise_keep_their_own():
     assert not any(isinstance(layer, layers.GridNoise) for layer in ensemble.layers)
     assert input_noise(members()[0]).sigma == (SIGMA, SIGMA)
     assert export(ensemble).tflite == export(combine(members()[:2], (1, 1))).tflite
+
+
+def test_an_ensemble_may_be_a_member():
+    inner = combine(members()[:2], (2, 1))
+    outer = combine([inner, members()[2]], (1, 1), rule="majority")
+    x = noisy_pixels(50)
+    votes = np.eye(10)[mean_integers(x, (2, 1, 0)).argmax(1)] + vote_integers(x, (0, 0, 1))
+    np.testing.assert_array_equal(outputs(export(outer), x), votes)
+
+
+def test_two_classes_vote_too():
+    pair = [small(classes=2), small(classes=2, grid="pixels")]
+    pair[1].set_weights([-w if w.ndim == 2 else w for w in pair[1].get_weights()])
+    x = noisy_pixels(50)
+    labels = [model.predict(x, verbose=0).argmax(1) for model in pair]
+    assert (labels[0] != labels[1]).any()
+    votes = 2 * np.eye(2)[labels[0]] + np.eye(2)[labels[1]]
+    np.testing.assert_array_equal(outputs(export(combine(pair, (2, 1), rule="majority")), x), votes)
