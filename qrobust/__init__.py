@@ -16,6 +16,7 @@ _PACKAGES = (
     "certify",
     "corruptions",
     "datasets",
+    "ensembles",
     "layers",
     "quantization",
     "quantizers",

@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         certify_family,
         corrupt,
         data,
+        ensemble,
         export,
         inspect,
         parity,
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, module in {
         "quickstart": quickstart,
         "train": train,
+        "ensemble": ensemble,
         "export": export,
         "inspect": inspect,
         "parity": parity,
