@@ -64,12 +64,24 @@ def _parser() -> argparse.ArgumentParser:
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
-    from qrobust.commands import attack, data, export, inspect, parity, quickstart, train, verify
+    from qrobust.commands import (
+        attack,
+        data,
+        export,
+        inspect,
+        models,
+        parity,
+        quickstart,
+        train,
+        verify,
+    )
+    from qrobust.version import __version__
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
         description="Robust, deeply quantized Keras models, certified on the device.",
     )
+    parser.add_argument("--version", action="version", version=f"qrobust {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in {
         "quickstart": quickstart,
@@ -80,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "attack": attack,
         "verify": verify,
         "data": data,
+        "models": models,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
