@@ -4,7 +4,8 @@
 
 A block begins with ``<!-- results: NAME -->`` and ends with ``<!-- end -->``. NAME is a file of
 ``docs/results``, ``NAME/counts`` or ``NAME/speeds`` one of its two tables, ``NAME/text`` what was
-printed; ``models`` is the table of `models/README.md`, ``commands`` every option of every command.
+printed; ``models`` is the table of `models/README.md`, ``commands`` every option of every command,
+``layers`` what exports.
 ``--check`` writes nothing, and its exit
 status is 1 where a document would change, or where results were measured on a model that is not the
 shipped one any more.
@@ -34,7 +35,10 @@ DOCUMENTS = (
     "docs/commands.md",
     "docs/measurements.md",
     "docs/microcontroller.md",
+    "docs/proofs.md",
     "docs/testing.md",
+    "docs/what_exports.md",
+    "docs/where_it_runs.md",
     "models/README.md",
 )
 
@@ -84,7 +88,7 @@ def rendered(text: str, folder: Path = results.FOLDER) -> str:
 
 def block(name: str, folder: Path = results.FOLDER) -> str:
     """What stands in the block of a name."""
-    special = {"models": models_table, "commands": options_tables}
+    special = {"models": models_table, "commands": options_tables, "layers": layers_table}
     if name in special:
         return special[name]()
     base, _, part = name.partition("/")
@@ -188,6 +192,24 @@ def options_tables() -> str:
         text = tabulate(rows, ["", ""], tablefmt="github", disable_numparse=True)
         parts.append(f"### qrobust {name}\n\n{parser.description or ''}\n\n{text}")
     return "\n\n".join(parts)
+
+
+def layers_table() -> str:
+    """The layers that export, by package, and what to use in place of others."""
+    import qrobust.layers  # noqa: F401  (registers its layers)
+    from tflite_export import lower  # noqa: F401
+    from tflite_export.lower.registry import INSTEAD, exported_layers
+
+    packages: dict[str, list[str]] = {}
+    for name in exported_layers():
+        package, _, kind = name.partition(".")
+        packages.setdefault(package, []).append(f"`{kind}`")
+    exported = [[package, ", ".join(kinds)] for package, kinds in packages.items()]
+    instead = [[f"`{kind}`", advice] for kind, advice in sorted(INSTEAD.items())]
+    tables = ((exported, ["package", "layers"]), (instead, ["no exact kernel", "instead"]))
+    return "\n\n".join(
+        tabulate(rows, header, tablefmt="github", disable_numparse=True) for rows, header in tables
+    )
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:

@@ -135,7 +135,7 @@ def record(
     results = Results(
         name=name,
         command=_command(),
-        commit=_commit(),
+        commit=commit(),
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         versions=_versions(),
         cpu=_cpu(),
@@ -193,6 +193,11 @@ def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
+def text_sha256(text: str) -> str:
+    """SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _digest(value: Any) -> str:
     content = value if isinstance(value, bytes) else value.tobytes()
     return hashlib.sha256(content).hexdigest()
@@ -220,7 +225,9 @@ def _command() -> str:
     return f"python {shlex.join(words)}"
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The project's commit, and whether the packages differ from it."""
+
     def git(*arguments: str) -> str:
         done = subprocess.run(
             ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False

@@ -1,18 +1,24 @@
 """Ours against a float baseline under the same attacks on the same images, as STQ compares.
 
     QROBUST_BASELINES=FOLDER python benchmarks/stq.py --ours MODEL.keras --ours-tflite MODEL.tflite
-        [--task cifar10|keywords] [--baseline PATH] [--baseline-tflite FILE.tflite] --data FOLDER
+        [--twin MODEL.keras --twin-tflite MODEL.tflite] [--task cifar10|keywords]
+        [--baseline PATH] [--baseline-tflite FILE.tflite] --data FOLDER
         [--surrogate MODEL.keras] [--images 200] [--epsilon 8] [--norm linf] [--full]
         [--json OUT.json] [--record NAME] [--tiny]
+
+The network that STQ describes is `models/cifar10_stq` (ternary weights, per-layer Jacobian, noise);
+its ``--twin`` is the same network without the penalty (`unregularized.toml`), so that what the
+penalty gives is told from what network and noise do. The worst case comes first: of every
+image the best of all attacks, with the paired exact interval of the gain. Then the mean over
+attacks, by which STQ compares, and which weak attacks raise.
 
 White box: FGSM, BIM, MI-FGSM and PGD on both Keras models, with an L2 budget Carlini-Wagner and
 DeepFool too. Black box: Square, SPSA and HopSkipJump, on our exported file and on
 the baseline's where ``--baseline-tflite`` gives it, else on the baseline as Keras runs it.
 Transfer: PGD and MI-FGSM on a third network (``--surrogate``), else on the other side's Keras
 model. Transfer and random search, which is a control and no attack, are listed and in nobody's
-mean. Masking checks are printed for both Keras models. Images: of
-the test part, drawn by the seed, that all models classify correctly. The mean gain is ours minus
-the baseline's, in points.
+mean. Masking checks are printed for every Keras model. Images: of the test part, drawn by the
+seed, that all models classify correctly.
 
 Baselines, MLCommons/Tiny: ``pretrainedResnet.h5`` on CIFAR-10; on keywords ``kws_ref_model``, the
 DS-CNN, whose weights go into the same network on our quantized features, with the logits of the
@@ -32,7 +38,9 @@ from typing import Any
 import keras
 import numpy as np
 import results
+from grid.paired import paired_interval
 from numpy.typing import NDArray
+from render import cell
 from tabulate import tabulate
 
 from qrobust import datasets
@@ -45,10 +53,10 @@ from qrobust.attacks import (
     Search,
     TFLiteTarget,
     black_box,
+    distances,
     masking_suite,
     transferred,
     white_box,
-    worst_case,
 )
 from qrobust.attacks.evaluation.report import masking_table
 from qrobust.attacks.ground.target import Target
@@ -65,115 +73,148 @@ def main() -> int:
     if args.tiny:
         args.images = 2
     budget = Budget(args.epsilon, args.norm)
-    ours = KerasTarget(load_keras(args.ours), name="ours")
-    file = TFLiteTarget(args.ours_tflite, name="ours.tflite")
-    default, claim = TASKS[args.task]
-    path = find(args.baseline or Path(default))
-    model = keyword_network(path, args.data) if path.is_dir() else load_keras(path)
-    baseline = KerasTarget(model, grid=ours.grid, name="baseline")
-    shipped = baseline_file(args, baseline)
+    sides = contenders(args)
     x, y = images(args)
-    right, clean = ~fallen(file, x, y), ~fallen(shipped, x, y)
-    print(
-        f"clean accuracy on {len(x)} images: ours {right.mean():.1%}, baseline {clean.mean():.1%}"
-    )
-    keras_right = ~fallen(ours, x, y) & ~fallen(baseline, x, y)
-    both = np.flatnonzero(right & clean & keras_right)[: args.images]
-    if not len(both):
+    right = [~fallen(target, x, y) for side in sides.values() for target in side]
+    for name, shipped in zip(sides, right[1::2], strict=True):
+        print(f"clean accuracy of {name} on {len(x)} images: {shipped.mean():.1%}")
+    chosen = np.flatnonzero(np.all(right, axis=0))[: args.images]
+    if not len(chosen):
         raise SystemExit("no image that all models classify correctly; check the models' inputs")
-    x, y = x[both], y[both]
-    rows = []
-    found: dict[str, list[Attacked]] = {"ours": [], "baseline": []}
-    for kind, pairs in matches(args, budget, (ours, file), (baseline, shipped), x, y):
-        for mine, theirs in pairs:
-            found["ours"].append(mine)
-            found["baseline"].append(theirs)
-            left = 100 * mine.within(budget), 100 * theirs.within(budget)
-            attack = mine.name.split(" on ")[0]
-            row = {"box": "control" if attack == "random" else kind, "attack": attack}
-            row |= {"ours": left[0], "baseline": left[1], "gain": left[0] - left[1]}
-            rows.append(row)
-            print(row, flush=True)
+    x, y = x[chosen], y[chosen]
+    rows: list[dict[str, Any]] = []
+    found: dict[str, list[Attacked]] = {name: [] for name in sides}
+    for kind, together in matches(args, budget, sides, x, y):
+        for attacks in together:
+            attack = attacks[0].name.split(" on ")[0]
+            left = dict(zip(sides, (a.within(budget) for a in attacks), strict=True))
+            for name, attacked in zip(sides, attacks, strict=True):
+                found[name].append(attacked)
+            rows.append({"box": "control" if attack == "random" else kind, "attack": attack} | left)
+            print(rows[-1], flush=True)
     masking = {}
-    for target in (ours, baseline):
+    for name, (target, _) in sides.items():
         checked = masking_suite(target, x, y, budget, full=args.full, seed=args.seed)
-        found[target.name] += checked.attacks
-        masking[target.name] = [asdict(check) for check in checked.checks]
-        print(f"\nmasked gradients of {target.name}\n\n{masking_table(checked.checks)}")
-    gains = {
-        kind: float(np.mean([r["gain"] for r in rows if r["box"] == kind]))
-        for kind in ("white", "black")
-    }
-    gain = (gains["white"] + gains["black"]) / 2
-    worst = {name: worst_case(attacks, budget) for name, attacks in found.items()}
-    print(f"\n{budget}, {len(x)} images that all classify correctly; accuracy left in percent\n")
-    print(tabulate(rows, headers="keys", tablefmt="github", floatfmt=".1f"))
-    print(
-        f"\nbest attack for each image: ours {worst['ours']:.1%}, baseline {worst['baseline']:.1%}"
-        f"\nmean gain: white {gains['white']:+.1f}, black {gains['black']:+.1f}, "
-        f"both {gain:+.1f} points (claim of STQ on {args.task}: {claim:+.1f})"
-    )
+        found[name] += checked.attacks
+        masking[name] = [asdict(check) for check in checked.checks]
+        print(f"\nmasked gradients of {name}\n\n{masking_table(checked.checks)}")
+    lines = table({name: stands(attacks, budget) for name, attacks in found.items()}, rows)
+    print(f"\n{budget}, {len(x)} images that all classify correctly; gains in points, ours less\n")
+    print(tabulate([plain(line) for line in lines], headers="keys", tablefmt="github"))
+    print(f"\nSTQ's claim on {args.task}, of its mean over attacks: {TASKS[args.task][1]:+.1f}")
     if args.json is not None:
-        result = {"images": len(x), "rows": rows, "gains": gains, "gain": gain, "worst": worst}
-        args.json.write_text(json.dumps(result | {"masking": masking}, indent=1) + "\n")
-    of = len(x)
+        result = {"images": len(x), "rows": [plain(line) for line in lines], "masking": masking}
+        args.json.write_text(json.dumps(result, indent=1) + "\n")
+    models = [args.ours, args.ours_tflite, *filter(None, (args.twin, args.twin_tflite))]
     results.record(
         args.record,
-        counts=[
-            {
-                "box": row["box"],
-                "attack": row["attack"],
-                **{
-                    side: results.share(round(row[side] / 100 * of), of)
-                    for side in ("ours", "baseline")
-                },
-                "gain": f"{row['gain']:+.1f}",
-            }
-            for row in [
-                *rows,
-                {
-                    "box": "",
-                    "attack": "best for each image",
-                    "gain": 100 * (worst["ours"] - worst["baseline"]),
-                    **{side: 100 * left for side, left in worst.items()},
-                },
-            ]
-        ],
-        models=[args.ours, args.ours_tflite],
-        data={f"{of} images that all classify correctly": x},
+        counts=lines,
+        models=models,
+        data={f"{len(x)} images that all classify correctly": x},
         seed=args.seed,
     )
     return 0
 
 
+def contenders(args: argparse.Namespace) -> dict[str, tuple[KerasTarget, Target]]:
+    """Name -> (Keras model, what ships): ours, our unregularized twin if given, the baseline."""
+    ours = KerasTarget(load_keras(args.ours), name="ours")
+    sides: dict[str, tuple[KerasTarget, Target]] = {
+        "ours": (ours, TFLiteTarget(args.ours_tflite, name="ours.tflite"))
+    }
+    if args.twin is not None:
+        twin = KerasTarget(load_keras(args.twin), name="unregularized")
+        shipped: Target = twin
+        if args.twin_tflite is not None:
+            shipped = TFLiteTarget(args.twin_tflite, name="unregularized.tflite")
+        sides["unregularized"] = (twin, shipped)
+    path = find(args.baseline or Path(TASKS[args.task][0]))
+    model = keyword_network(path, args.data) if path.is_dir() else load_keras(path)
+    baseline = KerasTarget(model, grid=ours.grid, name="baseline")
+    sides["baseline"] = (baseline, baseline_file(args, baseline))
+    return sides
+
+
+def stands(attacks: list[Attacked], budget: Budget) -> NDArray[np.bool_]:
+    """Which images no attack moves off their class inside the ball."""
+    lost = np.zeros(len(attacks[0].fallen), bool)
+    for attack in attacks:
+        size = distances(attack.clean, attack.adversarial)[budget.norm]
+        lost |= attack.fallen & (size <= budget.epsilon)
+    return ~lost
+
+
+def table(worst: dict[str, NDArray[np.bool_]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Worst case first, with paired exact intervals; then means over attacks; then the attacks."""
+    of = len(worst["ours"])
+    others = [name for name in worst if name != "ours"]
+    lines: list[dict[str, Any]] = [
+        {"box": "all", "attack": "worst case for each image"}
+        | {name: results.share(int(left.sum()), of) for name, left in worst.items()}
+        | {f"gain over {name}": interval(worst["ours"], worst[name]) for name in others}
+    ]
+    boxes = {box: [row for row in rows if row["box"] == box] for box in ("white", "black")}
+    means = {
+        box: {name: 100 * float(np.mean([row[name] for row in found])) for name in worst}
+        for box, found in boxes.items()
+    }
+    means["both"] = {name: (means["white"][name] + means["black"][name]) / 2 for name in worst}
+    for box, mean in means.items():
+        lines.append(
+            {"box": box, "attack": "mean over attacks"}
+            | {name: f"{value:.1f}%" for name, value in mean.items()}
+            | {f"gain over {name}": f"{mean['ours'] - mean[name]:+.1f}" for name in others}
+        )
+    for row in rows:
+        lines.append(
+            {"box": row["box"], "attack": row["attack"]}
+            | {name: results.share(round(row[name] * of), of) for name in worst}
+            | {f"gain over {name}": f"{100 * (row['ours'] - row[name]):+.1f}" for name in others}
+        )
+    return lines
+
+
+def interval(mine: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> str:
+    """The paired difference in points, with its exact 95 % interval over images."""
+    return "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * v for v in paired_interval(mine, theirs)))
+
+
+def plain(line: dict[str, Any]) -> dict[str, Any]:
+    return {key: cell(value) for key, value in line.items()}
+
+
 def matches(
     args: argparse.Namespace,
     budget: Budget,
-    ours: tuple[KerasTarget, Target],
-    baseline: tuple[KerasTarget, Target],
+    sides: dict[str, tuple[KerasTarget, Target]],
     x: NDArray[Any],
     y: NDArray[Any],
-) -> Iterator[tuple[str, Iterator[tuple[Attacked, Attacked]]]]:
-    """White, black and transfer, each with the results of both sides; a side is (Keras, shipped).
+) -> Iterator[tuple[str, Iterator[tuple[Attacked, ...]]]]:
+    """White, black and transfer, each with the results of all sides.
 
     SPSA asks for no gradients: it counts as black box only. The smallest L2 perturbation is no try
     at an L-inf ball.
     """
     options: dict[str, Any] = {"full": args.full, "seed": args.seed}
     out = ("SPSA",) if budget.norm == "l2" else ("SPSA", *SMALLEST_L2)
-    white = [
-        white_box(side[0], x, y, budget, leave_out=out, **options) for side in (ours, baseline)
-    ]
+    white = [white_box(side[0], x, y, budget, leave_out=out, **options) for side in sides.values()]
     yield "white", zip(*white, strict=True)
-    black = [black_box(side[1], x, y, budget, **options) for side in (ours, baseline)]
+    black = [black_box(side[1], x, y, budget, **options) for side in sides.values()]
     yield "black", zip(*black, strict=True)
-    sources = (baseline[0], ours[0])
+    third = None
     if args.surrogate is not None:
-        third = KerasTarget(load_keras(args.surrogate), grid=ours[0].grid, name="surrogate")
-        sources = (third, third)
+        grid = sides["ours"][0].grid
+        third = KerasTarget(load_keras(args.surrogate), grid=grid, name="surrogate")
     shown = [
-        transferred(side[1], source, x, y, budget, **options)
-        for side, source in zip((ours, baseline), sources, strict=True)
+        transferred(
+            side[1],
+            third or sides["baseline" if name == "ours" else "ours"][0],
+            x,
+            y,
+            budget,
+            **options,
+        )
+        for name, side in sides.items()
     ]
     yield "transfer", zip(*shown, strict=True)
 
@@ -252,6 +293,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="ours against a float baseline, attacked alike")
     parser.add_argument("--ours", type=Path, required=True, metavar="MODEL.keras")
     parser.add_argument("--ours-tflite", type=Path, required=True, metavar="MODEL.tflite")
+    parser.add_argument("--twin", type=Path, metavar="MODEL.keras", help="ours without the penalty")
+    parser.add_argument("--twin-tflite", type=Path, metavar="MODEL.tflite", help="its file")
     parser.add_argument("--task", choices=TASKS, default="cifar10")
     parser.add_argument("--baseline", type=Path, help="instead of the task's own")
     parser.add_argument("--baseline-tflite", type=Path, help="its file, for the black box")

@@ -15,8 +15,10 @@ _PACKAGES = (
     "architectures",
     "attacks",
     "audio",
+    "baselines",
     "callbacks",
     "certify",
+    "corruptions",
     "datasets",
     "layers",
     "quantization",
@@ -26,6 +28,8 @@ _PACKAGES = (
 )
 _HOMES = {
     "adopt": "qrobust.quantization",
+    "FloatCertifier": "qrobust.certify",
+    "keras_certifier": "qrobust.baselines.keras_certifier",
     "load_legacy": "qrobust.quantization",
     "quantize": "qrobust.quantization",
 }

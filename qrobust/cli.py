@@ -66,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     from qrobust.certify.commands import audit, certify, report
     from qrobust.commands import (
         attack,
+        certify_family,
+        corrupt,
         data,
         export,
         inspect,
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "inspect": inspect,
         "parity": parity,
         "attack": attack,
+        "corrupt": corrupt,
         "verify": verify,
         "data": data,
         "models": models,
@@ -100,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
     certifying = commands.add_parser("certify", help="certify a data set with a .tflite")
     certify.add_certify_arguments(certifying)
-    certifying.set_defaults(run=certify.run_certify)
+    certifying.set_defaults(run=certify_family.run_certify)
 
     reporting = commands.add_parser("report", help="plot and tabulate journals of certificates")
     report.add_report_arguments(reporting)
@@ -109,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     auditing = commands.add_parser("audit", help="check certificates, with and without their model")
     audit.add_audit_arguments(auditing)
     auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
-    auditing.set_defaults(run=verify.run_audit)
+    verify.add_boxes(auditing)
+    certify_family.add_arguments(certifying, auditing)
+    auditing.set_defaults(run=certify_family.run_audit)
     return parser
 
 

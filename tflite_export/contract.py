@@ -4,18 +4,19 @@ The file is read into an integer graph, the graph is written again, and both fil
 same: operators, options, steps, constants. So whatever the reader overlooks shows as a difference,
 and all limits that the writer knows of kernels hold for the file. Shapes have to follow from the
 inputs', as interpreters compute them; ties must be out of reach, too.
-No metadata is trusted.
+No metadata is trusted; what the file says of its own grids is compared.
 """
 
+import json
 from typing import Any
 
 import numpy as np
 
 from tflite_export.errors import ExportError
 from tflite_export.flatbuffer import to_flatbuffer
-from tflite_export.graph import Linear
+from tflite_export.graph import IntegerGraph, Linear
 from tflite_export.passes.tie_free import is_tie_free
-from tflite_export.read import WIDENED, Reader, read_graph
+from tflite_export.read import ENTRY, WIDENED, Reader, read_graph
 from tflite_export.row_wise import DAMAGED, read_model
 from tflite_export.shapes import shape_problem
 
@@ -36,6 +37,8 @@ def contract_problem(tflite: bytes) -> str:
                 return f"'{operator.output.name}' can round ties, on which kernels differ."
         if problem := shape_problem(graph):
             return problem
+        if not _metadata_agrees(tflite, graph):
+            return "Its metadata say other grids than its tensors."
         again = to_flatbuffer(graph)
         given, expected = _meaning(tflite), _meaning(again, ours=True)
     except ExportError as error:
@@ -46,6 +49,28 @@ def contract_problem(tflite: bytes) -> str:
         if ours != theirs:
             return f"'{theirs[0]}' is not as the contract writes it."
     return "" if len(given) == len(expected) else "It holds operators that the contract does not."
+
+
+def _metadata_agrees(tflite: bytes, graph: IntegerGraph) -> bool:
+    """Whether an entry of ours, where there is one, is about the grids that the scales give."""
+    model = read_model(tflite)
+    for entry in model.metadata or []:
+        # An index that leads nowhere says nothing; no runtime follows it.
+        held = model.buffers[entry.buffer].data if entry.buffer < len(model.buffers) else None
+        if held is None or entry.name not in (ENTRY, ENTRY.encode()):
+            continue
+        try:
+            content = json.loads(np.asarray(held, np.uint8).tobytes())
+            said = [(grid["exponent"], grid["zero_point"]) for grid in content["inputs"]]
+            zeros = [grid["zero_point"] for grid in content["outputs"]]
+        except (*DAMAGED, RecursionError):
+            return False
+        # An output's step may be in other units: a last rescaling is left to the reader.
+        if said != [(t.grid.exponent, t.grid.zero_point) for t in graph.inputs]:
+            return False
+        if zeros != [t.grid.zero_point for t in graph.outputs]:
+            return False
+    return True
 
 
 def _meaning(tflite: bytes, *, ours: bool = False) -> list[tuple[Any, ...]]:

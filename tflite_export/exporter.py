@@ -18,6 +18,7 @@ from tflite_export.lower.model import input_name
 from tflite_export.metadata import export_metadata
 from tflite_export.parity import KERAS, compare
 from tflite_export.ranges import observe_ranges
+from tflite_export.standard_metadata import standard_metadata, with_labels
 
 _ROUNDINGS = ("tie-free", "naive")
 _STORAGES = ("int8", "int4", "int2")
@@ -42,8 +43,9 @@ def export(
         model: a built Sequential or Functional model whose layers are quantized (QKeras layers with
             the quantizers of ``qrobust.quantizers``, or what ``qrobust.quantize`` returns).
         storage: "int8", or "int4" or "int2" to pack the weights that fit; the integers computed
-            stay the same. An exact export packs only what stays tie-free (ternary weights in
-            int4); otherwise every layer of up to 4 bits is packed.
+            stay the same. Packed files are for LiteRT and TFLM only. An exact export packs only
+            what stays tie-free (ternary weights in int4); otherwise every layer of up to 4 bits is
+            packed.
         io: "int8", or "uint8" for inputs and outputs that a browser or a camera has.
         input_grid: what the model's inputs may hold, in the units of ``model.predict``: "pixels"
             (0 to 255), "unit" (0 to 1), "signed" (-1 to 1), "data" (taken from ``inputs``), or a
@@ -51,7 +53,8 @@ def export(
             activation or noise layer on the input). A model that says nothing is taken to read
             pixels; the report says that this was assumed, and inputs that do not fit are refused.
         output_grid: the grid of outputs that no quantizer rounds, in the same units.
-        labels: class names, stored in the file.
+        labels: class names, stored in the file; with ``io="uint8"`` and a picture as input also
+            where MediaPipe's ImageClassifier looks for them.
         exact: refuse a model that could differ from ``model.predict`` by one integer on any
             runtime. With False such a model is exported all the same, and ``report.notes`` says
             what is not exact.
@@ -83,7 +86,11 @@ def export(
         lowered.graph, storage=storage, scale=rounding == "tie-free", exact=exact
     )
     graph, notes = explicit_clips(graph), (*lowered.notes, *notes)
-    tflite = to_flatbuffer(graph, io=io, metadata=export_metadata(lowered, notes, labels))
+    entries = export_metadata(lowered, notes, labels)
+    standard = standard_metadata(lowered, labels) if io == "uint8" else {}
+    tflite = to_flatbuffer(graph, io=io, metadata=entries | standard)
+    if standard:
+        tflite = with_labels(tflite, labels)
     exported = Exported(tflite, lowered, graph, notes)
     if arrays is None:
         return exported

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tflite_export.errors import ExportError
 from tflite_export.grid import Grid, IntArray
+from tflite_export.leaning import leaning_scale, may_lean
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -20,16 +21,30 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """An activation: a name, a shape without the batch, a grid. Compared by identity."""
+    """An activation: a name, a shape without the batch, a grid. Compared by identity.
+
+    Attributes:
+        name: in the file.
+        shape: without the batch.
+        grid: of its integers.
+        lean: how many sums before it the file writes with a leaning scale, see ``leaning``; says
+            nothing about the integers.
+    """
 
     name: str
     shape: Shape
     grid: Grid
+    lean: int = 0
 
     @property
     def size(self) -> int:
         """Elements of one example."""
         return prod(self.shape)
+
+    @property
+    def scale(self) -> float:
+        """What the file states: the grid's step, leaning."""
+        return leaning_scale(self.grid.exponent, self.lean)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -135,7 +150,14 @@ class DepthwiseConv2D(Linear):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FullyConnected(Linear):
-    """Weights OI, applied to the last axis."""
+    """Weights OI, applied to the last axis.
+
+    Attributes:
+        row_shifts: int64 of shape (channels,), where rows were multiplied by ``2**row_shifts`` to
+            share one step; None where none was. Changes nothing that is computed.
+    """
+
+    row_shifts: IntArray | None = None
 
     @property
     def macs(self) -> int:
@@ -247,6 +269,12 @@ _INT32_MAX = 2**31 - 1
 
 def _check(operator: Operator) -> None:
     where = operator.output.name
+    leans = {tensor.lean for tensor in operator.inputs}
+    if leans != {operator.output.lean} and not _leans_more(operator):
+        raise ExportError(
+            f"{where}: its scale leans by {operator.output.lean}, those it is computed from by "
+            f"{', '.join(map(str, sorted(leans)))}; only a sum that rounds leans by one more."
+        )
     if isinstance(operator, Linear):
         channels = operator.weights.shape[operator.channel_axis]
         if not operator.bias.shape == operator.weight_exponents.shape == (channels,):
@@ -282,6 +310,14 @@ def _check(operator: Operator) -> None:
         raise ExportError(
             f"{where}: cannot reshape {operator.inputs[0].shape} to {operator.output.shape}."
         )
+
+
+def _leans_more(operator: Operator) -> bool:
+    if not isinstance(operator, Add):
+        return False
+    a, b = operator.inputs
+    more = a.lean == b.lean == operator.output.lean - 1
+    return more and may_lean(a.grid, b.grid, operator.output.grid)
 
 
 def pair(value: int | npt.ArrayLike) -> Pair:

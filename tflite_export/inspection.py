@@ -9,6 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tflite_export.errors import ExportError
 from tflite_export.flatbuffer.codes import CODE_NAMES, KINDS, is_linear
+from tflite_export.leaning import read_scale
 from tflite_export.printable import printable
 
 _TYPES = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
@@ -193,8 +194,9 @@ def _line(operator: FileOperator) -> list[Any]:
 def _grid(tensor: FileTensor) -> str:
     if not tensor.scales:
         return ""
-    if tensor.is_power_of_two:
-        step = f"2^{int(np.frexp(np.float64(tensor.scale))[1]) - 1}"
+    found = read_scale(tensor.scale)
+    if found is not None:
+        step = f"2^{found[0]}" + (f", leaning by {found[1]}" if found[1] else "")
     else:
         step = f"{tensor.scale:.4g}"
     return f"step {step}, zero {tensor.zero_point}"

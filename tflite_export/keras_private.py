@@ -20,19 +20,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from tflite_export.errors import ExportError
+from tflite_export.foreign import foreign_model
 
 
 def functional(model: Any) -> Any:
     """The recorded graph of a Sequential or Functional model.
 
     Raises:
-        ExportError: the model is not built, or subclassed.
+        ExportError: the model is not built, subclassed, or of another package.
     """
+    why = foreign_model(model)
+    if why is not None:
+        raise ExportError(f"{why}.")
     graph = getattr(model, "_functional", None) or model
     if not hasattr(graph, "_nodes_by_depth"):
         raise ExportError(
-            f"Model '{model.name}' ({type(model).__name__}) has no recorded graph. Build it with "
-            f"an input shape, and as a Sequential or Functional model, not a subclassed one."
+            f"Model '{getattr(model, 'name', '')}' ({type(model).__name__}) has no recorded graph. "
+            f"Build it with an input shape, and as a Sequential or Functional model, not a "
+            f"subclassed one."
         )
     return graph
 

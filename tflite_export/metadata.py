@@ -7,8 +7,9 @@ from importlib.metadata import version
 from tflite_export.errors import ExportError
 from tflite_export.grid import Grid
 from tflite_export.lower import Lowered
+from tflite_export.read import ENTRY
 
-ENTRY = "tflite_export"
+__all__ = ["ENTRY", "export_metadata"]
 
 
 def export_metadata(

@@ -160,7 +160,7 @@ def keras_integers(model: Any, lowered: Lowered, stored: Sequence[IntArray]) -> 
         grid.dequantize(q).astype(np.float32)
         for grid, q in zip(lowered.input_grids, stored, strict=True)
     ]
-    outputs = _predicted(logits_model(model), real)
+    outputs = _predicted(logits_model(model, sigmoid=True), real)
     return [g.quantize(y) for g, y in zip(lowered.output_grids, outputs, strict=True)]
 
 

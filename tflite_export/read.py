@@ -1,13 +1,14 @@
 """A ``.tflite`` of this package back to its integer graph, without its Keras model.
 
 Reads what ``tflite_export.flatbuffer`` writes and no more: int8 tensors, power-of-two steps, known
-operators, uint8 at the borders only. The tie-free scaling is undone unless asked otherwise, which
-gives the same integers from smaller weights.
+operators, uint8 at the borders only. The scale of a sum and of what follows may lean
+(``leaning``): how far is read off the scale itself, and refused where no sum accounts for it.
+The tie-free scaling is undone unless asked otherwise, which gives the same integers from smaller
+weights.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import frexp
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,20 @@ from tflite_export.graph import (
     Transpose,
 )
 from tflite_export.grid import INT8_MIN, Grid, IntArray
+from tflite_export.leaning import read_scale
 from tflite_export.passes.tie_free import unscaled
 from tflite_export.row_wise import DAMAGED, check_row_wise, read_model
 
 _Code = schema.BuiltinOperator
 _Fused = schema.ActivationFunctionType
 _Type = schema.TensorType
+#: The metadata entry in which a file of ours says what it is.
+ENTRY = "tflite_export"
 #: Ends the name of a tensor that stands for the same integers on a grid that starts lower.
 WIDENED = "/widened"
+_OFF = "which is no power of two"
 _PACKED_BITS = {_Type.INT8: 8, _Type.INT4: 4, _Type.INT2: 2}
+_STORAGES = {_Type.INT4: "int4", _Type.INT2: "int2"}
 _PLAIN: dict[int, np.dtype[Any]] = {_Type.INT32: np.dtype("<i4"), _Type.INT64: np.dtype("<i8")}
 
 
@@ -87,6 +93,9 @@ class Reader:
         sources = [self.inside(int(i), written, before=True) for i in self.subgraph.inputs]
         results = [self.inside(int(i), written, before=False) for i in self.subgraph.outputs]
         inputs = tuple(self.activation(i) for i in sources)
+        for tensor in inputs:
+            if tensor.lean:
+                raise ExportError(f"'{tensor.name}' has the step {tensor.scale:g}, {_OFF}.")
         for operator in written:
             self.operators.append(self._operator(operator))
         outputs = tuple(self.tensors[i] for i in results)
@@ -127,8 +136,9 @@ class Reader:
             raise ExportError(f"'{name}' is neither int8 nor, at a border, uint8.")
         zero_point = int(written.quantization.zeroPoint[0])
         least = INT8_MIN if minimum is None else minimum
-        grid = Grid(_exponent(written.quantization.scale[0], name), zero_point, least)
-        self.tensors[index] = Tensor(name, tuple(int(s) for s in written.shape[1:]), grid)
+        exponent, lean = _step(written.quantization.scale[0], name)
+        grid, shape = Grid(exponent, zero_point, least), tuple(int(s) for s in written.shape[1:])
+        self.tensors[index] = Tensor(name, shape, grid, lean)
         return self.tensors[index]
 
     def data(self, index: int) -> Any:
@@ -162,6 +172,7 @@ class Reader:
             "weights": self.data(int(written.inputs[1])),
             "weight_exponents": np.broadcast_to(np.array(exponents, np.int64), bias.shape),
             "bias": bias,
+            "storage": _STORAGES.get(weights.type, "int8"),
         }
 
     def output(self, written: Any, options: Any = None) -> Tensor:
@@ -189,9 +200,8 @@ class Reader:
         """The same integers on a grid that starts lower; a file does not say where one starts."""
         if tensor.grid.minimum == minimum:
             return tensor
-        wide = Tensor(
-            f"{tensor.name}{WIDENED}", tensor.shape, replace(tensor.grid, minimum=minimum)
-        )
+        grid = replace(tensor.grid, minimum=minimum)
+        wide = replace(tensor, name=f"{tensor.name}{WIDENED}", grid=grid)
         self.operators.append(Maximum(inputs=(tensor,), output=wide, bound=minimum))
         return wide
 
@@ -212,11 +222,20 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value or "")
 
 
+def _step(scale: Any, name: str) -> tuple[int, int]:
+    """The exponent and the lean of an activation's scale."""
+    found = read_scale(float(scale))
+    if found is None:
+        raise ExportError(f"'{name}' has the step {float(scale):g}, {_OFF}.")
+    return found
+
+
 def _exponent(scale: Any, name: str) -> int:
-    mantissa, exponent = frexp(float(scale))
-    if mantissa != 0.5:
-        raise ExportError(f"'{name}' has the step {float(scale):g}, which is no power of two.")
-    return exponent - 1
+    """The exponent of a weight's scale, which never leans."""
+    exponent, lean = _step(scale, name)
+    if lean:
+        raise ExportError(f"'{name}' has the step {float(scale):g}, {_OFF}.")
+    return exponent
 
 
 def _padding(options: Any) -> str:

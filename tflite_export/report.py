@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tflite_export.arena import activation_bytes
+from tflite_export.clients import described
 from tflite_export.graph import IntegerGraph, Linear, Operator
 from tflite_export.passes.tie_free import is_tie_free, unscaled_weight_bits
 
@@ -50,6 +51,7 @@ class Report:
         activation_bytes: of the activations that live at once, buffers reused; a device needs
             more, for its runtime keeps state of its own.
         parity: the comparison of the runtimes, in words, where one was made.
+        clients: which others give the same integers, in words, where these do.
     """
 
     rows: tuple[Row, ...]
@@ -58,6 +60,7 @@ class Report:
     activation_bytes: int
     parity: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
+    clients: str = ""
 
     @classmethod
     def of(
@@ -71,7 +74,9 @@ class Report:
     ) -> "Report":
         """The report of a graph as it stands in the file."""
         rows = tuple(_row(operator) for operator in graph.operators)
-        return cls(rows, notes, file_bytes, activation_bytes(graph), parity, inputs or {})
+        elsewhere = "" if notes else described(graph)
+        activations = activation_bytes(graph)
+        return cls(rows, notes, file_bytes, activations, parity, inputs or {}, elsewhere)
 
     @property
     def is_exact(self) -> bool:
@@ -103,7 +108,7 @@ class Report:
             for row in self.rows
         ]
         stored = sum(row.stored_bytes for row in self.rows)
-        verdict = "exact: the same integers on every runtime"
+        verdict = f"exact: the same integers on LiteRT, TFLM and as C\n{self.clients}"
         if self.notes:
             verdict = "not exact:\n" + "\n".join(f"  * {note}" for note in self.notes)
         held = "".join(f"\ninput '{name}': {grid}" for name, grid in self.inputs.items())

@@ -6,10 +6,12 @@ TensorFlow, CleverHans and Matplotlib are loaded by what needs them, not by this
 
 from qrobust.attacks.black_box.hop_skip_jump import hop_skip_jump
 from qrobust.attacks.black_box.random_search import random_search
+from qrobust.attacks.black_box.sparse_search import sparse_search
 from qrobust.attacks.black_box.spsa import spsa
 from qrobust.attacks.black_box.square import square
 from qrobust.attacks.evaluation.attack_certificates import Broken, attack_certificates
 from qrobust.attacks.evaluation.masking import Check, Masking, masking_checks
+from qrobust.attacks.evaluation.standard_worst_case import WorstCase, standard_worst_case
 from qrobust.attacks.evaluation.suite import (
     SMALLEST_L2,
     black_box,
@@ -21,12 +23,14 @@ from qrobust.attacks.evaluation.suite import (
 )
 from qrobust.attacks.evaluation.suite_settings import SuiteSettings, suite_settings
 from qrobust.attacks.evaluation.transfer import Transfer, transfer_matrix
-from qrobust.attacks.ground.budget import L2, LINF, Budget
+from qrobust.attacks.ground.budget import L0, L1, L2, LINF, PATCH, Budget
 from qrobust.attacks.ground.pixel_grid import PixelGrid, distances, project, verify
 from qrobust.attacks.ground.search import Attacked, Search
+from qrobust.attacks.targets.counted_target import CountedTarget
 from qrobust.attacks.targets.keras_target import KerasTarget
 from qrobust.attacks.targets.smoothed_target import SmoothedTarget
 from qrobust.attacks.targets.tflite_target import TFLiteTarget
+from qrobust.attacks.white_box.auto_projected_gradient import auto_projected_gradient
 from qrobust.attacks.white_box.carlini_wagner import carlini_wagner
 from qrobust.attacks.white_box.cleverhans_attacks import (
     basic_iterative,
@@ -37,13 +41,17 @@ from qrobust.attacks.white_box.deepfool import deepfool
 from qrobust.attacks.white_box.projected_gradient import projected_gradient
 
 __all__ = [
+    "L0",
+    "L1",
     "L2",
     "LINF",
+    "PATCH",
     "SMALLEST_L2",
     "Attacked",
     "Broken",
     "Budget",
     "Check",
+    "CountedTarget",
     "KerasTarget",
     "Masking",
     "PixelGrid",
@@ -52,7 +60,9 @@ __all__ = [
     "SmoothedTarget",
     "TFLiteTarget",
     "Transfer",
+    "WorstCase",
     "attack_certificates",
+    "auto_projected_gradient",
     "basic_iterative",
     "black_box",
     "carlini_wagner",
@@ -67,8 +77,10 @@ __all__ = [
     "projected_gradient",
     "random_search",
     "robustness_curve",
+    "sparse_search",
     "spsa",
     "square",
+    "standard_worst_case",
     "suite_settings",
     "transfer_matrix",
     "transferred",

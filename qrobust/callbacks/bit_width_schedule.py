@@ -1,5 +1,6 @@
 """Bit widths as a function of the epoch."""
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,8 +26,12 @@ class BitWidthSchedule(keras.callbacks.Callback):
             see ``qrobust.quantization.set_bits``.
         activation_bits: likewise, of ReLU outputs.
 
+    Weights of an epoch belong to its bits: an ``EarlyStopping(restore_best_weights=True)`` beside
+    it must begin with the last change (``start_from_epoch``), which is checked.
+
     Raises:
-        ValueError: an epoch that is none, nothing to change, or whatever ``set_bits`` refuses.
+        ValueError: an epoch that is none, nothing to change, an EarlyStopping that could bring back
+            weights of other bits, or whatever ``set_bits`` refuses.
     """
 
     def __init__(
@@ -46,7 +51,15 @@ class BitWidthSchedule(keras.callbacks.Callback):
             )
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Forget the bits of an earlier fit: the first epoch sets those in force."""
+        """Forget the bits of an earlier fit; refuse callbacks that bring back others."""
+        last = max([*self.weight_bits, *self.activation_bits])
+        for other in _beside(self):
+            if getattr(other, "restore_best_weights", False) and other.start_from_epoch < last:
+                raise ValueError(
+                    f"{type(other).__name__}(restore_best_weights=True) could bring back weights "
+                    f"of other bits than the last of this schedule, which begin in epoch {last}. "
+                    f"Give it start_from_epoch={last}, or restore_best_weights=False."
+                )
         self._in_force: tuple[BitsByName | None, BitsByName | None] = (None, None)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -69,6 +82,12 @@ class BitWidthSchedule(keras.callbacks.Callback):
         ):
             if bits:
                 logs[name] = float(np.mean(list(bits.values())))
+
+
+def _beside(callback: Any) -> list[Any]:
+    """The callbacks of the same training: Keras tells a callback nothing of the others."""
+    lists = [found for found in gc.get_referrers(callback) if isinstance(found, list)]
+    return [one for found in lists for one in found if isinstance(one, keras.callbacks.Callback)]
 
 
 def _at(schedule: Mapping[int, BitsByName], epoch: int) -> BitsByName | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from qrobust.certify.run.certificate import Certificate
     from qrobust.certify.run.certifier import Certifier
     from qrobust.certify.run.data import Data, load_data, make_data
+    from qrobust.certify.run.float_certifier import FloatCertifier
     from qrobust.certify.run.journal import read_lines
     from qrobust.certify.run.keys import KeySource, plan_hash
 
@@ -42,6 +43,7 @@ _HOMES = {
     "check_offline": "auditing.offline",
     "Data": "run.data",
     "Finding": "auditing.offline",
+    "FloatCertifier": "run.float_certifier",
     "Job": "run.batch",
     "KeySource": "run.keys",
     "load_data": "run.data",
@@ -74,6 +76,7 @@ __all__ = [
     "CertifyError",
     "Data",
     "Finding",
+    "FloatCertifier",
     "Job",
     "KeySource",
     "RadiusTable",

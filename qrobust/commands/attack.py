@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+from qrobust.commands.verify import add_boxes
 from qrobust.load_keras import load_keras
 from qrobust.quiet import quiet_imports
 
 HELP = "attack a .keras (white box) or a .tflite (black box) and report what is left of it"
 _BROKEN = 1
 # 128 / 255 = 0.5 in L2, 8 / 255 in L-inf: what papers report.
-_EPSILON = {"linf": 8.0, "l2": 128.0}
+_EPSILON = {"linf": 8.0, "l2": 128.0, "l1": 255.0, "l0": 4.0, "patch": 3.0}
+_SPARSE = ("l1", "l0", "patch")
 _TFLITE = ".tflite"
 
 
@@ -33,10 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--epsilon",
         type=float,
         metavar="LSB",
-        help="in input steps (default: 8; with --norm l2 128)",
+        help="in input steps (default: 8; with --norm l2 128, l1 255); with --norm l0 pixels (4), "
+        "with patch a square's side (3)",
     )
     parser.add_argument(
-        "--norm", choices=("linf", "l2"), default="linf", help="of the ball (default: linf)"
+        "--norm",
+        choices=("linf", "l2", *_SPARSE),
+        default="linf",
+        help="of the ball (default: linf); l1, l0 and patch: few changes, place and content",
     )
     parser.add_argument(
         "--images",
@@ -68,8 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="CERTS.jsonl",
         help="with a .tflite and --surrogate: attack within the certified radii; a journal of "
-        "proofs is attacked in its own region, without a surrogate",
+        "proofs or of counted views is attacked in its own region, without a surrogate",
     )
+    parser.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs in a masked box")
+    add_boxes(parser)
     add_fit(parser)
     parser.add_argument(
         "--trusted",
@@ -81,14 +89,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attack and report; the exit status is 1 when a certificate is broken."""
     from qrobust.commands import verify
+    from qrobust.commands.attack_counts import is_count_journal, run_counts
+    from qrobust.commands.pixel_bounds import is_bounds_journal, run_bounds_attack
 
+    if args.certificates is not None and is_bounds_journal(args.certificates):
+        return run_bounds_attack(args)
     if args.certificates is not None and verify.is_proof_journal(args.certificates):
         return verify.run_cross_examination(args)
+    if (args.mask, args.box, args.reach) != (None, None, None):
+        raise ValueError("--mask, --box and --reach go with --certificates PROOFS.jsonl, proofs.")
+    if args.certificates is not None and is_count_journal(args.certificates):
+        return run_counts(args)
     from qrobust.attacks.evaluation.report import check_path
     from qrobust.attacks.ground.budget import Budget
 
     epsilon = _EPSILON[args.norm] if args.epsilon is None else args.epsilon
     budget = Budget(epsilon, args.norm)
+    if args.norm in _SPARSE and (args.surrogate, args.certificates) != (None, None):
+        raise ValueError(
+            f"--norm {args.norm} searches without gradients: leave out --surrogate; certificates "
+            f"are attacked in their own norm: leave out --norm."
+        )
     check_path(args.out)
     content = _read(args)
     data = load_for(args.data, args.model, args.fit)
@@ -102,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
     x, y = data.x[:images], data.y[:images]
     with quiet_imports():
         from qrobust.attacks.evaluation import report, suite
+        from qrobust.attacks.evaluation.sparse_evaluation import sparse_evaluation
+        from qrobust.attacks.evaluation.standard_worst_case import standard_worst_case
         from qrobust.attacks.ground.search import Search
     given = None if args.certificates is None else _read_certificates(args, content, data)
     options: dict[str, Any] = {"full": args.full, "seed": args.seed}
@@ -109,7 +132,9 @@ def run(args: argparse.Namespace) -> int:
     extra: dict[str, Any] = {}
     if surrogate is not None:
         _check_surrogate(args, target, surrogate)
-    if surrogate is None and args.model.suffix != _TFLITE:
+    if args.norm in _SPARSE:
+        attacks, curve = sparse_evaluation(target, x, y, budget, **options)
+    elif surrogate is None and args.model.suffix != _TFLITE:
         attacks = list(_progress(suite.white_box(target, x, y, budget, **options)))
         masking = suite.masking_suite(target, x, y, budget, **options)
         attacks += masking.attacks
@@ -121,9 +146,15 @@ def run(args: argparse.Namespace) -> int:
             attacks += _progress(shown)
             masking = suite.masking_suite(surrogate, x, y, budget, **options)
             extra |= {"checks": masking.checks, "checked": surrogate.name}
+    if args.smooth is None:
+        standard = standard_worst_case(target, x, y, budget, surrogate=surrogate, seed=args.seed)
+        attacks += standard.attacks
+        extra["standard"] = standard
     if given is not None:
         attacked, broken = _certificates(given, content, surrogate, data, args.seed, args.trusted)
         extra |= {"attacked_certificates": attacked, "broken": broken}
+    if args.norm not in _SPARSE:
+        curve = suite.robustness_curve(target, x, y, attacks, budget, seed=args.seed)
     evaluation = report.Evaluation(
         model=target.name,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -133,7 +164,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         full=args.full,
         attacks=attacks,
-        curve=suite.robustness_curve(target, x, y, attacks, budget, seed=args.seed),
+        curve=curve,
         **extra,
     )
     written = report.write(evaluation, args.out)
@@ -170,11 +201,33 @@ def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
             return keras_target, None
         smoothed = SmoothedTarget(keras_target, sigma=args.smooth, draws=args.draws, seed=args.seed)
         return smoothed, None
+    counted = _counted_target(args)
+    if counted is not None:
+        return counted, None
     target = TFLiteTarget(args.model, name=args.model.name, trusted=args.trusted)
     if args.surrogate is None:
         return target, None
     model = load_keras(args.surrogate)
     return target, KerasTarget(model, grid=target.grid, name=args.surrogate.name)
+
+
+def _counted_target(args: argparse.Namespace) -> Any:
+    """The winner of all views of a file that counts them; None where the file itself is attacked.
+
+    A file of 2 C channels classifies pictures of C channels in no other way. Splits keep the shape:
+    there few changes meet the classifier that was certified, other norms the file alone.
+    """
+    from qrobust.attacks import CountedTarget
+    from qrobust.certify import Certifier, read_spec
+
+    spec = read_spec(args.model)
+    if spec is None or spec.counting is None:
+        return None
+    if spec.noise == "splits" and args.norm not in _SPARSE:
+        return None
+    if args.surrogate is not None:
+        raise ValueError(f"'{args.model}' counts {spec.noise}: no surrogate shows its gradients.")
+    return CountedTarget(Certifier(args.model, trusted=args.trusted), name=args.model.name)
 
 
 def _check_surrogate(args: argparse.Namespace, target: Any, surrogate: Any) -> None:

@@ -1,6 +1,7 @@
 """``qrobust export``."""
 
 import argparse
+import re
 from pathlib import Path
 
 from qrobust.commands.inputs import load_for
@@ -46,11 +47,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write a spec that counts bands of S columns: certain ones against patches; the model "
         "takes 2 C channels",
     )
+    smoothed.add_argument(
+        "--blocks", type=int, metavar="S", help="likewise, of blocks of S x S pixels"
+    )
+    smoothed.add_argument(
+        "--ablation",
+        type=int,
+        metavar="M",
+        help="write a spec that counts M disjoint subsets of the pixels: certain certificates in "
+        "L0; the model takes 2 C channels",
+    )
     parser.add_argument(
         "--threshold",
         type=int,
         metavar="T",
-        help="with --splits or --bands: a margin of less than T output steps is no vote",
+        help="with counted views: a margin of less than T output steps is no vote",
     )
     parser.add_argument(
         "--unit", help='with a spec: what one LSB is, in words ("pixel step"), for certificates'
@@ -69,7 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--c99",
         type=Path,
         metavar="DIR",
-        help="also write the network as C99 and, with --table, the certifier and its tables",
+        help="also write the network as C99, and the certifier with its tables for --table, "
+        "--splits, --bands, --blocks or --ablation",
+    )
+    parser.add_argument(
+        "--family",
+        metavar="F",
+        help="with --c99: also what proves light:B or shift:R[:border=edge|zero|wrap] on a device",
     )
     parser.add_argument(
         "--inexact",
@@ -85,15 +102,24 @@ def run(args: argparse.Namespace) -> int:
     """Export a model and print its report."""
     if args.table is not None and args.sigma is None:
         raise ValueError("--table holds radii, which need --sigma.")
-    if args.table is not None and args.c99 is not None and args.io == "uint8":
-        raise ValueError("the C certifier takes int8 inputs. Leave out --io uint8, or --table.")
-    views = {"splits": args.splits, "bands": args.bands}
+    if args.family is not None and args.c99 is None:
+        raise ValueError("--family is written beside the network's C: give --c99 DIR.")
+    views = {kind: getattr(args, kind) for kind in ("splits", "bands", "blocks", "ablation")}
     counted = [(kind, size) for kind, size in views.items() if size is not None]
     if args.threshold is not None and not counted:
-        raise ValueError("--threshold is the least margin of a vote of --splits or --bands.")
+        raise ValueError(
+            "--threshold is the least margin of a vote of --splits, --bands, --blocks or "
+            "--ablation."
+        )
+    certified = args.table is not None or counted or args.family is not None
+    if certified and args.c99 is not None and args.io == "uint8":
+        raise ValueError(
+            "the C certifier takes int8 inputs. Leave out --io uint8, or what asks for it."
+        )
     model = load_keras(args.model)
     from qrobust.certify import SmoothingSpec, attach_spec
     from qrobust.certify import c99 as certifier_c99
+    from qrobust.verify.family_c99 import write_family
     from tflite_export import c99, export
     from tflite_export.atomic import write_bytes
     from tflite_export.c_array import save_c_array
@@ -123,7 +149,16 @@ def run(args: argparse.Namespace) -> int:
     if args.c99 is not None:
         args.c99.mkdir(parents=True, exist_ok=True)
         written = c99.write(exported, args.c99)
-        if args.table is not None:
+        if args.table is not None or counted:
             written += certifier_c99.write(tflite, args.c99)
-        print(f"C99: {', '.join(str(path) for path in written)}")
+            print(f"tables of the certifier: {_table_bytes(args.c99)} bytes")
+        if args.family is not None:
+            written += write_family(tflite, args.c99, args.family)
+        print(f"C99: {', '.join(dict.fromkeys(str(path) for path in written))}")
     return 0
+
+
+def _table_bytes(folder: Path) -> int:
+    """What the certifier's tables take of a device's flash."""
+    found = re.search(r"CERTIFIER_TABLES_WORDS (\d+)u", (folder / "certifier_tables.h").read_text())
+    return 0 if found is None else 4 * int(found[1])

@@ -14,9 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what the file holds."""
     from qrobust.certify import read_spec
+    from tflite_export.clients import described
     from tflite_export.contract import contract_problem
     from tflite_export.inspection import inspect
     from tflite_export.printable import printable
+    from tflite_export.read import read_graph
 
     model = args.model.read_bytes()
     print(inspect(model))
@@ -27,6 +29,8 @@ def run(args: argparse.Namespace) -> int:
         if problem
         else "meets the integer contract: the same integers on every kernel"
     )
+    if not problem:
+        print(*map(printable, described(read_graph(model)).splitlines()), sep="\n")
     if spec is None:
         print("no smoothing spec")
     else:

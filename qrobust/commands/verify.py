@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", type=Path, metavar="MASK.npy", help="bool: where a box may change the input"
     )
+    add_boxes(parser)
     parser.add_argument(
         "--method",
         help="enumeration, intervals, linear, branching or subsets (default: enumeration for "
@@ -48,6 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="also write, for each refuted image, two inputs one step apart with different labels",
     )
+    parser.add_argument(
+        "--pixel-bounds",
+        type=int,
+        metavar="K",
+        help="instead of a region: the smallest number of pixels that change each label, from "
+        "below by proofs up to K pixels, from above by an attack; resumed, image after image",
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.png", help="with --pixel-bounds: both means against time"
+    )
     parser.add_argument("--kernels", default="xnnpack", help="LiteRT kernel family")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--start", type=int, default=0, help="first image (default: 0)")
@@ -56,8 +67,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
+def add_boxes(parser: Any) -> None:
+    """Add the files that give every image a box of its own; audit and attack take them, too."""
+    parser.add_argument(
+        "--box",
+        nargs=2,
+        type=Path,
+        metavar=("LOW.npy", "HIGH.npy"),
+        help="corners of a box for every image: whole numbers on the input grid",
+    )
+    parser.add_argument(
+        "--reach",
+        type=Path,
+        metavar="REACH.npy",
+        help="whole steps that each number may move, for all images or for each",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Prove; an unfinished proof is unknown, never robust."""
+    if args.pixel_bounds is not None:
+        from qrobust.commands.pixel_bounds import run_bounds
+
+        return run_bounds(args)
+    if args.plot is not None:
+        raise ValueError("--plot goes with --pixel-bounds K")
     from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
     from qrobust.certify.run.journal import is_stream
@@ -82,10 +116,16 @@ def run(args: argparse.Namespace) -> int:
         kernels=args.kernels,
         mask=_mask(args.mask),
     )
-    wanted = range(args.start, end)
+    wanted, corners = range(args.start, end), _corners(args)
     with processes(args.workers) as executor:
         lines = prove_dataset(
-            job, data, out=args.out, indices=wanted, executor=executor, window=2 * args.workers
+            job,
+            data,
+            out=args.out,
+            indices=wanted,
+            executor=executor,
+            window=2 * args.workers,
+            corners=corners,
         )
         chosen = list(_bar(lines, len(wanted), args.quiet))
     fresh = sum(line.outcome.inferences for line in chosen)
@@ -105,9 +145,30 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _corners(args: argparse.Namespace) -> Any:
+    from qrobust.verify.corners import load_corners, load_reach
+
+    if args.box is not None and args.reach is not None:
+        raise ValueError("--box and --reach both give boxes; give one")
+    if args.box is not None:
+        return load_corners(*args.box)
+    return None if args.reach is None else load_reach(args.reach)
+
+
 def _region(args: argparse.Namespace) -> str:
-    if (args.family is None) == (args.norm is None):
-        raise ValueError("give one region: --family F, or --norm linf|l0 --radius R")
+    from qrobust.verify.corners import CORNERS, REACH
+
+    given = (args.family, args.norm, args.box, args.reach)
+    if sum(option is not None for option in given) != 1:
+        raise ValueError(
+            "give one region: --family F, --norm linf|l0 --radius R, --box LOW HIGH or --reach FILE"
+        )
+    if args.box is not None or args.reach is not None:
+        if args.radius is not None or args.mask is not None:
+            raise ValueError(
+                "--radius and --mask go with --norm; a box has its corners in its file"
+            )
+        return CORNERS if args.reach is None else REACH
     if args.family is not None:
         if args.radius is not None:
             raise ValueError("--radius goes with --norm; a family has its range in its name")
@@ -149,8 +210,13 @@ def run_audit(args: argparse.Namespace) -> int:
     from qrobust.certify.commands.audit import run_audit_command
     from qrobust.certify.file.model_file import read_model
     from qrobust.certify.run.journal import read_lines
+    from qrobust.commands.pixel_bounds import is_bounds_journal, run_bounds_audit
 
+    if is_bounds_journal(args.journal):
+        return run_bounds_audit(args)
     if not is_proof_journal(args.journal):
+        if (args.mask, args.box, args.reach) != (None, None, None):
+            raise ValueError(f"'{args.journal}' holds no proofs: leave out --mask, --box, --reach")
         return run_audit_command(args)
     total = sum("index" in line.value for line in read_lines(args.journal, chained=False))
     if args.offline:
@@ -168,7 +234,12 @@ def run_audit(args: argparse.Namespace) -> int:
 
     content = read_model(args.model)
     findings = audit_proofs(
-        args.journal, content, load_data(args.data), mask=_mask(args.mask), every=args.every
+        args.journal,
+        content,
+        load_data(args.data),
+        mask=_mask(args.mask),
+        corners=_corners(args),
+        every=args.every,
     )
     failed = [f for f in _bar(findings, total, args.quiet) if not f.reproduced]
     if args.json:
@@ -183,11 +254,12 @@ def run_audit(args: argparse.Namespace) -> int:
 
 def run_cross_examination(args: argparse.Namespace) -> int:
     """Attack a journal of proofs in its own threat model; 1 when a proof has a hole."""
+    import hashlib
     from dataclasses import asdict
 
     from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
-    from qrobust.verify.batch import ProofJob
+    from qrobust.verify.batch import ProofJob, job_header
     from qrobust.verify.cross_examine import cross_examine
 
     content = read_model(args.model)
@@ -195,16 +267,28 @@ def run_cross_examination(args: argparse.Namespace) -> int:
     header, lines = _read(args.certificates, content, "xnnpack")
     if header["data_sha256"] != data.sha256:
         raise ValueError(f"'{args.certificates}' is about other data than '{args.data}'.")
-    if header.get("mask_sha256") is not None:
-        raise ValueError("proofs with a mask are audited with --mask, not attacked")
+    mask = _mask(args.mask)
+    given = None if mask is None else hashlib.sha256(mask).hexdigest()
+    if header.get("mask_sha256") != given:
+        raise ValueError(
+            f"'{args.certificates}' holds proofs with {'another' if mask else 'a'} mask: give the "
+            "one they were made with, --mask MASK.npy"
+            if header.get("mask_sha256") is not None
+            else f"'{args.certificates}' holds proofs without a mask: leave out --mask"
+        )
     from qrobust.verify.problem import Problem
     from tflite_export.atomic import write_text
 
     problem = Problem(content, kernels=header["kernels"])
-    region, _, _ = ProofJob(content, header["region"], header["method"]).chosen(problem)
+    job = ProofJob(content, header["region"], header["method"], mask=mask)
+    region, _, _ = job.chosen(problem)
+    corners = _corners(args)
+    job_header(problem, job, data, corners)  # refuses boxes of another kind
+    if header.get("corners_sha256") != (None if corners is None else corners.sha256):
+        raise ValueError(f"'{args.certificates}' was made with another file of boxes.")
     end = len(data) if args.images is None else args.images
     chosen = [line for line in lines if line.index < end]
-    found = cross_examine(problem, region, data, chosen, seed=args.seed)
+    found = cross_examine(problem, region, data, chosen, corners=corners, seed=args.seed)
     report = {"region": header["region"], **asdict(found)}
     write_text(args.out, json.dumps(report, indent=1) + "\n")
     for defect in found.defects:

@@ -4,6 +4,7 @@ All serialize with the model; at export they become integers or are gone.
 """
 
 from qrobust.layers import lowering  # noqa: F401  (tells the exporter about the layers)
+from qrobust.layers.ablation_noise import AblationNoise
 from qrobust.layers.band_noise import BandNoise
 from qrobust.layers.batch_normalization import BatchNormalization
 from qrobust.layers.consistency import Consistency
@@ -12,12 +13,14 @@ from qrobust.layers.dense_batch_norm import DenseBatchNorm
 from qrobust.layers.depthwise_conv2d_batch_norm import DepthwiseConv2DBatchNorm
 from qrobust.layers.grid_noise import GridNoise
 from qrobust.layers.integer_global_average_pooling2d import IntegerGlobalAveragePooling2D
+from qrobust.layers.interval_bounds import IntervalBounds
 from qrobust.layers.jacobian_regularized import JacobianRegularized
 from qrobust.layers.macer import Macer
 from qrobust.layers.smooth_adversarial import SmoothAdversarial
 from qrobust.layers.split_noise import SplitNoise
 
 __all__ = [
+    "AblationNoise",
     "BandNoise",
     "BatchNormalization",
     "Consistency",
@@ -26,6 +29,7 @@ __all__ = [
     "DepthwiseConv2DBatchNorm",
     "GridNoise",
     "IntegerGlobalAveragePooling2D",
+    "IntervalBounds",
     "JacobianRegularized",
     "Macer",
     "SmoothAdversarial",

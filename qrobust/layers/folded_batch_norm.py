@@ -6,7 +6,10 @@ import keras
 from keras import ops
 
 from qrobust.layers.batch_normalize import batch_normalize
+from qrobust.layers.batch_variance import batch_variance
 
+# Added where a channel that is silent would divide by nothing.
+_TINY = 1e-12
 _PARTS = ("kernel", "gamma", "beta", "statistics")
 _HELD = {
     "gamma_regularizer": keras.regularizers.get,
@@ -122,13 +125,46 @@ class FoldedBatchNorm:
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Normalize: in training, unless frozen, by the batch; else by the moving statistics."""
-        z = self._linear(inputs, self.folded_kernel())
-        frozen = self.frozen or not self.trainable or "statistics" in self.fixed
-        batch = training and not frozen
-        y = self._normalized(z) if batch else z + self.folded_bias()
+        kernel = self.folded_kernel()
+        z = self._linear(inputs, kernel)
+        y = self._normalized(z)[0] if self._by_batch(training) else z + self.folded_bias()
         return y if self.activation is None else self.activation(y)
 
-    def _normalized(self, z: Any) -> Any:
+    def with_kernel(self, inputs: Any) -> tuple[Any, Any]:
+        """One training step's result before the activation, and the kernel for a penalty on it.
+
+        The kernel's value is ``folded_kernel()``, what is exported. Where the batch normalizes, its
+        gradient is that of the *normalized* kernel::
+
+            K * r / stop_gradient(r),   r = |gamma| / sqrt(var_z + eps * s**2)
+
+        with the gradient of the batch's variance. A penalty on K with the moving statistics as
+        constants would shrink kernels along themselves, which the batch's statistics undo.
+
+        Returns:
+            (batch, ..., channels), and the kernel in the layer's own layout.
+        """
+        kernel = self.folded_kernel()
+        z = self._linear(inputs, kernel)
+        if not self._by_batch(training=True):
+            return z + self.folded_bias(), kernel
+        # Before the step moves the statistics that the kernel was folded with.
+        epsilon, gamma = self.epsilon * ops.square(self._scale()), ops.abs(self.gamma)
+        y, mean, variance = self._normalized(z)
+        spread = batch_variance(z, mean, variance) + epsilon + _TINY
+        factor = (
+            gamma
+            / ops.maximum(ops.stop_gradient(gamma), _TINY)
+            * ops.sqrt(ops.stop_gradient(spread) / spread)
+        )
+        return y, kernel * ops.reshape(factor, self._scale_shape())
+
+    def _by_batch(self, training: bool) -> bool:
+        frozen = self.frozen or not self.trainable or "statistics" in self.fixed
+        return training and not frozen
+
+    def _normalized(self, z: Any) -> tuple[Any, Any, Any]:
+        """The batch norm of z, and the batch's mean and variance; moves the moving ones."""
         scale = self._scale()
         squared = ops.square(scale)
         # epsilon belongs to the variance before folding, which is variance / scale**2.
@@ -136,10 +172,10 @@ class FoldedBatchNorm:
             z, ops.abs(self.gamma), self.beta, self.epsilon * squared
         )
         # A channel whose gamma is zero has no statistics to unfold: all stay zero.
-        inverse = scale / (squared + 1e-12)
+        inverse = scale / (squared + _TINY)
         self._update(self.moving_mean, mean * inverse)
         self._update(self.moving_variance, variance * ops.square(inverse))
-        return y
+        return y, mean, variance
 
     def _update(self, moving: Any, batch: Any) -> None:
         value = moving * self.momentum + ops.stop_gradient(batch) * (1 - self.momentum)

@@ -23,11 +23,13 @@ class GridNoise(keras.layers.Layer):
             ``Rescaling(1 / 256)``.
         minimum: smallest value, in LSB.
         maximum: largest value, in LSB.
+        clean_share: of the examples, drawn anew in every call, that stay as they are, so that a
+            network also trains on what it will mostly meet; in [0, 1).
         seed: of the noise.
 
     Raises:
-        ValueError: a negative sigma, or a range that is not 255 steps wide: a device saturates
-            where its 8-bit input tensor ends, and so must the noise.
+        ValueError: a negative sigma, a share that is none, or a range that is not 255 steps wide:
+            a device saturates where its 8-bit input tensor ends, and so must the noise.
     """
 
     def __init__(
@@ -37,11 +39,15 @@ class GridNoise(keras.layers.Layer):
         exponent: int = 0,
         minimum: int = 0,
         maximum: int = 255,
+        clean_share: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.initial_sigma = _sigma_range(sigma)
+        if not 0 <= clean_share < 1:
+            raise ValueError(f"clean_share lies in [0, 1). Received: clean_share={clean_share}")
+        self.clean_share = clean_share
         if not (minimum <= 0 < maximum and maximum - minimum == 255):
             raise ValueError(
                 f"The range must hold 0 and be 255 steps wide, the range of an 8-bit tensor: "
@@ -86,6 +92,10 @@ class GridNoise(keras.layers.Layer):
         sigma = low + (high - low) * keras.random.uniform((), seed=self._generator)
         z = keras.random.normal(ops.shape(inputs), dtype=inputs.dtype, seed=self._generator)
         noise = ops.floor(sigma * z + 0.5) * step
+        if self.clean_share:
+            one_each = (ops.shape(inputs)[0],) + (1,) * (len(inputs.shape) - 1)
+            drawn = keras.random.uniform(one_each, seed=self._generator)
+            noise = ops.where(drawn < self.clean_share, ops.zeros_like(noise), noise)
         return ops.clip(inputs + noise, self.minimum * step, self.maximum * step)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -100,6 +110,7 @@ class GridNoise(keras.layers.Layer):
             "exponent": self.exponent,
             "minimum": self.minimum,
             "maximum": self.maximum,
+            "clean_share": self.clean_share,
             "seed": self.seed,
         }
 

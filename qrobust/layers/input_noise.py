@@ -4,13 +4,14 @@ from typing import Any
 
 import keras
 
+from qrobust.layers.ablation_noise import AblationNoise
 from qrobust.layers.band_noise import BandNoise
 from qrobust.layers.grid_noise import GridNoise
 from qrobust.layers.split_noise import SplitNoise
 from tflite_export.lower.walk import functional, is_model, nodes
 
 #: Layers that say an input's grid, and are gone at export.
-INPUT_NOISES = (GridNoise, SplitNoise, BandNoise)
+INPUT_NOISES = (GridNoise, SplitNoise, BandNoise, AblationNoise)
 
 
 def input_noise(model: Any) -> GridNoise:

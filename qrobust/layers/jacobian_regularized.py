@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from qrobust.layers.effective_weights import effective_kernel
+from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 from qrobust.layers.jacobian import (
     conv_jacobian,
     dense_jacobian,
@@ -21,8 +23,10 @@ class JacobianRegularized(LossWeight, ModelWrapper):
 
     Around a dense, convolution or depthwise layer (float, QKeras or folded): the per-layer penalty
     ``weight * mean_batch ||d a / d x||_F**2`` in closed form, which needs no extra backward pass.
-    ``phi'`` of a quantized activation is the surrogate that training uses, and the kernel of a
-    folded layer is the one of its moving statistics.
+    ``phi'`` of a quantized activation is the surrogate that training uses. The kernel of a folded
+    layer is the one of its moving statistics, which is exported; its gradient goes through the
+    batch's statistics, which would undo a smaller kernel (``FoldedBatchNorm.with_kernel``). So fold
+    a batch norm behind the layer: ``qrobust.training.apply_defence.defend`` does.
 
     Around a whole model: the penalty on its logits of Hoffman et al. 2019,
     ``weight / 2 * mean_batch ||d logits / d x||_F**2``, estimated from random projections.
@@ -83,13 +87,16 @@ class JacobianRegularized(LossWeight, ModelWrapper):
             self.add_loss(self._weight / 2 * ops.mean(norms))
             return logits
         # The activation is applied here, so that its derivative is taken where it belongs.
-        # The kernel is read first: a folded layer changes its statistics when it runs.
-        kernel = _effective_kernel(self.layer)
-        activation, self.layer.activation = self.layer.activation, keras.activations.linear
-        try:
-            z = self.layer(inputs, training=True)
-        finally:
-            self.layer.activation = activation
+        activation = self.layer.activation
+        if isinstance(self.layer, FoldedBatchNorm):
+            z, kernel = self.layer.with_kernel(inputs)
+        else:
+            kernel = effective_kernel(self.layer)
+            self.layer.activation = keras.activations.linear
+            try:
+                z = self.layer(inputs, training=True)
+            finally:
+                self.layer.activation = activation
         derivative = derivative_of(activation, z)
         self.add_loss(self._weight * _layer_jacobian(self.layer, kernel, inputs, derivative))
         return z if activation is None else activation(z)
@@ -148,19 +155,6 @@ def _check_layer(layer: Any) -> None:
 
 def _is_depthwise(layer: Any) -> bool:
     return isinstance(layer, keras.layers.DepthwiseConv2D)
-
-
-def _effective_kernel(layer: Any) -> Any:
-    """The kernel that the layer multiplies by: folded and quantized where it is."""
-    if hasattr(layer, "folded_kernel"):
-        return layer.folded_kernel()
-    kernel = getattr(layer, "depthwise_kernel", None)
-    kernel = layer.kernel if kernel is None else kernel
-    for name in ("kernel_quantizer_internal", "depthwise_quantizer_internal"):
-        quantizer = getattr(layer, name, None)
-        if quantizer is not None:
-            return quantizer(kernel)
-    return kernel
 
 
 def _layer_jacobian(layer: Any, kernel: Any, inputs: Any, derivative: Any) -> Any:

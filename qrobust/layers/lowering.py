@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from qrobust.layers.input_noise import INPUT_NOISES
 from tflite_export.lower import lower_layer, lowers
 from tflite_export.lower.builder import Builder
 from tflite_export.lower.keras_weights import real
@@ -23,14 +24,14 @@ def _folded(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     return lower(layer, inputs[0], builder, real(layer.folded_kernel()), real(layer.folded_bias()))
 
 
-@lowers("qrobust.GridNoise", "qrobust.SplitNoise", "qrobust.BandNoise")
+@lowers(*(f"qrobust.{noise.__name__}" for noise in INPUT_NOISES))
 def _grid_noise(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     value = inputs[0]
     # On the input it says what the input may hold; anywhere else it only vanishes.
     return value.on(layer.grid()) if isinstance(value, PendingInput) else value
 
 
-_WRAPPERS = ("JacobianRegularized", "Consistency", "SmoothAdversarial", "Macer")
+_WRAPPERS = ("JacobianRegularized", "Consistency", "SmoothAdversarial", "Macer", "IntervalBounds")
 
 
 @lowers(*(f"qrobust.{name}" for name in _WRAPPERS))

@@ -8,24 +8,20 @@ import keras
 import numpy as np
 import qkeras
 
-from qrobust.quantization.adopted_layers import (
-    adopted_activation,
-    adopted_weights,
-    copied,
-    folded_with,
-    is_quantizer,
-)
+from qrobust.quantization.adopted_activations import Form, adopted_activation, is_quantizer
+from qrobust.quantization.adopted_layers import adopted_weights, copied, folded_with
 from qrobust.quantization.calibration import calibration_data, input_grids
 from qrobust.quantization.checks import check_exports
 from qrobust.quantization.graph import FloatGraph, packed_model
 from qrobust.quantization.kinds import moves
 from qrobust.quantization.names import Names
-from qrobust.quantization.ranges import integer_bits, observe
+from qrobust.quantization.prepared import prepared
+from qrobust.quantization.ranges import integer_bits, logits_bits, observe
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.grid import Grid
 from tflite_export.keras_private import call_of
 from tflite_export.logits import logits_model
-from tflite_export.lower.functions import function_name, is_softmax
+from tflite_export.lower.functions import function_name, is_final
 
 _L = keras.layers
 _WIDE_BITS = 8
@@ -58,16 +54,18 @@ class Adopted:
 
 
 def adopt(model: Any, inputs: Any = None, *, input_grid: Grid | str | None = None) -> Adopted:
-    """Make a QKeras model exact: half-up activations, quantized logits, weights with room.
+    """Make a QKeras or HGQ2 model exact: half-up activations, quantized logits, weights with room.
 
-    Activation quantizers keep their grids and round half up; results that nothing rounds get 8-bit
-    quantizers; weights of more than 31 steps (the asymmetric minimum of 6-bit ``quantized_bits``,
-    7 and 8 bits, wide powers of two) are clipped or rounded to 6 bits; a batch norm behind a layer
-    is folded into it. Every change is reported.
+    Activation quantizers keep their grids and round half up; a binary, ternary, sigmoid or sloped
+    one becomes a few layers; results that nothing rounds get 8-bit quantizers, logits the one that
+    moves the softmax least; weights of more than 31 steps (the asymmetric minimum of 6-bit
+    ``quantized_bits``, 7 and 8 bits, wide powers of two) are clipped or rounded to 6 bits; a batch
+    norm behind a layer is folded into it; a separable convolution becomes two. Every change is
+    reported.
 
     Args:
-        model: a built Sequential or Functional model of QKeras layers; for QKeras 0.9 and Keras 2
-            see ``load_legacy``.
+        model: a built Sequential or Functional model of QKeras or HGQ2 layers; for QKeras 0.9 and
+            Keras 2 see ``load_legacy``.
         inputs: what ``model.predict`` takes. Ranges of what nothing quantizes come from it, and
             labels are compared on it. Without it, random inputs of the input's grid stand in, which
             the report says.
@@ -78,13 +76,14 @@ def adopt(model: Any, inputs: Any = None, *, input_grid: Grid | str | None = Non
     """
     changes: list[str] = []
     data = None if inputs is None else calibration_data(model, inputs)
-    grids = input_grids(model, input_grid, data)
+    simple = prepared(model, changes)
+    grids = input_grids(simple, input_grid, data)
     if data is None:
-        data = _drawn(model, grids)
+        data = _drawn(simple, grids)
         changes.append("ranges come from random inputs: none were given")
-    adoption = _Adoption(model, data, grids, changes)
+    adoption = _Adoption(simple, data, grids, changes)
     adopted = adoption.run()
-    check_exports(adopted)
+    check_exports(adopted, what="adopted model", otherwise="")
     return Adopted(adopted, tuple(changes), len(data[0]), _changed(model, adopted, data))
 
 
@@ -125,9 +124,12 @@ class _Adoption:
         self.grids = grids
         self.changes = changes
         self.copies: dict[int, Any] = {}
+        self.forms: dict[int, Form] = {}
         self.fill: list[Callable[[], None]] = []
         self.names = Names(node.operation.name for node in self.graph.nodes)
         tensors = {id(t): t for node in self.graph.nodes for t in node.output_tensors}
+        tensors |= {id(t): t for t in self.graph.graph.inputs}
+        self.examples = len(data[0])
         self.observed = observe(model, list(tensors.values()), data)
 
     def run(self) -> Any:
@@ -166,6 +168,8 @@ class _Adoption:
         if id(layer) not in self.copies:
             self.copies[id(layer)] = self._copied(layer, output, norm)
         y = self.copies[id(layer)](inputs if len(inputs) > 1 else inputs[0])
+        if id(layer) in self.forms:
+            return self._formed(y, self.forms[id(layer)])
         if norm is not None:
             self.copies[id(norm)] = None
             output = self.graph.only_reader(output).output_tensors[0]
@@ -176,7 +180,7 @@ class _Adoption:
     def _norm_of(self, node: Any) -> Any:
         """The batch norm to be folded into a layer that is used once."""
         layer = node.operation
-        if not any(hasattr(layer, name) for name in _WEIGHTED) or hasattr(layer, "gamma"):
+        if not _is_weighted(layer) or hasattr(layer, "gamma"):
             return None
         plain = function_name(layer.activation) == "linear"
         reader = self.graph.only_reader(node.output_tensors[0])
@@ -189,25 +193,45 @@ class _Adoption:
             self.changes.append(f"'{norm.name}' is folded into '{layer.name}', of 6 bits then")
             return folded_with(layer, norm, self.fill)
         copy = copied(layer, self.fill)
-        weighted = any(hasattr(layer, name) for name in _WEIGHTED)
+        weighted = _is_weighted(layer)
         if weighted:
-            self.fill.append(lambda: self.changes.extend(adopted_weights(copy)))
+            seen = self._seen(layer)
+            self.fill.append(lambda: self.changes.extend(adopted_weights(copy, seen)))
         activation = getattr(layer, "activation", None)
         if is_quantizer(activation):
-            copy.activation, change = adopted_activation(activation, layer.name)
-            if change is not None:
-                self.changes.append(change)
+            form = adopted_activation(activation, layer.name)
+            if form.said is not None:
+                self.changes.append(form.said)
+            if form.layers is None:
+                copy.activation = form.quantizer
+            else:
+                self.forms[id(layer)] = form
+                copy = keras.activations.linear if not weighted else copy
+                copy.activation = keras.activations.linear
         elif function_name(activation) == "relu" and not self._meets_quantizer(output):
             copy.activation = self._wide(output, signed=False)
             self.changes.append(f"'{layer.name}': its ReLU is rounded by {copy.activation}")
         return copy
 
+    def _seen(self, layer: Any) -> Any:
+        """What a dense layer reads on the data, a row an example; None where it is not known."""
+        uses = self.graph.uses(layer)
+        if not hasattr(layer, "units") or len(uses) != 1:
+            return None
+        source = uses[0].input_tensors[0]
+        return self._rows(source) if len(source.shape) == 2 else None
+
+    def _rows(self, tensor: Any) -> Any:
+        values = self.observed[id(tensor)]
+        whole = len(values) == self.examples * int(tensor.shape[-1])
+        return values.reshape(self.examples, -1) if whole else None
+
     def _needs_quantizer(self, node: Any, output: Any) -> bool:
         layer = node.operation
         copy = self.copies.get(id(layer))
-        if is_quantizer(getattr(copy, "activation", None)) or is_softmax(layer):
+        if is_quantizer(getattr(copy, "activation", None)) or is_final(layer):
             return False
-        makes = any(hasattr(layer, name) for name in _WEIGHTED) or isinstance(
+        makes = _is_weighted(layer) or isinstance(
             layer, _L.Add | _L.AveragePooling2D | _L.GlobalAveragePooling2D | _L.AveragePooling1D
         )
         relu = isinstance(layer, _L.ReLU) or function_name(getattr(layer, "activation", 0)) in (
@@ -225,11 +249,14 @@ class _Adoption:
 
     def _rounds(self, node: Any) -> bool:
         layer = node.operation
-        if any(hasattr(layer, name) for name in _WEIGHTED):
+        if _is_weighted(layer):
             return False
-        if is_quantizer(getattr(layer, "activation", None)):
-            return True
-        relu = isinstance(layer, _L.ReLU | _L.Activation) and not is_softmax(layer)
+        activation = getattr(layer, "activation", None)
+        if is_quantizer(activation):
+            before = self.graph.writer(node.input_tensors[0])
+            simple = adopted_activation(activation, layer.name).layers is None
+            return simple or (before is not None and _is_weighted(before.operation))
+        relu = isinstance(layer, _L.ReLU | _L.Activation) and not is_final(layer)
         passes = moves(layer) or relu or isinstance(layer, _L.Rescaling) or _is_norm(layer)
         return passes and self._meets_quantizer(node.output_tensors[0])
 
@@ -239,9 +266,24 @@ class _Adoption:
         self.changes.append(f"'{name}': its output, which nothing rounds, by {quantizer}")
         return qkeras.QActivation(quantizer, name=self.names.free(f"{name}_quantizer"))(y)
 
+    def _formed(self, y: Any, form: Form) -> Any:
+        if form.layers is None:
+            return y
+        return form.layers(y, self.names.free)
+
     def _wide(self, output: Any, *, signed: bool) -> Any:
         integer = integer_bits(self.observed[id(output)], _WIDE_BITS, signed=signed)
+        last = id(output) in self.graph.final or any(
+            is_final(node.operation) for node in self.graph.readers(output)
+        )
+        if signed and last and len(output.shape) == 2 and output.shape[1] > 1:
+            logits = self._rows(output)
+            integer = integer if logits is None else logits_bits(logits, _WIDE_BITS)
         return (QuantizedBits if signed else QuantizedRelu)(_WIDE_BITS, integer)
+
+
+def _is_weighted(layer: Any) -> bool:
+    return any(hasattr(layer, name) for name in _WEIGHTED)
 
 
 def _is_norm(layer: Any) -> bool:

@@ -1,5 +1,6 @@
 """What ``adopt`` does to one layer: its activation, its weights, its batch norm."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,8 @@ import numpy as np
 import qkeras
 
 from qrobust.layers import Conv2DBatchNorm, DenseBatchNorm, DepthwiseConv2DBatchNorm
-from qrobust.quantizers import FixedPoint, PowerOfTwoWeights, QuantizedBits, QuantizedRelu
+from qrobust.quantization.clipping import clipped
+from qrobust.quantizers import FixedPoint, PowerOfTwoWeights
 from tflite_export.lower.weights import weight_exponents
 
 _BITS = 6
@@ -18,6 +20,13 @@ _KERNELS = {
     "kernel": ("kernel", (-1,)),
     "depthwise_kernel": ("depthwise", (-2, -1)),
     "pointwise_kernel": ("pointwise", (-1,)),
+}
+# Float layers and the quantized ones that take their place.
+_QUANTIZED = {
+    keras.layers.Dense: qkeras.QDense,
+    keras.layers.Conv1D: qkeras.QConv1D,
+    keras.layers.Conv2D: qkeras.QConv2D,
+    keras.layers.DepthwiseConv2D: qkeras.QDepthwiseConv2D,
 }
 _FOLDED = {
     "QDense": DenseBatchNorm,
@@ -29,81 +38,56 @@ _FOLDED = {
 }
 
 
-def is_quantizer(activation: Any) -> bool:
-    """Whether an activation is a quantizer, of QKeras or of this package."""
-    return hasattr(activation, "grid") or type(activation).__module__.startswith("qkeras")
-
-
-def adopted_activation(quantizer: Any, name: str) -> tuple[Any, str | None]:
-    """The half-up quantizer with the same grid, and what changed, in words.
-
-    Raises:
-        ValueError: a quantizer whose values lie on no power-of-two grid.
-    """
-    if hasattr(quantizer, "grid"):
-        return quantizer, None
-    kind = type(quantizer).__name__
-    if getattr(quantizer, "use_stochastic_rounding", False):
-        raise ValueError(
-            f"Layer '{name}': {quantizer!s} is random in inference. Build it without "
-            f"use_stochastic_rounding."
-        )
-    bits = int(getattr(quantizer, "bits", 0))
-    if kind == "quantized_relu":
-        if quantizer.use_sigmoid or quantizer.negative_slope:
-            raise ValueError(
-                f"Layer '{name}': {quantizer!s} with a sigmoid or a negative slope has no exact "
-                f"integer form. Use quantized_relu(bits, integer)."
-            )
-        upper = quantizer.relu_upper_bound
-        made: Any = QuantizedRelu(min(bits, 8), int(quantizer.integer), upper and float(upper))
-    elif kind in ("quantized_bits", "quantized_linear"):
-        if quantizer.keep_negative and bits > 1:
-            symmetric = bool(quantizer.symmetric)
-            made = QuantizedBits(min(bits, 8), int(quantizer.integer), symmetric)
-        else:
-            made = QuantizedRelu(min(bits, 8), int(quantizer.integer))
-    else:
-        raise ValueError(
-            f"Layer '{name}': the activation {kind} has no exact integer form here. Use "
-            f"quantized_relu or quantized_bits, and train again."
-        )
-    change = f"'{name}': {quantizer!s} becomes {made}, which rounds half up"
-    if bits > 8:
-        change += f"; {bits} bits become 8"
-    if getattr(quantizer, "alpha", None) not in (None, 1, 1.0):
-        change += f"; alpha={quantizer.alpha} becomes 1"
-    return made, change
-
-
 def copied(layer: Any, fill: list[Callable[[], None]]) -> Any:
     """A copy of a layer, whose weights follow once it is built."""
-    copy = type(layer).from_config(layer.get_config())
+    config = layer.get_config()
+    activation = getattr(layer, "activation", None)
+    if inspect.isfunction(activation) and activation.__module__.startswith("qkeras"):
+        # Keras finds QKeras's functions by no name; what adopt makes of them follows.
+        config["activation"] = "linear"
+    kind = _QUANTIZED.get(type(layer))
+    copy = type(layer).from_config(config) if kind is None else _quantized(layer, kind)
     if layer.weights:
         fill.append(lambda: copy.set_weights(layer.get_weights()))
     return copy
 
 
+def _quantized(layer: Any, kind: Any) -> Any:
+    """A float layer of Keras as QKeras's, whose quantizers ``adopted_weights`` then sets."""
+    known = inspect.signature(kind.__init__).parameters
+    return kind(**{key: v for key, v in layer.get_config().items() if key in known})
+
+
 def effective_kernel(layer: Any, kernel: str = "kernel") -> Any:
-    """What a layer multiplies by."""
+    """What a layer multiplies by, a batch norm of its own folded in."""
     quantizer = getattr(layer, f"{_KERNELS[kernel][0]}_quantizer_internal", None)
     value = getattr(layer, kernel)
+    if hasattr(layer, "get_folded_weights"):
+        value = layer.get_folded_weights()[0]
     return np.asarray(value if quantizer is None else quantizer(value), np.float64)
 
 
-def adopted_weights(layer: Any) -> list[str]:
-    """Give a layer's weights the room that tie-free rounding needs; what changed, in words."""
+def adopted_weights(layer: Any, inputs: Any = None) -> list[str]:
+    """Give a layer's weights the room that tie-free rounding needs; what changed, in words.
+
+    Args:
+        layer: a built layer.
+        inputs: what a dense layer reads on data, shape (examples, inputs), where it is known.
+    """
     changes = []
     for name, (part, axes) in _KERNELS.items():
         if not hasattr(layer, name) or (name == "kernel" and hasattr(layer, "depthwise_kernel")):
             continue
-        changes += _adopted_kernel(layer, name, part, axes)
-    if getattr(layer, "use_bias", False) and _set_bias(layer):
+        changes += _adopted_kernel(layer, name, part, axes, inputs)
+    has_bias = getattr(layer, "use_bias", False) or hasattr(layer, "get_folded_weights")
+    if has_bias and _set_bias(layer):
         changes.append(f"'{layer.name}': its float bias is rounded to steps of 2^-12")
     return changes
 
 
-def _adopted_kernel(layer: Any, name: str, part: str, axes: tuple[int, ...]) -> list[str]:
+def _adopted_kernel(
+    layer: Any, name: str, part: str, axes: tuple[int, ...], inputs: Any
+) -> list[str]:
     before = effective_kernel(layer, name)
     channels = int(np.prod([before.shape[a] for a in axes]))
     flat = before.reshape(-1, channels)
@@ -119,14 +103,16 @@ def _adopted_kernel(layer: Any, name: str, part: str, axes: tuple[int, ...]) -> 
     )
     if quantizer is not None and minimum_only and kind == "quantized_bits":
         config = {**quantizer.get_config(), "symmetric": 1}
-        clipped = np.maximum(integers, -_LARGEST) * 2.0**exponents
+        fitting = clipped(integers.astype(np.int64), _LARGEST, inputs) * 2.0**exponents
         new: Any = qkeras.quantized_bits(**config)
-        said = f"lie at the minimum of {quantizer!s} and are clipped"
-        value = clipped.reshape(before.shape)
+        lowest = int(np.count_nonzero(integers < -_LARGEST))
+        said = f"change: {lowest} lie at the minimum of {quantizer!s} and are clipped"
+        value = fitting.reshape(before.shape)
     else:
         new, value = PowerOfTwoWeights(_BITS, "least_squares", axes), before
         said = f"leave their grid of {_described(quantizer)} for one of {_BITS} bits"
-    getattr(layer, name).assign(value)
+    if not hasattr(layer, "get_folded_weights"):
+        getattr(layer, name).assign(value)
     set_quantizer(layer, part, new)
     moved = int(np.count_nonzero(effective_kernel(layer, name) != before))
     return [f"'{layer.name}': {moved} of {before.size} weights {said}"]
@@ -188,14 +174,21 @@ def folded_with(layer: Any, norm: Any, fill: list[Callable[[], None]]) -> Any:
             quantizer = getattr(layer, "bias_quantizer_internal", None)
             bias = np.asarray(layer.bias if quantizer is None else quantizer(layer.bias))
         if norm.scale:
-            folded.gamma.assign(norm.gamma)
+            folded.gamma.assign(_statistic(norm, "gamma"))
         if norm.center:
-            folded.beta.assign(norm.beta)
-        folded.moving_mean.assign(np.asarray(norm.moving_mean) - bias)
-        folded.moving_variance.assign(norm.moving_variance)
+            folded.beta.assign(_statistic(norm, "beta"))
+        folded.moving_mean.assign(_statistic(norm, "mean") - bias)
+        folded.moving_variance.assign(_statistic(norm, "variance"))
 
     fill.append(copy)
     return folded
+
+
+def _statistic(norm: Any, name: str) -> Any:
+    """A weight of a batch norm as the norm uses it, quantized where QKeras quantizes it."""
+    value = getattr(norm, name if name in ("gamma", "beta") else f"moving_{name}")
+    quantizer = getattr(norm, f"{name}_quantizer_internal", None)
+    return np.asarray(value if quantizer is None else quantizer(value.value))
 
 
 _GEOMETRY = "units filters kernel_size strides padding dilation_rate depth_multiplier name".split()

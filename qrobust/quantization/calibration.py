@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qrobust.layers.input_noise import INPUT_NOISES
-from qrobust.quantization.adopted_layers import adopted_activation
+from qrobust.quantization.adopted_activations import adopted_activation
 from tflite_export.grid import Grid
-from tflite_export.input_grids import input_grid_named, misfit, remedy
+from tflite_export.input_grids import FROM_DATA, input_grid_named, misfit, remedy
 from tflite_export.inputs import model_inputs
 from tflite_export.keras_private import functional, is_model, nodes
 
@@ -32,7 +32,7 @@ def input_grids(
 
     Args:
         model: the float model.
-        given: the caller's choice, for every input.
+        given: the caller's choice, for every input; "data" yields to what the model says itself.
         data: calibration data; checked against the grid that an input will have.
 
     Raises:
@@ -42,11 +42,12 @@ def input_grids(
     for index, tensor in enumerate(functional(model).inputs):
         values = None if data is None else data[index]
         said = _said(model, tensor)
-        grid = None if given is None else input_grid_named(given, values)
+        inferred = given == FROM_DATA and said is not None
+        grid = None if given is None or inferred else input_grid_named(given, values)
         if grid is not None and said is not None and grid != said:
             raise ValueError(
-                f"input_grid is {grid}, but the noise layer on input '{tensor.name}' says {said}. "
-                f"Leave input_grid out, or make them equal."
+                f"input_grid is {grid}, but the noise layer or quantizer on input '{tensor.name}' "
+                f"says {said}. Leave input_grid out, or make them equal."
             )
         if values is not None:
             _check(tensor.name, values, grid or said)
@@ -73,8 +74,8 @@ def _said(model: Any, tensor: Any) -> Grid | None:
         if isinstance(layer, INPUT_NOISES):
             return layer.grid()
         if type(layer).__name__ == "QActivation":
-            quantizer, _ = adopted_activation(layer.activation, layer.name)
-            stated: Grid = quantizer.grid()
+            quantizer = adopted_activation(layer.activation, layer.name).quantizer
+            stated: Grid | None = None if quantizer is None else quantizer.grid()
             return stated
         while not is_model(layer) and hasattr(layer, "layer"):
             layer = layer.layer

@@ -61,8 +61,16 @@ def _check_layer(layer: Any) -> None:
             )
 
 
-def check_exports(twin: Any) -> None:
+_LATER = " Or call quantize with exact=False to train the twin all the same."
+
+
+def check_exports(twin: Any, *, what: str = "quantized twin", otherwise: str = _LATER) -> None:
     """See that a twin of exact weights exports.
+
+    Args:
+        twin: a quantized model.
+        what: its name in the error.
+        otherwise: the last sentence of the error.
 
     Raises:
         ValueError: it does not, as it is now; what ``export`` says.
@@ -76,7 +84,4 @@ def check_exports(twin: Any) -> None:
     try:
         export(twin)
     except ExportError as error:
-        raise ValueError(
-            f"The quantized twin would not export bit for bit: {error} Or call quantize with "
-            f"exact=False to train the twin all the same."
-        ) from None
+        raise ValueError(f"The {what} would not export bit for bit: {error}{otherwise}") from None

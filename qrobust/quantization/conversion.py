@@ -8,6 +8,7 @@ import numpy as np
 import qkeras
 
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+from qrobust.quantization.equal_steps import equal_steps
 from qrobust.quantization.graph import (
     WRAPPERS,
     FloatGraph,
@@ -43,7 +44,7 @@ from qrobust.quantization.twins import (
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
 from tflite_export.grid import Grid
 from tflite_export.keras_private import call_of
-from tflite_export.lower.functions import function_name
+from tflite_export.lower.functions import PROBABILITIES, function_name
 
 _L = keras.layers
 # Wide intermediate results (branches, averages, logits) cost nothing in 8 bits.
@@ -82,6 +83,8 @@ class Conversion:
         self.folded = {id(norm) for norm in self.norms.values() if norm is not None}
         self.roads = Roads(self.float, self.folded)
         self.observed = self._observe()
+        known = (self.float, self.roads, self.observed, options)
+        self.steps = equal_steps(*known) if options.equal_steps else {}
         self.twins: dict[int, Any] = {}
         self.wrappers: dict[int, Any] = {}
         self.grids: dict[int, Grid | None] = {}  # of the twin's tensors; None: not rounded yet
@@ -124,7 +127,7 @@ class Conversion:
             return self._nested(node, inputs)
         if isinstance(layer, _L.Add):
             return self._sum(layer, output, inputs)
-        if isinstance(layer, _L.Concatenate):
+        if isinstance(layer, _L.Concatenate | _L.Maximum | _L.Minimum):
             return self._joined(layer, output, inputs)
         if isinstance(layer, AVERAGES):
             return self._rounded((exact_average(layer, node) or self._copy(layer))(x), output)
@@ -184,7 +187,7 @@ class Conversion:
         if activation == "relu":
             outputs = [use.output_tensors[0] for use in self.float.uses(layer)]
             quantizer = self._relu_quantizer(kernel.name, outputs, None)
-        elif activation not in ("softmax", "linear"):
+        elif activation not in (*PROBABILITIES, "linear"):
             raise ValueError(no_twin(kernel, kernel.activation))
         own = kernel if isinstance(kernel, FoldedBatchNorm) else norm
         if id(kernel) not in self.twins:
@@ -195,10 +198,10 @@ class Conversion:
             twin = self._linear_twin(kernel, own, quantizer, tensors, read)
             self.twins[id(kernel)] = (kernel, own, twin)
         y = self._wrapped(layer, self.twins[id(kernel)][2])(x)
-        if activation == "softmax":
+        if activation in PROBABILITIES:
             y = self._quantized(y, self._wide_quantizer(output))
-            name = self.names.free(f"{kernel.name}_softmax")
-            return _L.Activation("softmax", name=name)(y)
+            name = self.names.free(f"{kernel.name}_{activation}")
+            return _L.Activation(activation, name=name)(y)
         if quantizer is not None:
             self.grids[id(y)] = quantizer.grid()
             return y
@@ -224,7 +227,7 @@ class Conversion:
     def _activation(self, layer: Any, output: Any, x: Any) -> Any:
         if isinstance(layer, _L.Activation):
             name = function_name(layer.activation)
-            if name == "softmax":
+            if name in PROBABILITIES:
                 return self._softmax(layer, output, x)
             if name == "linear":
                 return x
@@ -239,8 +242,8 @@ class Conversion:
     def _softmax(self, layer: Any, output: Any, x: Any) -> Any:
         if self.float.readers(output):
             raise ValueError(
-                f"Layer '{layer.name}': a softmax that another layer reads is exact on no device. "
-                f"Only a final one has a twin (the export leaves it out)."
+                f"Layer '{layer.name}': a softmax or sigmoid that another layer reads is exact on "
+                f"no device. Only a final one has a twin (the export leaves it out)."
             )
         return self._copy(layer)(x)
 
@@ -295,7 +298,9 @@ class Conversion:
     def _wide_quantizer(self, tensor: Any) -> Any:
         values = self.observed.get(id(tensor))
         signed = not self.roads.never_negative(tensor)
-        if values is not None:
+        if id(tensor) in self.steps:
+            integer = self.steps[id(tensor)] + _WIDE_BITS - signed
+        elif values is not None:
             integer = integer_bits(values, _WIDE_BITS, signed=signed)
         elif self.roads.is_last(tensor):
             integer = _LOGITS_INTEGER
@@ -313,6 +318,8 @@ class Conversion:
             if seen:
                 width = relu_quantizer(bits, 0).bits
                 integer = integer_bits(np.concatenate(seen), width, signed=False, upper=upper)
+            if id(tensors[0]) in self.steps:
+                integer = self.steps[id(tensors[0])] + relu_quantizer(bits, 0).bits
             return relu_quantizer(bits, integer, upper)
 
     def _copy(self, layer: Any) -> Any:

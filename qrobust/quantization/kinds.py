@@ -57,10 +57,6 @@ _ADVICE = {
     "GRU": "recurrent layers have no exact kernel; use Conv1D",
     "SimpleRNN": "recurrent layers have no exact kernel; use Conv1D",
     "Lambda": "any function can hide in it; use layers",
-    "Average": "use Add and a Rescaling by a power of two",
-    "Maximum": "use Add, or Concatenate and MaxPooling",
-    "Minimum": "use Add, or Concatenate and MaxPooling",
-    "Subtract": "use Add, with the sign in the layer before",
 }
 
 
@@ -82,8 +78,8 @@ def upper_clip(layer: Any) -> float | None:
 
 
 def is_softmax(layer: Any) -> bool:
-    """Whether a layer is a softmax, or ends in one."""
-    return functions.is_softmax(layer)
+    """Whether a layer is a softmax or sigmoid, or ends in one."""
+    return functions.is_final(layer)
 
 
 def moves(layer: Any) -> bool:

@@ -15,6 +15,7 @@ class Options:
     activation_bits: BitWidths
     weight_scale: str
     seed: int | None
+    equal_steps: bool = False
 
     def next_seed(self) -> int | None:
         """Another seed for every layer."""

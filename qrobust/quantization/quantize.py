@@ -20,6 +20,7 @@ def quantize(
     input_grid: Grid | str | None = None,
     exact: bool = True,
     seed: int | None = None,
+    equal_steps: bool = False,
 ) -> Any:
     """The quantized twin of a float model, with its weights, ready to train further.
 
@@ -39,7 +40,8 @@ def quantize(
     Args:
         model: a built Sequential or Functional model.
         weight_bits: 2 to 6 for an exact export (7 and 8 train, too), "binary", "ternary" or
-            "stochastic_ternary"; or by layer name.
+            "stochastic_ternary" (QKeras's), "mean_ternary" or "stochastic_mean_ternary"; or by
+            layer name.
         activation_bits: of ReLU outputs, 1 to 8; or by layer name.
         weight_scale: "least_squares" or "max", see ``PowerOfTwoWeights``.
         calibrate: what ``model.predict`` takes, data sets included: activation ranges come from its
@@ -52,6 +54,8 @@ def quantize(
         exact: refuse a model whose twin could not be exported bit for bit as it is now. Not checked
             for weights of 7 and 8 bits, which never can.
         seed: of stochastic weights; every layer draws its own from it.
+        equal_steps: give both operands and the result of every sum one step, which costs accuracy:
+            OpenVINO then gives the same integers, too (other runtimes do anyway).
 
     Returns:
         A Functional model, not compiled.
@@ -66,6 +70,7 @@ def quantize(
         BitWidths(activation_bits, "activation_bits"),
         weight_scale,
         seed,
+        equal_steps,
     )
     check_float_model(model)
     data = None if calibrate is None else calibration_data(model, calibrate)

@@ -11,6 +11,7 @@ from qrobust.quantization.twins import is_linear
 from tflite_export.lower.functions import function_name
 
 _L = keras.layers
+_JOINS = (*AVERAGES, _L.Add, _L.Concatenate, _L.Maximum, _L.Minimum)
 
 
 class Roads:
@@ -47,7 +48,7 @@ class Roads:
         layer = inner_layer(node.operation)
         if is_relu(layer) or function_name(getattr(layer, "activation", None)) == "relu":
             return True
-        passes = moves(layer) or isinstance(layer, (*AVERAGES, _L.Add, _L.Concatenate))
+        passes = moves(layer) or isinstance(layer, _JOINS)
         return passes and all(self.never_negative(t) for t in node.input_tensors)
 
     def needs_grid(self, source: Any) -> bool:

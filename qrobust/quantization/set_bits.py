@@ -4,8 +4,9 @@ from typing import Any
 
 from qrobust.quantization.bit_widths import BitsByName, BitWidths
 from qrobust.quantization.compile_again import compile_again
-from qrobust.quantization.twins import relu_quantizer, weight_quantizer
-from qrobust.quantizers import PowerOfTwoWeights, QuantizedRelu, StochasticTernary
+from qrobust.quantization.twins import STOCHASTIC, relu_quantizer, weight_quantizer
+from qrobust.quantizers import PowerOfTwoWeights, QuantizedRelu
+from qrobust.quantizers.stochastic_weights import StochasticWeights
 from qrobust.quantizers.weight_quantizer import WeightQuantizer
 from tflite_export.keras_private import layers_inside
 
@@ -30,8 +31,8 @@ def set_bits(
 
     Args:
         model: what ``quantize`` returned, or a model around it.
-        weight_bits: 2 to 8, "binary" or "ternary"; or ``{pattern: bits}`` by layer name, where
-            layers that match no pattern stay. None: all stay.
+        weight_bits: 2 to 8, "binary", "ternary" or "mean_ternary"; or ``{pattern: bits}`` by layer
+            name, where layers that match no pattern stay. None: all stay.
         activation_bits: of ReLU outputs, 1 to 8; or by layer name. None: all stay.
 
     Raises:
@@ -76,7 +77,7 @@ def _holders(model: Any) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
     weights, activations = [], []
     for layer in layers_inside(model):
         for name in (*(f"{holder}_internal" for holder in _HOLDERS), *_HOLDERS):
-            if isinstance(getattr(layer, name, None), WeightQuantizer | StochasticTernary):
+            if isinstance(getattr(layer, name, None), WeightQuantizer | StochasticWeights):
                 weights.append((layer, name))
                 break
         relu = isinstance(getattr(layer, "activation", None), QuantizedRelu)
@@ -86,10 +87,10 @@ def _holders(model: Any) -> tuple[list[tuple[Any, str]], list[tuple[Any, str]]]:
 
 
 def _other_weights(layer: Any, old: Any, bits: int | str) -> Any:
-    if bits == "stochastic_ternary":
+    if bits in STOCHASTIC:
         raise ValueError(
-            f"Layer '{layer.name}': stochastic_ternary cannot be switched on later. Quantize the "
-            f"model with it, or use 'ternary'."
+            f"Layer '{layer.name}': {bits} cannot be switched on later. Quantize the "
+            f"model with it, or use '{STOCHASTIC[bits]}'."
         )
     scale = old.scale_from if isinstance(old, PowerOfTwoWeights) else "least_squares"
     try:

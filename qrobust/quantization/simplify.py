@@ -34,6 +34,7 @@ from qrobust.quantization.graph import (
     packed_model,
     rewrapped,
 )
+from qrobust.quantization.operators import without_operators
 from qrobust.quantization.twins import FOLDED, is_linear
 from tflite_export.lower.functions import function_name
 
@@ -51,7 +52,7 @@ def simplify(model: Any) -> Any:
     Raises:
         ValueError: a layer that has no simpler form, by its name.
     """
-    rewriting = _Rewriting(model)
+    rewriting = _Rewriting(without_operators(model))
     return rewriting.run()
 
 

@@ -11,11 +11,14 @@ from qrobust.layers import Conv2DBatchNorm, DenseBatchNorm, DepthwiseConv2DBatch
 from qrobust.quantizers import (
     Binary,
     FixedPoint,
+    MeanTernary,
     PowerOfTwoWeights,
     QuantizedRelu,
+    StochasticMeanTernary,
     StochasticTernary,
     Ternary,
 )
+from qrobust.quantizers.stochastic_weights import StochasticWeights
 from qrobust.quantizers.weight_quantizer import WeightQuantizer
 
 LINEAR = (
@@ -30,6 +33,17 @@ _PLAIN = {
     keras.layers.Conv2D: qkeras.QConv2D,
     keras.layers.DepthwiseConv2D: qkeras.QDepthwiseConv2D,
 }
+_NAMED: dict[str, type[WeightQuantizer]] = {
+    "binary": Binary,
+    "ternary": Ternary,
+    "mean_ternary": MeanTernary,
+}
+_STOCHASTIC: dict[str, type[StochasticTernary | StochasticMeanTernary]] = {
+    "stochastic_ternary": StochasticTernary,
+    "stochastic_mean_ternary": StochasticMeanTernary,
+}
+#: Weights that are drawn in training -> what they are in inference.
+STOCHASTIC = {"stochastic_ternary": "ternary", "stochastic_mean_ternary": "mean_ternary"}
 # log2 of outputs for which biases in steps of 2**-12 are neither too coarse nor too fine.
 _USUAL_RANGES = (-2, 6)
 FOLDED = {
@@ -47,20 +61,18 @@ def is_linear(layer: Any) -> bool:
 
 def weight_quantizer(
     bits: int | str, scale: str, channel_axes: Sequence[int], seed: int | None = None
-) -> WeightQuantizer | StochasticTernary:
-    """The quantizer for a name ("stochastic_ternary" draws from a seed), or a number of bits."""
-    if bits == "binary":
-        return Binary(channel_axes=channel_axes)
-    if bits == "ternary":
-        return Ternary(channel_axes=channel_axes)
-    if bits == "stochastic_ternary":
-        return StochasticTernary(channel_axes=channel_axes, seed=seed)
-    if isinstance(bits, str):
+) -> WeightQuantizer | StochasticWeights:
+    """The quantizer for a name (stochastic ones draw from a seed), or a number of bits."""
+    if not isinstance(bits, str):
+        return PowerOfTwoWeights(bits, scale, channel_axes)
+    if bits in _STOCHASTIC:
+        return _STOCHASTIC[bits](channel_axes, seed=seed)
+    if bits not in _NAMED:
         raise ValueError(
-            f"weight_bits is 2 to 8, 'binary', 'ternary' or 'stochastic_ternary'. "
+            f"weight_bits is 2 to 8, or one of {', '.join((*_NAMED, *_STOCHASTIC))}. "
             f"Received: {bits!r}"
         )
-    return PowerOfTwoWeights(bits, scale, channel_axes)
+    return _NAMED[bits](channel_axes)
 
 
 def relu_quantizer(bits: int | str, integer: int, upper: float | None = None) -> QuantizedRelu:
@@ -86,7 +98,7 @@ def linear_twin(
         layer: what ``is_linear`` says yes to.
         norm: the BatchNormalization after it, the layer itself if folded, or None.
         activation: of the twin: a quantizer or None.
-        weight_bits: 2 to 8, "binary", "ternary" or "stochastic_ternary".
+        weight_bits: 2 to 8, or a name, see ``weight_quantizer``.
         weight_scale: see ``PowerOfTwoWeights``.
         seed: of stochastic weights.
         bias: quantizer of the bias.

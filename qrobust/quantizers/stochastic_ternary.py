@@ -1,4 +1,4 @@
-"""Ternary weights that are drawn at random in training."""
+"""QKeras's stochastic ternary weights."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,78 +6,78 @@ from typing import Any
 import keras
 from keras import ops
 
-from qrobust.quantizers.rounding import straight_through
+from qrobust.quantizers.rounding import other_axes
+from qrobust.quantizers.stochastic_mean_ternary import StochasticMeanTernary
+from qrobust.quantizers.stochastic_weights import StochasticWeights
 from qrobust.quantizers.ternary import Ternary
+from qrobust.quantizers.ternary_levels import UNROLLS, ternary_levels
+from qrobust.quantizers.weight_quantizer import finest_step
+
+_EPSILON = 1e-7  # Keras's own, which QKeras adds to deviations
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
-class StochasticTernary(keras.layers.Layer):
-    """``Ternary`` in inference; in training a weight is drawn between its neighbouring levels.
+class StochasticTernary(StochasticWeights):
+    """``qkeras.stochastic_ternary(alpha="auto_po2")``; in inference and at export ``Ternary``.
 
-    With the per-channel power-of-two step s of ``Ternary`` and ``u = clip(w / s, -1, 1)`` ::
+    With the channel's scale s of ``ternary_levels`` and its deviation d, a weight's level is drawn
+    in training from ::
 
-        w_q = s * (floor(u) + Bernoulli(u - floor(u)))
+        p0 = sigmoid(temperature * (w / d - s / (2 d)))
+        p1 = sigmoid(temperature * (w / d + s / (2 d)))
+        P(1) = p0 p1,   P(-1) = (1 - p0) (1 - p1),   P(0) = the rest
 
-    so that ``E[w_q] = clip(w, -s, s)``: the nearer level is the likelier one (stochastic rounding,
-    Gupta et al. 2015; ternary: Lin et al. 2016). Every call draws afresh. The gradient passes
-    straight through. In inference and at export it is ``Ternary``, exactly.
-
-    It is a Keras layer without weights, because a layer knows whether it trains: Keras hands
-    ``training`` down to it from the layer that calls it, eagerly and in compiled functions, and
-    finds its seeded generator. Outside of any layer's call it does not train. A per-layer Jacobian
-    penalty around the layer draws a kernel of its own.
+    the law of QKeras's two signs, whose mean the level is. What differs: every step draws afresh
+    (QKeras draws with NumPy, which a compiled step does once, when it is traced); and what differs
+    between ``Ternary`` and QKeras's.
 
     Args:
-        channel_axes: axes of the kernel that count output channels: (-1,) for dense layers and
-            convolutions, (-2, -1) for depthwise ones.
+        channel_axes: see ``StochasticWeights``.
+        temperature: the larger, the nearer to the deterministic levels.
+        unrolls: rounds of the search for the scale.
         seed: of the draws.
     """
 
-    # What QKeras asks of a quantizer; see WeightQuantizer.
-    alpha = "auto_po2"
-    bits = 2
-    largest = 1
-
     def __init__(
-        self, channel_axes: Sequence[int] = (-1,), *, seed: int | None = None, **kwargs: Any
+        self,
+        channel_axes: Sequence[int] = (-1,),
+        *,
+        temperature: float = 8.0,
+        unrolls: int = UNROLLS,
+        seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.channel_axes = tuple(channel_axes)
-        self.seed = seed
-        self._ternary = Ternary(self.channel_axes)
-        self._generator = keras.random.SeedGenerator(seed)
+        super().__init__(channel_axes, seed=seed, **kwargs)
+        if not 0 < temperature < float("inf"):
+            raise ValueError(f"temperature is positive. Received: temperature={temperature}")
+        self.temperature = temperature
+        self.unrolls = unrolls
+        self.deterministic = Ternary(self.channel_axes, unrolls=unrolls)
 
-    def __call__(self, kernel: Any, **kwargs: Any) -> Any:
-        """Quantize a kernel: a variable or a tensor, (..., channels)."""
-        return super().__call__(ops.convert_to_tensor(kernel), **kwargs)
-
-    def call(self, kernel: Any, training: bool = False) -> Any:
-        """Draw in training, round otherwise."""
-        if not training:
-            return self._ternary(kernel)
-        steps = self._ternary.effective_steps(kernel)
-        draws = keras.random.uniform(kernel.shape, dtype=kernel.dtype, seed=self._generator)
-        # floor(u + draw) is the upper level with probability u - floor(u). The last clip is for
-        # 1 + draw, which float32 may round up to 2.
-        levels = ops.floor(ops.clip(kernel / steps, -1, 1) + draws)
-        return straight_through(ops.clip(levels, -1, 1) * steps, kernel)
-
-    def steps(self, kernel: Any) -> Any:
-        """Powers of two that broadcast against the kernel."""
-        return self._ternary.steps(kernel)
-
-    def max(self) -> float:
-        """No bound: QKeras would clip the kernel to it."""
-        return float("inf")
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the quantized kernel, which is that of the kernel."""
-        return input_shape
+    def draw(self, kernel: Any, uniform: Any) -> Any:
+        """Levels by the law above, worth the channel's scale."""
+        axes = other_axes(len(kernel.shape), self.channel_axes)
+        scale = ternary_levels(kernel, axes, unrolls=self.unrolls, ties=True)[1]
+        deviation = ops.std(kernel, axis=axes, keepdims=True) + _EPSILON
+        half = scale / 2
+        p0 = ops.sigmoid(self.temperature * ((kernel - half) / deviation))
+        p1 = ops.sigmoid(self.temperature * ((kernel + half) / deviation))
+        up = ops.cast(uniform < p0 * p1, kernel.dtype)
+        down = ops.cast(1 - uniform <= (1 - p0) * (1 - p1), kernel.dtype)
+        heard = ops.cast(scale >= finest_step(scale), scale.dtype)
+        return (up - down) * (scale * heard)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),
-            "channel_axes": list(self.channel_axes),
-            "seed": self.seed,
+            "temperature": self.temperature,
+            "unrolls": self.unrolls,
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> StochasticWeights:
+        """Build one from its config; of a file that means the old one, that."""
+        if "temperature" not in config:
+            return StochasticMeanTernary(**config)
+        return cls(**config)

@@ -10,6 +10,15 @@ from qrobust.quantizers.rounding import other_axes, quantize_with_steps
 _FINEST_SHARE = 2.0**-8
 
 
+def finest_step(steps: Any) -> Any:
+    """The finest step that channels may have beside the coarsest of these.
+
+    A channel far below the others is as good as silent. On a step of its own its accumulators would
+    be too fine for float32 to add a bias to them exactly.
+    """
+    return ops.max(steps) * _FINEST_SHARE
+
+
 class WeightQuantizer:
     """Base of quantizers that choose a power-of-two step for every output channel.
 
@@ -35,9 +44,7 @@ class WeightQuantizer:
     def effective_steps(self, kernel: Any) -> Any:
         """``steps``, none finer than 1/256 of the coarsest; constants to gradients."""
         steps = self.steps(ops.stop_gradient(kernel))
-        # A channel far below the others is as good as silent. On a step of its own its
-        # accumulators would be too fine for float32 to add a bias to them exactly.
-        return ops.maximum(steps, ops.max(steps) * _FINEST_SHARE)
+        return ops.maximum(steps, finest_step(steps))
 
     def steps(self, kernel: Any) -> Any:
         """Powers of two that broadcast against the kernel."""

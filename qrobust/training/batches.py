@@ -7,6 +7,7 @@ import tensorflow as tf
 
 _PAD = 4
 _FRAMES = 5
+_LIFT, _HAZE = 51.0, 0.6
 
 
 def batches(
@@ -21,7 +22,10 @@ def batches(
         y: labels.
         batch_size: examples.
         augment: "none"; "crop_flip" for pictures: 4 pixels of zeros around, a random cut of the old
-            size, mirrored half of the time; "time_shift" for features of sound, (frames, ...): up
+            size, mirrored half of the time; "corrupt" for pictures of pixels 0 to 255: the same,
+            and half of them in another light, in equal parts contrast (.3 to 1 times, about each
+            channel's mean), brightness (up to 51 more or less) and haze (up to .6 of the way to
+            white); "time_shift" for features of sound, (frames, ...): up
             to 5 frames to either side, the first or last one repeated. Integers stay integers.
         seed: of order and augmentation.
 
@@ -30,10 +34,15 @@ def batches(
         full is left out, unless it is the only one.
 
     Raises:
-        ValueError: an unknown augmentation.
+        ValueError: an unknown augmentation, or light on what are no pixels.
     """
     if augment not in AUGMENTATIONS:
         raise ValueError(f"augment is one of {', '.join(AUGMENTATIONS)}. Received: {augment!r}")
+    if augment == "corrupt" and (x.ndim != 4 or x.min() < 0 or x.max() > 255):
+        raise ValueError(
+            f"augment = 'corrupt' is of pictures of pixels 0 to 255. Received: {x.dtype} of shape "
+            f"{x.shape}, {x.min()} to {x.max()}"
+        )
     data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
     if augment != "none":
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(
@@ -56,6 +65,29 @@ def _crop_flip(shape: tuple[int, ...]) -> Any:
     return augmented
 
 
+def _corrupt(shape: tuple[int, ...]) -> Any:
+    moved = _crop_flip(shape)
+
+    def augmented(example: Any, seed: Any) -> Any:
+        image, label = moved(example, seed)
+        # Other streams than those of crop and flip, which take the seed itself.
+        which, how = tf.unstack(
+            tf.random.stateless_uniform((2,), seed + tf.constant([1, 1], seed.dtype))
+        )
+        x = tf.cast(image, tf.float32)
+        mean = tf.reduce_mean(x, axis=(0, 1), keepdims=True)
+        lights = (
+            mean + (0.3 + 0.7 * how) * (x - mean),
+            x + _LIFT * (2 * how - 1),
+            x + _HAZE * how * (255.0 - x),
+        )
+        lit = tf.gather(tf.stack((*lights, x, x, x)), tf.cast(6 * which, tf.int32))
+        whole = tf.clip_by_value(tf.floor(lit + 0.5), 0.0, 255.0)
+        return tf.cast(whole, image.dtype), label
+
+    return augmented
+
+
 def _time_shift(shape: tuple[int, ...]) -> Any:
     def augmented(example: Any, seed: Any) -> Any:
         features, label = example
@@ -66,7 +98,7 @@ def _time_shift(shape: tuple[int, ...]) -> Any:
     return augmented
 
 
-_AUGMENT = {"crop_flip": _crop_flip, "time_shift": _time_shift}
+_AUGMENT = {"crop_flip": _crop_flip, "corrupt": _corrupt, "time_shift": _time_shift}
 AUGMENTATIONS = ("none", *_AUGMENT)
 
 

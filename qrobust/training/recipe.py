@@ -2,13 +2,14 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from qrobust.certify import CertifyError, Settings
+from qrobust.training.recipe_build import build
 from qrobust.training.recipe_checks import check_counts, check_sources, check_values, check_views
-from tflite_export.printable import printable
+from qrobust.training.recipe_evidence import Attack, Corruption, Parity, Proof, Verify
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class Data:
         name: a loader of ``qrobust.datasets``; "own" for data of one's own at ``path``; or, where
             code is allowed, ``module:function``, called with the folder of the data sets (or
             None), which returns a `Dataset`.
-        augment: "none", "crop_flip" (4 pixels, mirrored half of the time) or "time_shift" (5
-            frames of features).
+        augment: "none", "crop_flip" (4 pixels, mirrored half of the time), "corrupt" (the same,
+            and half of the pictures in another light) or "time_shift" (5 frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
         path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.
@@ -68,8 +69,9 @@ class Quantization:
     """``[quantization]``: bits of the twin.
 
     Attributes:
-        weight_bits: 2 to 6, "binary", "ternary" or "stochastic_ternary"; or a table from layer
-            name or pattern to these; or "float": no quantization, all epochs go to the float twin.
+        weight_bits: 2 to 6, "binary", "ternary", "stochastic_ternary" (both QKeras's),
+            "mean_ternary" or "stochastic_mean_ternary"; or a table from layer name or pattern to
+            these; or "float": no quantization, all epochs go to the float twin.
         activation_bits: 1 to 8; or a table.
         weight_schedule: a table from epoch to weight bits that take over then, as
             ``{0 = 8, 5 = 4}``.
@@ -91,21 +93,29 @@ class Defence:
 
     Attributes:
         sigma: Gaussian input noise in LSB, in training and in certification; 0 for none.
+        mixed: share of the examples that training sees without that noise; 0 for none.
         noise: "gaussian"; or views of the input that are counted, not drawn, in certification:
-            "splits" (L1), "bands" or "blocks" (patches).
-        size: of views: M of splits, columns of a band, side of a block; 0 for Gaussian noise.
+            "splits" (L1), "bands" or "blocks" (patches), "ablation" (L0).
+        size: of views: M of splits or of subsets of pixels, columns of a band, side of a block; 0
+            for Gaussian noise.
         threshold: of views: least margin of a vote in steps of the output; a smaller one abstains.
         jacobian: weight of the per-layer Jacobian penalty.
         consistency: weight of the consistency term.
         smooth_adversarial: radius of SmoothAdv's attack in LSB.
         attack_norm: its norm, "l2" or "linf".
         macer: weight of MACER's term.
+        ibp: radius in LSB of the L-inf ball that interval bounds are trained for
+            (``layers.IntervalBounds``).
+        ibp_kappa: share of the plain loss when its ramp has ended.
+        ibp_warmup: epochs of plain training before the ramp, in each phase.
+        ibp_ramp: epochs in which epsilon goes from 0 to ``ibp`` and kappa from 1 to ``ibp_kappa``.
 
-    At most one of consistency, smooth_adversarial and macer; with none, training sees one noisy
-    copy.
+    At most one of consistency, smooth_adversarial, macer and ibp; with none, training sees one
+    noisy copy.
     """
 
     sigma: float = 0.0
+    mixed: float = 0.0
     noise: str = "gaussian"
     size: int = 0
     threshold: int = 0
@@ -114,6 +124,10 @@ class Defence:
     smooth_adversarial: float = 0.0
     attack_norm: str = "l2"
     macer: float = 0.0
+    ibp: float = 0.0
+    ibp_kappa: float = 0.5
+    ibp_warmup: int = 0
+    ibp_ramp: int = 0
 
     @property
     def counts(self) -> bool:
@@ -165,32 +179,6 @@ class Certification:
 
 
 @dataclass(frozen=True)
-class Parity:
-    """``[parity]``: how the runtimes are compared.
-
-    Attributes:
-        inputs: of the test set, at least; never fewer than are certified.
-        allow_missing: runtimes that need not be installed; any other that is missing is an error.
-    """
-
-    inputs: int = 200
-    allow_missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Attack:
-    """``[attack]``: what the card attacks: PGD on the Keras model, Square on the file, L-inf.
-
-    Attributes:
-        images: of the test set, the first; 0 for no attack.
-        epsilon: in LSB.
-    """
-
-    images: int = 200
-    epsilon: float = 8.0
-
-
-@dataclass(frozen=True)
 class Recipe:
     """A whole recipe; see the classes of its sections.
 
@@ -207,6 +195,9 @@ class Recipe:
     certification: Certification = Certification()
     parity: Parity = Parity()
     attack: Attack = Attack()
+    proof: Proof = Proof()
+    corruption: Corruption = Corruption()
+    verify: Verify = Verify()
     seed: int = 0
     notes: str = ""
 
@@ -225,6 +216,9 @@ _SECTIONS: dict[str, Any] = {
     "certification": Certification,
     "parity": Parity,
     "attack": Attack,
+    "proof": Proof,
+    "corruption": Corruption,
+    "verify": Verify,
 }
 
 
@@ -254,8 +248,8 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
             else:
                 if section is Defence:
                     _check_sigma(content[name], where)
-                content[name] = _build(section, content[name], where)
-    recipe: Recipe = _build(Recipe, content, str(path))
+                content[name] = build(section, content[name], where)
+    recipe: Recipe = build(Recipe, content, str(path))
     check_sources(recipe, str(path))
     check_views(recipe, str(path))
     check_counts(recipe, str(path))
@@ -288,52 +282,11 @@ def _certification(content: Any, where: str) -> Certification:
     if unknown:
         known = ", ".join((*sorted(own), *sorted(settings)))
         raise ValueError(f"{where}: unknown key '{unknown[0]}'. Known keys: {known}.")
-    made: Certification = _build(
+    made: Certification = build(
         Certification, {key: content[key] for key in content if key in own}, where
     )
     try:
-        asked = _build(Settings, {key: content[key] for key in content if key in settings}, where)
+        asked = build(Settings, {key: content[key] for key in content if key in settings}, where)
     except CertifyError as error:
         raise ValueError(f"{where}: {error}") from None
     return replace(made, settings=asked)
-
-
-def _build(kind: Any, content: Any, where: str) -> Any:
-    if not isinstance(content, dict):
-        raise ValueError(f"{where}: a table is needed. Received: {content!r}")
-    known = {f.name: f for f in fields(kind)}
-    unknown = sorted(content.keys() - known.keys())
-    if unknown:
-        raise ValueError(f"{where}: unknown key '{unknown[0]}'. Known keys: {', '.join(known)}.")
-    values = {}
-    for name, value in content.items():
-        values[name] = tuple(value) if isinstance(value, list) else value
-        kind_of = known[name].type
-        wanted = kind_of.__name__ if isinstance(kind_of, type) else str(kind_of)
-        if not _fits(values[name], wanted):
-            shown = printable(repr(value))
-            raise ValueError(f"{where}: '{name}' is of type {wanted}. Received: {shown}")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        missing = str(error).partition("argument")[2].lstrip("s: ")
-        raise ValueError(f"{where}: missing {missing}") from None
-
-
-def _fits(value: Any, annotation: str) -> bool:
-    """Whether a value is what the annotation of a recipe's field says."""
-    if is_dataclass(value):
-        return True
-    allowed: dict[str, tuple[type, ...]] = {
-        "str": (str,),
-        "str | None": (str,),
-        "int": (int,),
-        "float": (int, float),
-        "int | str | collections.abc.Mapping[str, int | str]": (int, str, dict),
-        "int | collections.abc.Mapping[str, int]": (int, dict),
-        "tuple[float, ...]": (tuple,),
-        "tuple[int, ...]": (tuple,),
-        "tuple[str, ...]": (tuple,),
-    }
-    kinds = allowed.get(annotation, (dict,))
-    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -15,7 +15,10 @@ from qrobust.certify import Settings
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
+from qrobust.verify import FAMILIES
 
+#: Views that hide most of a picture: the file takes twice the data's channels.
+MASKED = ("bands", "blocks", "ablation")
 #: Field -> least and greatest value. Generous: far beyond what anybody trains.
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
@@ -28,6 +31,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "defence.consistency": (0, 1e6),
     "defence.smooth_adversarial": (0, 1e6),
     "defence.macer": (0, 1e6),
+    "defence.ibp": (0, 255),
+    "defence.ibp_kappa": (0, 1),
+    "defence.ibp_warmup": (0, 10**6),
+    "defence.ibp_ramp": (0, 10**6),
     "training.epochs": (0, 10**6),
     "training.float_epochs": (0, 10**6),
     "training.frozen_epochs": (0, 10**6),
@@ -45,6 +52,13 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "parity.inputs": (1, 2**31),
     "attack.images": (0, 2**31),
     "attack.epsilon": (0, 1e6),
+    "proof.images": (0, 2**31),
+    "proof.radii": (1, 255),
+    "proof.boxes": (0, 10**9),
+    "corruption.images": (0, 2**31),
+    "defence.mixed": (0, 0.99),
+    "verify.images": (1, 2**31),
+    "verify.budget": (1, 10**9),
     "quantization.weight_bits": (1, 8),
     "quantization.activation_bits": (1, 8),
     "quantization.weight_schedule": (1, 8),
@@ -55,11 +69,20 @@ OPTION_BOUNDS = (0, 2**16)
 COUNTS = frozenset({"width", "depth", "filters", "units", "classes"})
 CHOICES = {
     "data.fit": ("crop", "stretch", "exact"),
-    "data.augment": ("none", "crop_flip", "time_shift"),
+    "data.augment": ("none", "crop_flip", "corrupt", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
-    "defence.noise": ("gaussian", "splits", "bands", "blocks"),
+    "defence.noise": ("gaussian", "splits", *MASKED),
 }
-BIT_WORDS = frozenset({"binary", "ternary", "stochastic_ternary", "float"})
+BIT_WORDS = frozenset(
+    {
+        "binary",
+        "ternary",
+        "stochastic_ternary",
+        "mean_ternary",
+        "stochastic_mean_ternary",
+        "float",
+    }
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*:{_NAME.pattern}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -87,6 +110,7 @@ def check_values(recipe: Any, where: str, *, allow_code: bool = False) -> None:
         elif isinstance(value, str):
             _check_text(name, value, shown, allow_code=allow_code)
     _check_certificates(recipe.certification, where)
+    _check_regions(recipe.verify, recipe.defence.noise, where)
 
 
 def check_counts(recipe: Any, path: str) -> None:
@@ -99,6 +123,8 @@ def check_counts(recipe: Any, path: str) -> None:
     training, certification = recipe.training, recipe.certification
     for name, value, least in (
         ("[data] held_out", recipe.data.held_out, 0),
+        ("[defence] ibp_warmup", recipe.defence.ibp_warmup, 0),
+        ("[defence] ibp_ramp", recipe.defence.ibp_ramp, 0),
         ("[training] epochs", training.epochs, 0),
         ("[training] float_epochs", training.float_epochs, 0),
         ("[training] frozen_epochs", training.frozen_epochs, 0),
@@ -108,6 +134,8 @@ def check_counts(recipe: Any, path: str) -> None:
         ("[certification] sigma", certification.sigma, 0),
         ("[parity] inputs", recipe.parity.inputs, 1),
         ("[attack] images", recipe.attack.images, 0),
+        ("[proof] images", recipe.proof.images, 0),
+        ("[proof] boxes", recipe.proof.boxes, 0),
     ):
         if value < least:
             raise ValueError(f"{path}: {name} is at least {least}. Received: {value}")
@@ -116,6 +144,7 @@ def check_counts(recipe: Any, path: str) -> None:
             f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
             f"Received: {training.frozen_epochs}"
         )
+    _check_proofs(recipe, path)
     for epoch in recipe.quantization.weight_schedule:
         if not epoch.isdecimal():
             raise ValueError(
@@ -137,6 +166,20 @@ def check_counts(recipe: Any, path: str) -> None:
             f"[certification] sigma for a network trained without noise, or [certification] "
             f"images = 0. Received: sigma = {recipe.noise}"
         )
+
+
+def _check_proofs(recipe: Any, path: str) -> None:
+    defence, epochs = recipe.defence, recipe.training.epochs
+    if defence.ibp and defence.ibp_warmup + defence.ibp_ramp > epochs:
+        raise ValueError(
+            f"{path}: [training] epochs = {epochs} end before [defence] ibp_warmup + ibp_ramp do. "
+            f"Received: {defence.ibp_warmup} + {defence.ibp_ramp}"
+        )
+    for radius in recipe.proof.radii:
+        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
+            raise ValueError(
+                f"{path}: [proof] radii are whole LSB, at least 1. Received: {radius!r}"
+            )
 
 
 def check_sources(recipe: Any, path: str) -> None:
@@ -165,10 +208,21 @@ def check_sources(recipe: Any, path: str) -> None:
 def check_views(recipe: Any, path: str) -> None:
     """Views know no sigma, and their votes no settings; noise knows no size."""
     defence = recipe.defence
+    if defence.mixed and (recipe.network.start or not defence.sigma):
+        raise ValueError(
+            f"{path}: [defence] mixed is a share of examples without noise: it needs a sigma, and "
+            f"no [network] start, whose noise stays. Received: mixed = {defence.mixed}"
+        )
+    if recipe.corruption.images and (recipe.quantization.is_float or defence.counts):
+        raise ValueError(
+            f"{path}: [corruption] counts what a file gets right of whole inputs; a float twin has "
+            f"no file, and views are no whole inputs: set images = 0."
+        )
     if not defence.counts:
         if defence.size or defence.threshold:
             raise ValueError(
-                f"{path}: [defence] size and threshold are of splits, bands and blocks; set noise."
+                f"{path}: [defence] size and threshold are of splits, bands, blocks and ablation; "
+                "set noise."
             )
         return
     if defence.size < 1 or recipe.noise or defence.macer or defence.smooth_adversarial:
@@ -186,7 +240,7 @@ def check_views(recipe: Any, path: str) -> None:
             f"{path}: {defence.noise} are counted in a file, and a float twin has none: set "
             f"[certification] images = 0."
         )
-    if recipe.attack.images and defence.noise in ("bands", "blocks"):
+    if recipe.attack.images and defence.noise in MASKED:
         raise ValueError(
             f"{path}: the card's attack is on single pictures, which a network of {defence.noise} "
             f"never sees whole: set [attack] images = 0, and use qrobust attack --certificates."
@@ -202,6 +256,21 @@ def _check_certificates(certification: Any, where: str) -> None:
             check_samples(settings.n, level)
     except CertifyError as error:
         raise ValueError(f"{where}: [certification]: {error}") from None
+
+
+def _check_regions(verify: Any, noise: str, where: str) -> None:
+    """A family that there is not would be found only after the training."""
+    if verify.families and noise in MASKED:
+        raise ValueError(
+            f"{where}: [verify] proves what the file says of one whole input, which a network of "
+            f"{noise} never sees: leave families out."
+        )
+    for family in verify.families:
+        for part in str(family).split("*"):
+            if part.strip().partition(":")[0] not in FAMILIES:
+                raise ValueError(
+                    f"{where}: [verify] families are of {', '.join(FAMILIES)}. Received: {family!r}"
+                )
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:

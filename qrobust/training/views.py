@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.datasets import Dataset, Split
-from qrobust.layers import BandNoise, GridNoise, SplitNoise
+from qrobust.layers import AblationNoise, BandNoise, GridNoise, SplitNoise
 from qrobust.training.recipe import Defence
 
 GAUSSIAN, SPLITS, BANDS, BLOCKS = "gaussian", "splits", "bands", "blocks"
+ABLATION = "ablation"
 
 
 def input_layer(defence: Defence, low: int, high: int, seed: int) -> Any:
@@ -23,16 +24,25 @@ def input_layer(defence: Defence, low: int, high: int, seed: int) -> Any:
         seed: of what is drawn in training.
     """
     if defence.noise == GAUSSIAN:
-        return GridNoise(defence.sigma, minimum=low, maximum=high, seed=seed, name="noise")
+        return GridNoise(
+            defence.sigma,
+            minimum=low,
+            maximum=high,
+            clean_share=defence.mixed,
+            seed=seed,
+            name="noise",
+        )
     if defence.noise == SPLITS:
         return SplitNoise(defence.size, minimum=low, seed=seed, name="noise")
+    if defence.noise == ABLATION:
+        return AblationNoise(defence.size, minimum=low, seed=seed, name="noise")
     blocks = defence.noise == BLOCKS
     return BandNoise(defence.size, blocks=blocks, minimum=low, seed=seed, name="noise")
 
 
 def is_masked(defence: Defence) -> bool:
     """Whether most of a picture is hidden, so that the network takes twice its channels."""
-    return defence.noise in (BANDS, BLOCKS)
+    return defence.noise in (BANDS, BLOCKS, ABLATION)
 
 
 def with_inverse(dataset: Dataset, defence: Defence) -> Dataset:
@@ -83,6 +93,8 @@ def same_view(layer: Any, defence: Defence) -> tuple[bool, str]:
         return bool(same), f"noise of sigma {sigma:g}"
     if isinstance(layer, SplitNoise):
         found = SPLITS, layer.splits
+    elif isinstance(layer, AblationNoise):
+        found = ABLATION, layer.subsets
     else:
         found = (BLOCKS if layer.blocks else BANDS), layer.band
     return found == (defence.noise, defence.size), f"{found[0]} of size {found[1]}"

@@ -4,6 +4,7 @@ Families of changes are enumerated through the file itself; boxes are bounded th
 graph. Needs NumPy and LiteRT only.
 """
 
+from qrobust.verify.corners import Corners, load_corners, load_reach
 from qrobust.verify.families import FAMILIES, Family, make_family
 from qrobust.verify.methods import METHODS, register
 from qrobust.verify.outcome import PROVEN, REFUTED, UNKNOWN, Counterexample, Outcome
@@ -19,6 +20,7 @@ __all__ = [
     "REFUTED",
     "UNKNOWN",
     "Box",
+    "Corners",
     "Counterexample",
     "Family",
     "FamilyOf",
@@ -27,6 +29,8 @@ __all__ = [
     "PixelBounds",
     "PixelChanges",
     "Problem",
+    "load_corners",
+    "load_reach",
     "make_family",
     "make_region",
     "pixel_bounds",

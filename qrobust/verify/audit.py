@@ -14,9 +14,10 @@ from qrobust.certify.auditing.offline import Finding
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import CLOSED, chain, read_lines
 from qrobust.certify.run.plan import planned as planned_indices
-from qrobust.verify.batch import Image, ProofJob, job_header, prove_image
+from qrobust.verify.batch import ProofJob, image_of, job_header, prove_image
 from qrobust.verify.branching import METHOD as BRANCHING
 from qrobust.verify.branching import check_tree
+from qrobust.verify.corners import Corners
 from qrobust.verify.domain import Picture
 from qrobust.verify.outcome import PROVEN, REFUTED, Counterexample
 from qrobust.verify.pixels import METHOD as SUBSETS
@@ -26,6 +27,12 @@ from qrobust.verify.proof_line import ProofLine, is_proof, picture_sha256
 from qrobust.verify.regions import FamilyOf, PixelChanges, Region
 
 _FREE = ("chain", "seconds")
+_ABOUT = (
+    ("model_sha256", "model"),
+    ("data_sha256", "data"),
+    ("mask_sha256", "mask"),
+    ("corners_sha256", "file of boxes"),
+)
 
 
 def audit_proofs(
@@ -34,6 +41,7 @@ def audit_proofs(
     data: Data,
     *,
     mask: bytes | None = None,
+    corners: Corners | None = None,
     every: int = 1,
 ) -> Iterator[Finding]:
     """Check the lines of a journal of proofs; yield one `Finding` a line.
@@ -48,6 +56,7 @@ def audit_proofs(
         model: bytes of the ``.tflite`` file.
         data: the data.
         mask: of the region, where it has one.
+        corners: of the images, where each has a box of its own.
         every: check one line in this many; the chain of all lines is checked.
 
     Raises:
@@ -62,9 +71,9 @@ def audit_proofs(
         raise CertifyError(f"{name} is no journal of proofs; nothing to audit")
     found = head.value
     job, problem = _open(found, model, mask, name)
-    expected = job_header(problem, job, data)
-    for key, what in (("model_sha256", "model"), ("data_sha256", "data"), ("mask_sha256", "mask")):
-        if found.get(key) != expected[key]:
+    expected = job_header(problem, job, data, corners)
+    for key, what in _ABOUT:
+        if found.get(key) != expected.get(key):
             raise CertifyError(f"{name} was made with another {what}; audit it with its own {what}")
     if found.get("chain") != chain("", found):
         yield Finding(1, -1, "the header was edited or damaged (its chain does not match)")
@@ -86,7 +95,7 @@ def audit_proofs(
             yield Finding(line.number, -1, "; ".join(reasons))
             continue
         if "index" in value and (line.number - 2) % every == 0:
-            reasons += _wrong(problem, job, data, value)
+            reasons += _wrong(problem, job, data, value, corners)
         index = value.get("index")
         if type(index) is not int or index not in planned or index in seen:
             reasons.append(f"image {index!r} was not planned, or comes twice")
@@ -114,7 +123,9 @@ def _open(
     return job, Problem(model, kernels=job.kernels)
 
 
-def _wrong(problem: Problem, job: ProofJob, data: Data, value: dict[str, Any]) -> list[str]:
+def _wrong(
+    problem: Problem, job: ProofJob, data: Data, value: dict[str, Any], corners: Corners | None
+) -> list[str]:
     """What is wrong with a line."""
     try:
         line = ProofLine.from_json(value, problem.domain)
@@ -131,6 +142,11 @@ def _wrong(problem: Problem, job: ProofJob, data: Data, value: dict[str, Any]) -
     if line.outcome.predicted != predicted:
         return [f"the file labels the image {predicted}, not {line.outcome.predicted}"]
     region, method, _ = job.chosen(problem)
+    try:
+        image = image_of(problem, data, line.index, corners)
+    except CertifyError as error:
+        return [str(error)]
+    region = region if image.box is None else image.box
     if line.outcome.method != method:
         return [f"it was made by {line.outcome.method}, the header says {method}"]
     if method == BRANCHING and line.outcome.status == PROVEN:
@@ -147,7 +163,7 @@ def _wrong(problem: Problem, job: ProofJob, data: Data, value: dict[str, Any]) -
         return []
     # What float64 sums decide may take other ways on another machine; what was proven stays so.
     free = (*_FREE, "inferences", "boxes", "counterexample") if method == SUBSETS else _FREE
-    again = prove_image(problem, job, Image(data.x[line.index], line.index, line.y)).to_json()
+    again = prove_image(problem, job, image).to_json()
     return [
         f"{key} is {value.get(key)}, a re-run gives {again.get(key)}"
         for key in sorted((again.keys() | value.keys()) - set(free))

@@ -19,6 +19,7 @@ from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import Journal
 from qrobust.certify.run.parallel import ordered_map
 from qrobust.certify.run.plan import ranges
+from qrobust.verify.corners import REACH, Corners
 from qrobust.verify.methods import check_budget, find
 from qrobust.verify.problem import Problem
 from qrobust.verify.proof_line import (
@@ -27,17 +28,25 @@ from qrobust.verify.proof_line import (
     picture_sha256,
     proof_header,
 )
-from qrobust.verify.regions import FamilyOf, PixelChanges, Region, make_region
+from qrobust.verify.regions import (
+    Box,
+    EachItsBox,
+    FamilyOf,
+    PixelChanges,
+    Region,
+    make_region,
+)
 from qrobust.verify.verify import default_budget, default_method
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image on its way to a worker."""
+    """One image on its way to a worker, with a box of its own where the job says so."""
 
     x: NDArray[Any]
     index: int
     y: int | None
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -92,16 +101,25 @@ def prove_image(problem: Problem, job: ProofJob, image: Image) -> ProofLine:
     region, method, budget = job.chosen(problem)
     started = time.perf_counter()
     x = problem.picture(image.x, where=f"image {image.index}")
-    outcome = find(method)(problem, x, region, budget)
+    outcome = find(method)(problem, x, region if image.box is None else image.box, budget)
     seconds = time.perf_counter() - started
     return ProofLine(image.index, image.y, picture_sha256(x), outcome, seconds)
 
 
-def job_header(problem: Problem, job: ProofJob, data: Data) -> dict[str, Any]:
-    """Return the journal header of some data and a job."""
+def job_header(
+    problem: Problem, job: ProofJob, data: Data, corners: Corners | None = None
+) -> dict[str, Any]:
+    """Return the journal header of some data and a job; corners where each image has a box."""
     region, method, budget = job.chosen(problem)
+    if isinstance(region, EachItsBox) != (corners is not None):
+        raise CertifyError(f"{region.text} and boxes from a file do not go together")
+    if corners is not None:
+        if corners.kind != region.text:
+            raise CertifyError(f"the boxes are {corners.kind}, the proofs are about {region.text}")
+        corners.check(len(data), problem.domain)
     claim, norm = _claim(problem, region)
-    return proof_header(
+    boxes = {} if corners is None else {"corners_sha256": corners.sha256}
+    return boxes | proof_header(
         model_sha256=problem.file.sha256,
         data_sha256=data.sha256,
         region=region.text,
@@ -115,10 +133,20 @@ def job_header(problem: Problem, job: ProofJob, data: Data) -> dict[str, Any]:
     )
 
 
+def image_of(problem: Problem, data: Data, index: int, corners: Corners | None) -> Image:
+    """Return one image with its box; `CertifyError` where either is off the grid."""
+    x = problem.picture(data.x[index], where=f"image {index}")
+    box = None if corners is None else corners.of(index, x, problem.domain)
+    return Image(data.x[index], index, data.label(index), box)
+
+
 def _claim(problem: Problem, region: Region) -> tuple[str, str]:
     if isinstance(region, FamilyOf):
         family = problem.family(region.text)
         return f"{family.claim}; {family.size} members", "family"
+    if isinstance(region, EachItsBox):
+        between = "by at most its own reach" if region.text == REACH else "between its own corners"
+        return f"every number changed {between}, which a file holds", "box"
     if isinstance(region, PixelChanges):
         return f"at most {region.count} pixels changed, with any content", "l0"
     where = "" if getattr(region, "mask", None) is None else " where the mask says so"
@@ -142,6 +170,7 @@ def prove_dataset(
     indices: Iterable[int] | None = None,
     executor: Executor | None = None,
     window: int = 4,
+    corners: Corners | None = None,
 ) -> Iterator[ProofLine]:
     """Prove images, write each line to a journal, and yield it.
 
@@ -155,6 +184,7 @@ def prove_dataset(
         indices: which images; all by default.
         executor: runs ``job.prove``; this process by default.
         window: images in the executor's hands at a time.
+        corners: where every image has a box of its own; the job's region is then theirs.
 
     Raises:
         CertifyError: bad data, journal or settings, or a worker that died; what the journal holds
@@ -162,13 +192,15 @@ def prove_dataset(
     """
     chosen = list(range(len(data)) if indices is None else indices)
     problem = Problem(job.model, kernels=job.kernels)
+    header = job_header(problem, job, data, corners)
     for index in chosen:
         if not 0 <= index < len(data):
             raise CertifyError(f"image {index} of {len(data)}: there is no such image")
-        problem.picture(data.x[index], where=f"image {index}")
-    planned = {**job_header(problem, job, data), "indices": ranges(chosen)}
+        image_of(problem, data, index, corners)
+    planned = {**header, "indices": ranges(chosen)}
     with Journal(out, planned) as journal:
-        images = (Image(data.x[i], i, data.label(i)) for i in chosen if i not in journal.done)
+        left = (index for index in chosen if index not in journal.done)
+        images = (image_of(problem, data, index, corners) for index in left)
         if executor is None:
             lines: Iterator[ProofLine] = (prove_image(problem, job, image) for image in images)
         else:

@@ -15,6 +15,7 @@ import numpy as np
 
 from qrobust.certify.run.data import Data
 from qrobust.verify.bounding import first_changed
+from qrobust.verify.corners import Corners
 from qrobust.verify.domain import Picture
 from qrobust.verify.outcome import PROVEN, REFUTED, Counterexample
 from qrobust.verify.pixels import greedy, pixels_of
@@ -72,6 +73,7 @@ def cross_examine(
     data: Data,
     lines: Sequence[ProofLine],
     *,
+    corners: Corners | None = None,
     draws: int = _DRAWS,
     control: int = 20,
     seed: int = 0,
@@ -83,6 +85,7 @@ def cross_examine(
         region: of the proofs.
         data: the images.
         lines: of the journal.
+        corners: of the images, where each has a box of its own.
         draws: members or points for each image.
         control: most refuted images.
         seed: of the draws.
@@ -94,8 +97,9 @@ def cross_examine(
             continue
         x = problem.picture(data.x[line.index])
         label = line.outcome.predicted
+        here = region if corners is None else corners.of(line.index, x, problem.domain)
         found, ran = _attack(
-            problem, region, x, label, draws, np.random.default_rng([seed, line.index])
+            problem, here, x, label, draws, np.random.default_rng([seed, line.index])
         )
         runs += ran
         if status == REFUTED:

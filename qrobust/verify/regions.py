@@ -131,8 +131,23 @@ class PixelChanges:
         raise CertifyError(f"{self.text!r} is no single box: the method for it is subsets")
 
 
+@dataclass(frozen=True)
+class EachItsBox:
+    """A box of its own for every image; a file has them, see `qrobust.verify.corners`.
+
+    Attributes:
+        text: ``"box:corners"`` or ``"box:reach"``.
+    """
+
+    text: str
+
+    def box(self, x: Picture, domain: Domain) -> Box:
+        """Refuse: the corners are missing."""
+        raise CertifyError(f"{self.text} needs the file that its boxes came from")
+
+
 #: What `verify` takes.
-Region: TypeAlias = Box | LinfBall | PixelChanges | FamilyOf
+Region: TypeAlias = Box | LinfBall | PixelChanges | FamilyOf | EachItsBox
 
 
 def make_region(text: str, mask: NDArray[np.bool_] | None = None) -> Region:
@@ -146,6 +161,8 @@ def make_region(text: str, mask: NDArray[np.bool_] | None = None) -> Region:
         CertifyError: a radius that is no whole number, or a mask for a family.
     """
     name, _, value = text.partition(":")
+    if name == "box" and mask is None:
+        return EachItsBox(text)
     if name in ("linf", "l0"):
         value = value.removesuffix(":masked")
         if not value.isdecimal():

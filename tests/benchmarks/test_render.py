@@ -22,7 +22,7 @@ def test_no_results_are_of_a_model_that_has_changed():
 def test_every_result_is_shown_somewhere():
     text = "".join((results.PROJECT / name).read_text() for name in render.DOCUMENTS)
     shown = {name.partition("/")[0] for name in re.findall(r"<!-- results: (\S+) -->", text)}
-    assert set(results.names()) == shown - {"models", "commands"}
+    assert set(results.names()) == shown - {"models", "commands", "layers"}
 
 
 def test_shares_have_intervals_and_counts_stand_apart_from_speeds(folder):  # noqa: F811

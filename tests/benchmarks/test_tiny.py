@@ -19,13 +19,23 @@ BERNHARD = [
 RESNET = results.PROJECT / "models" / "cifar10_resnet8_w4a4"
 STQ = ["--ours", str(RESNET / "model.keras"), "--ours-tflite", str(RESNET / "model.tflite")]
 
-QUICK = {"float_twin": TWIN, "parity": [], "fuzzing": [], "sandbox_cost": []}
+QUICK = {
+    "float_twin": TWIN,
+    "parity": [],
+    "coverage": [],
+    "foreign": [],
+    "fuzzing": [],
+    "sandbox_cost": [],
+    "verifiers": [],
+}
 SLOW = {
+    "evidence": [],
     "export": [],
     "train_step": [],
     "quickstart": [],
     "attack_digits": [],
     "attacks": [],
+    "worst_case": [],
     "bernhard": BERNHARD,
     "stq": STQ,
     "microcontroller": [],
@@ -56,10 +66,12 @@ def test_a_quick_benchmark(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", SLOW)
 def test_a_benchmark(name, tmp_path, monkeypatch):
     arguments = list(SLOW[name])
-    if name == "attacks":
+    if name in ("attacks", "worst_case"):
         pytest.importorskip("art")
     if name == "stq" and "QROBUST_BASELINES" not in os.environ:
         pytest.skip("QROBUST_BASELINES names no folder of baselines")
+    if name == "evidence":
+        arguments += ["--state", str(tmp_path / "state")]
     if name in ("bernhard", "stq"):
         folder = os.environ.get("QROBUST_DATA")
         if folder is None:

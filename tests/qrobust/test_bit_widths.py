@@ -134,6 +134,23 @@ def test_a_resumed_schedule_knows_where_it_is():
     assert set(current_bits(model)[0].values()) == {4}
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_best_weights_of_other_bits_are_refused(first):
+    model = compiled(qrobust.quantize(float_model(), 8, 8))
+    x, y = images()
+
+    def fit(**options):
+        stopping = keras.callbacks.EarlyStopping("loss", restore_best_weights=True, **options)
+        schedule = BitWidthSchedule({0: 6, 1: 4})
+        callbacks = [schedule, stopping] if first else [stopping, schedule]
+        model.fit(x, y, epochs=2, verbose=0, callbacks=callbacks)
+
+    with pytest.raises(ValueError, match=r"EarlyStopping.*start_from_epoch=1"):
+        fit()
+    fit(start_from_epoch=1)
+    assert set(current_bits(model)[0].values()) == {4}
+
+
 def test_impossible_changes_leave_the_model_alone():
     model = qrobust.quantize(float_model(), 4, 4)
     before = current_bits(model)

@@ -57,8 +57,28 @@ def test_sigma_from_a_range_differs_between_batches():
     assert min(spreads) < 15 < 40 < max(spreads)
 
 
+def test_a_share_of_the_examples_stays_clean_and_no_part_of_one_does():
+    layer = layers.GridNoise(30, clean_share=0.25, seed=3)
+    x = np.full((4000, 6, 1), 128.0, "float32")
+    moved = np.asarray(layer(x, training=True)) != x
+    touched = moved.any(axis=(1, 2))
+    assert abs(1 - touched.mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4000)
+    assert moved[touched].mean() > 0.95  # P(N = 0) is about .013
+    again = layers.GridNoise.from_config(layer.get_config())
+    assert again.clean_share == 0.25
+    whole = layers.GridNoise(30, seed=3)
+    assert (np.asarray(whole(x, training=True)) != x).any(axis=(1, 2)).all()
+
+
 @pytest.mark.parametrize(
-    "arguments", [{"sigma": -1}, {"sigma": (5, 2)}, {"sigma": 1, "minimum": -200, "maximum": 200}]
+    "arguments",
+    [
+        {"sigma": -1},
+        {"sigma": (5, 2)},
+        {"sigma": 1, "minimum": -200, "maximum": 200},
+        {"sigma": 1, "clean_share": 1},
+        {"sigma": 1, "clean_share": -0.1},
+    ],
 )
 def test_impossible_noise_is_refused(arguments):
     with pytest.raises(ValueError, match="Received"):

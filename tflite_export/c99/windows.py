@@ -40,8 +40,9 @@ def window_of(operator: Operator) -> Window:
     """The windows of a convolution, a pool or a dense layer."""
     source, output = operator.inputs[0].shape, operator.output.shape
     if isinstance(operator, FullyConnected):
+        # TFLite flattens what a row of weights spans, which may be several axes of the source.
         places = prod(output[:-1])
-        return Window(1, places, source[-1], places, places)
+        return Window(1, places, int(operator.weights.shape[1]), places, places)
     if isinstance(operator, MaxPool2D):
         kernel, dilation = operator.pool, (1, 1)
     elif isinstance(operator, Conv2D | DepthwiseConv2D):

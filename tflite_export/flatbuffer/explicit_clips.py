@@ -21,7 +21,7 @@ def explicit_clips(graph: IntegerGraph) -> IntegerGraph:
             operators.append(operator)
             continue
         grid = Grid(output.grid.exponent, output.grid.zero_point)
-        unclipped = Tensor(f"{output.name}_unclipped", output.shape, grid)
+        unclipped = Tensor(f"{output.name}_unclipped", output.shape, grid, output.lean)
         operators.append(replace(operator, output=unclipped))
         operators.append(Maximum(inputs=(unclipped,), output=output, bound=output.grid.minimum))
     return graph.with_operators(tuple(operators))

@@ -73,8 +73,8 @@ def _linear_constants(writer: Writer, operator: Linear) -> tuple[int, int]:
         )
     exponents = operator.weight_exponents
     axis = operator.channel_axis
-    if operator.storage == "int4" and isinstance(operator, FullyConnected):
-        exponents = exponents[:1]  # one scale: TFLM's int4 kernel takes no more
+    if isinstance(operator, FullyConnected) and np.all(exponents == exponents[0]):
+        exponents = exponents[:1]  # TFLM's int4 kernel and older NPU compilers take no more
     weights = writer.packed(
         f"{name}/weights",
         operator.weights,
@@ -84,7 +84,7 @@ def _linear_constants(writer: Writer, operator: Linear) -> tuple[int, int]:
     bias = writer.constant(
         f"{name}/bias",
         operator.bias.astype(np.int32),
-        quantization(list(2.0 ** (exponents + operator.source.grid.exponent))),
+        quantization(list(2.0**exponents * operator.source.scale)),
     )
     return weights, bias
 
@@ -169,7 +169,7 @@ def _maximum(writer: Writer, operator: Maximum) -> None:
     bound = writer.constant(
         f"{operator.output.name}/bound",
         np.array([operator.bound], np.int8),
-        quantization([grid.step], grid.zero_point),
+        quantization([operator.output.scale], grid.zero_point),
     )
     writer.emit(operator, 2, schema.MaximumMinimumOptionsT(), (bound,))
 

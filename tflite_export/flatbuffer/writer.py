@@ -122,7 +122,7 @@ class Writer:
             (1, *tensor.shape),
             schema.TensorType.UINT8,
             0,
-            quantization([grid.step], grid.zero_point + 128),
+            quantization([tensor.scale], grid.zero_point + 128),
         )
         inside = self.index[tensor]
         source, output = (shifted, inside) if into_graph else (inside, shifted)
@@ -130,13 +130,12 @@ class Writer:
         return shifted
 
     def _activation(self, tensor: Tensor) -> int:
-        grid = tensor.grid
         return self._tensor(
             tensor.name,
             (1, *tensor.shape),
             schema.TensorType.INT8,
             self._buffer(b""),
-            quantization([grid.step], grid.zero_point),
+            quantization([tensor.scale], tensor.grid.zero_point),
         )
 
     def _tensor(

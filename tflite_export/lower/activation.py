@@ -9,7 +9,7 @@ from tflite_export.graph import Maximum
 from tflite_export.grid import Grid
 from tflite_export.lower.builder import Builder
 from tflite_export.lower.checks import rounding_problem
-from tflite_export.lower.functions import function_name
+from tflite_export.lower.functions import PROBABILITIES, function_name
 from tflite_export.lower.registry import layer_key, lowers
 from tflite_export.lower.requantize import requantize
 from tflite_export.lower.values import OnGrid, Pending, Probabilities, Result, Value
@@ -50,7 +50,7 @@ def apply_activation(value: Value, activation: Any, *, name: str, builder: Build
     plain = function_name(activation)
     if plain == "linear":
         return value
-    if plain == "softmax":
+    if plain in PROBABILITIES:
         return Probabilities(value, name)
     if plain in ("relu", "relu6"):
         return _relu(value, name=name, upper=6.0 if plain == "relu6" else None, builder=builder)

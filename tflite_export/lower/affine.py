@@ -20,6 +20,7 @@ from tflite_export.lower.registry import lowers
 from tflite_export.lower.values import OnGrid, PendingLinear, Result, Value
 from tflite_export.lower.weighted import Geometry, depthwise_conv2d
 
+_SHORT = 2**5
 _FOLD = (
     "qrobust.quantize folds it into a kernel before the kernel is rounded; or train with a scale "
     "that is a power of two, such as Rescaling(1 / 256)"
@@ -92,7 +93,8 @@ def _channels(
     scale, offset = scale.reshape(-1), offset.reshape(-1)
     if scale.size == 1 and scale[0] > 0 and not offset.any() and np.frexp(scale[0])[0] == 0.5:
         return rescaled(value, int(np.frexp(scale[0])[1]) - 1)
-    off_grid = not np.all(np.abs(np.frexp(scale)[0]) == 0.5)
+    # Weights of 6 bits are as exact as powers of two.
+    off_grid = np.any(np.frexp(scale)[0] * _SHORT % 1)
     if off_grid:
         builder.inexact(f"Layer '{layer.name}': {said} leaves the input's grid. {_FOLD}")
     wide = (np.broadcast_to(array, (channels,)) for array in (scale, offset))

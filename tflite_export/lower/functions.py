@@ -17,6 +17,16 @@ def function_name(activation: Any) -> str | None:
     return name.removesuffix("_v2")
 
 
+#: What turns logits into probabilities and keeps their order; left out at the end of a model.
+PROBABILITIES = ("softmax", "sigmoid")
+
+
+def is_final(layer: Any) -> bool:
+    """Whether a layer makes probabilities, or ends in making them."""
+    activation = function_name(getattr(layer, "activation", None))
+    return is_softmax(layer) or activation in PROBABILITIES
+
+
 def is_softmax(layer: Any) -> bool:
     """Whether a layer is a softmax, or ends in one."""
     if type(layer).__name__ == "Softmax":

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from tflite_export.errors import ExportError
-from tflite_export.graph import Add, Concatenate
+from tflite_export.graph import Add, Concatenate, MaxPool2D, Reshape, Shape
 from tflite_export.grid import Grid
 from tflite_export.lower.builder import Builder, once
 from tflite_export.lower.registry import lowers
-from tflite_export.lower.requantize import in_own_units
+from tflite_export.lower.requantize import in_own_units, negated
 from tflite_export.lower.values import OnGrid, Pending, Result, Value
 
 
@@ -57,16 +58,87 @@ def _concatenate(layer: Any, inputs: Sequence[Value], builder: Builder) -> Resul
         output = builder.tensor(layer.name, tuple(shape), grid)
         return builder.emit(Concatenate(inputs=tensors, output=output, axis=axis))
 
-    grids = [value.lossless if isinstance(value, Pending) else value.grid for value in inputs]
-    known = [grid for grid in grids if grid is not None]
     bounds = [_bounds(value) for value in inputs]
     return Pending(
         layer.name,
         tuple(shape),
         once(settle),
-        lossless=common_grid(known) if len(known) == len(grids) else None,
+        lossless=_lossless(inputs),
         bounds=(min(low for low, _ in bounds), max(high for _, high in bounds)),
     )
+
+
+@lowers("keras.Maximum")
+def _maximum(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    return _extreme(layer, inputs, builder, turned=False)
+
+
+@lowers("keras.Minimum")
+def _minimum(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
+    return _extreme(layer, inputs, builder, turned=True)
+
+
+def _extreme(layer: Any, inputs: Sequence[Value], builder: Builder, *, turned: bool) -> Pending:
+    """The largest of several, as a maximum over rows; the smallest is that of the negatives.
+
+    Rounding keeps the order, so a quantizer behind the layer can come before it.
+    """
+    name, shape = layer.name, inputs[0].shape
+    if any(value.shape != shape for value in inputs):
+        raise ExportError(
+            f"Layer '{name}': compares tensors of different shapes. Repeat the smaller one with "
+            f"UpSampling2D."
+        )
+    channels = shape[-1]
+    row = (1, prod(shape) // channels, channels)
+
+    def settle(grid: Grid) -> OnGrid:
+        settled = [value.on(grid) if isinstance(value, Pending) else value for value in inputs]
+        # Wide enough for every integer, so that nothing has to be clipped from above.
+        mirror = Grid(grid.exponent, -1 - grid.zero_point) if turned else grid
+        rows = []
+        for number, value in enumerate(settled):
+            own = OnGrid(in_own_units(value, grid, name=f"{name}_{number}", builder=builder))
+            if turned:
+                own = negated(own, mirror, name=f"{name}_turned", builder=builder)
+            rows.append(_shaped(own, row, name, builder).tensor)
+        wide = builder.tensor(f"{name}_rows", (len(rows), *row[1:]), mirror)
+        joined = builder.emit(Concatenate(inputs=tuple(rows), output=wide, axis=0))
+        window = (len(rows), 1)
+        pool = MaxPool2D(
+            inputs=(joined.tensor,),
+            output=builder.tensor(name, row, mirror),
+            pool=window,
+            strides=window,
+            padding="VALID",
+        )
+        found = builder.emit(pool)
+        if turned:
+            found = negated(found, grid, name=f"{name}_back", builder=builder)
+        return _shaped(found, shape, name, builder)
+
+    bounds = [_bounds(value) for value in inputs]
+    return Pending(
+        name,
+        shape,
+        once(settle),
+        lossless=_lossless(inputs),
+        bounds=(min(low for low, _ in bounds), max(high for _, high in bounds)),
+    )
+
+
+def _shaped(value: OnGrid, shape: Shape, name: str, builder: Builder) -> OnGrid:
+    if value.shape == shape:
+        return value
+    output = builder.tensor(f"{name}_shape", shape, value.tensor.grid)
+    return builder.emit(Reshape(inputs=(value.tensor,), output=output))
+
+
+def _lossless(inputs: Sequence[Value]) -> Grid | None:
+    """The grid that holds every value of all inputs, where there is one."""
+    grids = [value.lossless if isinstance(value, Pending) else value.grid for value in inputs]
+    known = [grid for grid in grids if grid is not None]
+    return common_grid(known) if len(known) == len(grids) else None
 
 
 def common_grid(grids: Sequence[Grid]) -> Grid | None:

@@ -8,9 +8,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tflite_export.errors import ExportError
+from tflite_export.foreign import foreign_layer
 from tflite_export.lower.builder import Builder
 from tflite_export.lower.values import Result, Value
 
+_RECURRENT = "use Conv1D, or unroll the steps into dense layers"
+_NORM = "use BatchNormalization, which folds into a kernel"
+_SLOPE = "use ReLU, or QKeras's quantized_relu with a negative_slope and qrobust.adopt"
+# What to use in place of layers that have no exact kernel.
+INSTEAD = {
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "QLSTM", "QGRU", "QSimpleRNN"), _RECURRENT),
+    **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization"), _NORM),
+    **dict.fromkeys(("LeakyReLU", "PReLU", "ELU"), _SLOPE),
+    **dict.fromkeys(("Conv2DTranspose", "QConv2DTranspose"), "use UpSampling2D and Conv2D"),
+    "Multiply": "a product of two activations rounds differently everywhere; leave the gate out",
+    "MultiHeadAttention": "attention multiplies activations; use convolutions",
+    "Lambda": "any function can hide in it; use layers",
+    "Average": "use Add and a Rescaling by a power of two; qrobust.quantize does",
+    "Subtract": "use Add and a Rescaling by -1; qrobust.quantize does",
+}
 Lowering = Callable[[Any, Sequence[Value], Builder], Result]
 _LOWERINGS: dict[str, Lowering] = {}
 
@@ -37,6 +53,19 @@ def layer_key(layer: object) -> str:
     return f"{str(module).partition('.')[0]}.{name}"
 
 
+def exported_layers() -> list[str]:
+    """Every layer that is exported, as ``package.ClassName``."""
+    return sorted(_LOWERINGS)
+
+
+def _road(layer: Any, key: str) -> str:
+    foreign = foreign_layer(layer)
+    if foreign is not None:
+        return f"it is {foreign}"
+    kind = key.partition(".")[2]
+    return INSTEAD.get(kind, "build that part of the model from the layers in docs/what_exports.md")
+
+
 def lowering_of(layer: Any) -> Lowering:
     """The function that lowers a layer.
 
@@ -45,8 +74,5 @@ def lowering_of(layer: Any) -> Lowering:
     """
     key = layer_key(layer)
     if key not in _LOWERINGS:
-        raise ExportError(
-            f"Layer '{layer.name}' ({key}) cannot be exported to integers. Layers that can: "
-            f"{', '.join(sorted(_LOWERINGS))}."
-        )
+        raise ExportError(f"Layer '{layer.name}' ({key}) has no exact kernel: {_road(layer, key)}.")
     return _LOWERINGS[key]

@@ -29,13 +29,20 @@ def in_own_units(value: OnGrid, grid: Grid, *, name: str, builder: Builder) -> T
     return _convolved(value, grid, name=name, builder=builder).tensor
 
 
-def _convolved(value: OnGrid, grid: Grid, *, name: str, builder: Builder) -> OnGrid:
+def negated(value: OnGrid, grid: Grid, *, name: str, builder: Builder) -> OnGrid:
+    """``-value`` on a grid of the same step, which is its own mirrored."""
+    return _convolved(value, grid, name=name, builder=builder, factor=-1.0)
+
+
+def _convolved(
+    value: OnGrid, grid: Grid, *, name: str, builder: Builder, factor: float = 1.0
+) -> OnGrid:
     channels = value.shape[-1]
     picture = _reshaped(value, (1, value.tensor.size // channels, channels), name, builder)
     rounded = depthwise_conv2d(
         name,
         picture,
-        np.ones((1, 1, channels, 1)),
+        np.full((1, 1, channels, 1), factor),
         np.zeros(channels),
         Geometry(),
         builder,

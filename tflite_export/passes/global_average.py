@@ -45,12 +45,13 @@ def _as_product(operator: DepthwiseConv2D) -> list[Operator]:
     source, output = operator.source, operator.output
     height, width, channels = source.shape
     name = output.name
-    first = Tensor(f"{name}_channels_first", (channels, height, width), source.grid)
+    columns = Tensor(f"{name}_positions", (height * width, channels), source.grid)
     rows = Tensor(f"{name}_rows", (channels, height * width), source.grid)
     column = Tensor(f"{name}_column", (channels, 1), output.grid)
     return [
-        Transpose(inputs=(source,), output=first, axes=(2, 0, 1)),
-        Reshape(inputs=(first,), output=rows),
+        # Of three axes: older NPU compilers leave a transpose of four to the CPU.
+        Reshape(inputs=(source,), output=columns),
+        Transpose(inputs=(columns,), output=rows, axes=(1, 0)),
         FullyConnected(
             inputs=(rows,),
             output=column,

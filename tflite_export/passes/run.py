@@ -2,7 +2,9 @@
 
 from tflite_export.graph import IntegerGraph
 from tflite_export.passes.global_average import global_average
+from tflite_export.passes.lean import lean
 from tflite_export.passes.merge_reshapes import merge_reshapes
+from tflite_export.passes.one_scale import one_scale
 from tflite_export.passes.storage import store
 from tflite_export.passes.tie_free import possible_ties, tie_free
 
@@ -29,9 +31,11 @@ def run(
     # First, while operators still have their layers' names.
     ties = possible_ties(graph, exact=exact)
     graph = merge_reshapes(global_average(graph))
+    if storage == "int8":  # packed weights have no room, and no NPU reads them
+        graph = one_scale(graph)
     if scale:
         graph = tie_free(graph)
     else:
         ties += (_NAIVE,)
     graph, packed = store(graph, storage, exact=exact)
-    return graph, (*ties, *packed)
+    return lean(graph) if scale else graph, (*ties, *packed)

@@ -46,7 +46,7 @@ def store(graph: IntegerGraph, storage: str, *, exact: bool) -> tuple[IntegerGra
 
 
 def _store(operator: Operator, storage: str, exact: bool, notes: list[str]) -> Operator:
-    if not isinstance(operator, Linear) or storage == "int8":
+    if not isinstance(operator, Linear) or storage == "int8" or _has_one_output(operator):
         return operator
     for kind in _PACKED[type(operator)]:
         if kind == "int2" and storage != "int2":
@@ -70,6 +70,11 @@ def _needs_channel_scales(operator: Linear) -> bool:
     """TFLM runs an int4 fully connected layer with one scale only."""
     different = bool(np.any(operator.weight_exponents != operator.weight_exponents[0]))
     return isinstance(operator, FullyConnected) and different
+
+
+def _has_one_output(operator: Linear) -> bool:
+    """LiteRT 1.3 to 2.0 cannot load a packed fully connected layer of one output."""
+    return isinstance(operator, FullyConnected) and len(operator.weights) == 1
 
 
 def _largest(operator: Linear) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tflite_export.errors import ExportError
-from tflite_export.graph import IntegerGraph, Linear, Operator
+from tflite_export.graph import FullyConnected, IntegerGraph, Linear, Operator
 from tflite_export.grid import IntArray
 
 LARGEST_WEIGHT = 127 // 4
@@ -68,8 +68,10 @@ def unscaled(operator: Linear) -> Linear:
 
 
 def unscaled_weight_bits(operator: Linear) -> int:
-    """Bits of the largest weight, sign included, before the pass."""
+    """Bits of the largest weight, sign included, before the pass and before rows were shifted."""
     largest = _largest_per_channel(operator) // np.where(_quadrupled(operator), 4, 1)
+    if isinstance(operator, FullyConnected) and operator.row_shifts is not None:
+        largest = largest >> operator.row_shifts
     return int(largest.max(initial=0)).bit_length() + 1
 
 

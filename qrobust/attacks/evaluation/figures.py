@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from qrobust.attacks.ground.budget import LINF, Budget
+from qrobust.attacks.ground.budget import IN_PIXELS, LINF, Budget
 from qrobust.attacks.ground.search import Attacked
 from tflite_export.atomic import replacing
 
@@ -30,10 +30,9 @@ def curve(curves: Mapping[str, Mapping[float, float]], budget: Budget, path: Pat
     for name, points in curves.items():
         axes.plot(list(points), list(points.values()), marker="o", label=name)
     axes.axvline(budget.epsilon, color="gray", linestyle=":")
-    norm = "L-inf" if budget.norm == LINF else "L2"
-    axes.set(
-        xlabel=f"epsilon, {norm}, in steps of the input grid (LSB)", ylabel="accuracy", ylim=(0, 1)
-    )
+    norm = "L-inf" if budget.norm == LINF else budget.norm.capitalize()
+    unit = "in pixels" if budget.norm in IN_PIXELS else "in steps of the input grid (LSB)"
+    axes.set(xlabel=f"epsilon, {norm}, {unit}", ylabel="accuracy", ylim=(0, 1))
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
     axes.legend()

@@ -12,9 +12,11 @@ from tabulate import tabulate
 
 from qrobust.attacks.evaluation.attack_certificates import Broken
 from qrobust.attacks.evaluation.masking import Check
+from qrobust.attacks.evaluation.standard_worst_case import WorstCase
 from qrobust.attacks.evaluation.suite import worst_case
 from qrobust.attacks.evaluation.transfer import mean_sizes
-from qrobust.attacks.ground.budget import Budget
+from qrobust.attacks.ground.budget import IN_PIXELS, SPARSE, Budget
+from qrobust.attacks.ground.pixel_grid import sizes
 from qrobust.attacks.ground.search import Attacked
 from tflite_export.atomic import write_text
 from tflite_export.printable import markdown
@@ -38,6 +40,8 @@ class Evaluation:
         checked: name of the model that was checked for them, where it is another: the surrogate.
         attacked_certificates: how many were attacked; None where none were given.
         broken: the certificates that did not hold.
+        standard: what the fixed suite leaves, which cards and tables share; its attacks are among
+            ``attacks``.
     """
 
     model: str
@@ -53,11 +57,27 @@ class Evaluation:
     checked: str | None = None
     attacked_certificates: int | None = None
     broken: Sequence[Broken] = ()
+    standard: WorstCase | None = None
 
     @property
     def worst(self) -> float:
         """Accuracy under the best attack for each image, inside the budget."""
+        if self.budget.norm in SPARSE:
+            inside = [
+                a.fallen & (sizes(a.clean, a.adversarial, self.budget.norm) <= self.budget.epsilon)
+                for a in self.attacks
+            ]
+            return float(1 - np.any(inside, axis=0).mean())
         return worst_case(self.attacks, self.budget)
+
+    @property
+    def unit(self) -> str:
+        """What epsilon is measured in."""
+        return "pixels" if self.budget.norm in IN_PIXELS else "LSB"
+
+    def _share(self, epsilon: float) -> float | None:
+        """Epsilon on the scale from 0 to 1; pixels have none."""
+        return None if self.budget.norm in IN_PIXELS else epsilon / self.span
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers: accuracies in [0, 1], perturbations and epsilons in LSB."""
@@ -67,8 +87,9 @@ class Evaluation:
             "images": len(self.attacks[0].fallen),
             "clean_accuracy": self.clean_accuracy,
             "worst_case_accuracy": self.worst,
+            "standard_worst_case": None if self.standard is None else self.standard.to_json(),
             "epsilon": self.budget.epsilon,
-            "epsilon_unit": self.budget.epsilon / self.span,
+            "epsilon_unit": self._share(self.budget.epsilon),
             "norm": self.budget.norm,
             "seed": self.seed,
             "full": self.full,
@@ -111,10 +132,11 @@ class Evaluation:
             f"# {markdown(self.model)} under attack",
             "",
             f"{values['images']} images, clean accuracy {self.clean_accuracy:.1%}, "
-            f"{'full' if self.full else 'standard'} suite, {self.budget} "
-            f"({values['epsilon_unit']:.4f} of the input range), seed {self.seed}. Perturbations "
-            f"in LSB, means over the images that fell; adversarial inputs are integers.",
+            f"{'full' if self.full else 'standard'} suite, {self.budget}{self._of_the_range()}, "
+            f"seed {self.seed}. Perturbations in LSB, means over the images that fell; adversarial "
+            f"inputs are integers.",
             "",
+            *self._standard(),
             f"**Accuracy under the best attack for each image: {self.worst:.1%}**",
             "",
             tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True),
@@ -122,8 +144,8 @@ class Evaluation:
             "## Accuracy against epsilon",
             "",
             tabulate(
-                [(f"{e:g}", f"{e / self.span:.4f}", f"{a:.1%}") for e, a in self.curve.items()],
-                headers=("epsilon (LSB)", f"epsilon / {self.span}", "accuracy"),
+                [(f"{e:g}", self._text(e), f"{a:.1%}") for e, a in self.curve.items()],
+                headers=(f"epsilon ({self.unit})", f"epsilon / {self.span}", "accuracy"),
                 tablefmt="github",
                 disable_numparse=True,
             ),
@@ -131,6 +153,24 @@ class Evaluation:
             *self._certificates(),
         ]
         return "\n".join(lines) + "\n"
+
+    def _standard(self) -> list[str]:
+        if self.standard is None:
+            return []
+        of, alone = len(self.standard.left), "" if self.standard.gradients else ", no gradients"
+        return [
+            f"**Standard worst case ({self.standard.by}{alone}): {self.standard.accuracy:.1%}**, "
+            f"{int(self.standard.left.sum())} of {of} right and still right",
+            "",
+        ]
+
+    def _text(self, epsilon: float) -> str:
+        share = self._share(epsilon)
+        return "-" if share is None else f"{share:.4f}"
+
+    def _of_the_range(self) -> str:
+        share = self._share(self.budget.epsilon)
+        return "" if share is None else f" ({share:.4f} of the input range)"
 
     def _judged(self, attack: dict[str, Any]) -> bool:
         # The smallest L2 perturbation is no try at an L-inf ball.

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.attacks.ground.budget import LINF, Budget
+from qrobust.attacks.ground.budget import LINF, NORMS, Budget
 from qrobust.attacks.ground.pixel_grid import PixelGrid
 
 Points = NDArray[np.float64]
@@ -18,6 +18,8 @@ def direction(gradients: NDArray[Any], norm: str) -> Points:
         gradients: [n, ...]; what is not finite moves nothing.
         norm: ``"linf"`` or ``"l2"``.
     """
+    if norm not in NORMS:
+        raise ValueError(f"Gradients walk in {' or '.join(NORMS)}. Received: {norm!r}")
     gradients = np.nan_to_num(np.asarray(gradients, np.float64))
     if norm == LINF:
         return np.asarray(np.sign(gradients))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.attacks.ground.budget import LINF, Budget
+from qrobust.attacks.ground.budget import L0, LINF, PATCH, SPARSE, Budget
 from qrobust.certify.smoothings.grid_integers import grid_integers
 
 Integers = NDArray[np.int16]
@@ -68,7 +68,8 @@ def project(x: Integers, wanted: NDArray[Any], budget: Budget | None, grid: Pixe
     L-inf: nearest integer, clipped to ``x - epsilon .. x + epsilon`` and the grid. L2: with
     ``delta = wanted - x``, the perturbation ``round(s * delta)`` with the largest ``s`` for which
     its norm exceeds neither ``epsilon`` nor ``||delta||``. Truncation toward ``x`` would also stay
-    inside, but throws away most of a small perturbation spread over many pixels.
+    inside, but throws away most of a small perturbation spread over many pixels. L1, L0, patches:
+    the nearest integers, which have to lie inside: other attacks are not made for them.
 
     Args:
         x: int16[n, ...], clean inputs.
@@ -82,6 +83,10 @@ def project(x: Integers, wanted: NDArray[Any], budget: Budget | None, grid: Pixe
     wanted = np.asarray(wanted, np.float64)
     if budget is None:
         return _int16(np.rint(np.clip(wanted, grid.low, grid.high)))
+    if budget.norm in SPARSE:
+        candidates = _int16(np.rint(np.clip(wanted, grid.low, grid.high)))
+        verify(x, candidates, budget, grid)  # nothing is "nearest" there: attacks stay inside
+        return candidates
     if budget.norm == LINF:
         reach = int(min(budget.epsilon, grid.span))
         low, high = np.maximum(x - reach, grid.low), np.minimum(x + reach, grid.high)
@@ -143,7 +148,9 @@ def violations(
     bad = off.any(axes)
     if budget is not None:
         delta = adversarial.astype(np.int64) - x
-        if budget.norm == LINF:
+        if budget.norm in SPARSE:
+            bad |= sizes(x, adversarial.astype(np.int64), budget.norm) > budget.epsilon
+        elif budget.norm == LINF:
             bad |= np.abs(delta).max(axes) > budget.epsilon
         else:
             bad |= (delta**2).sum(axes) > budget.epsilon**2
@@ -167,3 +174,29 @@ def distances(x: Integers, adversarial: Integers) -> dict[str, NDArray[np.float6
         "l2": np.sqrt((delta**2).sum(axis=1)),
         "linf": delta.max(axis=1).astype(np.float64),
     }
+
+
+def sizes(x: Integers, adversarial: NDArray[Any], norm: str) -> NDArray[np.float64]:
+    """Size of each perturbation as a budget measures it, float64[n].
+
+    L0 counts pixels, whatever changes in them; a patch is the side of the least square around all
+    changed pixels.
+    """
+    if norm not in (L0, PATCH):
+        return distances(x, np.asarray(adversarial, np.int16))[norm]
+    changed = (np.asarray(adversarial) != x).reshape(len(x), pixels_of(x.shape[1:]), -1).any(2)
+    if norm == L0:
+        return np.asarray(changed.sum(axis=1), np.float64)
+    places = changed.reshape(len(x), x.shape[1], -1)
+    return np.maximum(_extent(places.any(axis=2)), _extent(places.any(axis=1)))
+
+
+def _extent(hit: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """From the first to the last, float64[n]; 0 where there is none."""
+    length = hit.shape[1] - hit.argmax(axis=1) - hit[:, ::-1].argmax(axis=1)
+    return np.where(hit.any(axis=1), length, 0).astype(np.float64)
+
+
+def pixels_of(shape: tuple[int, ...]) -> int:
+    """How many pixels an input has: rows times columns, or numbers of a vector."""
+    return int(np.prod(shape[:2])) if len(shape) > 1 else int(np.prod(shape))

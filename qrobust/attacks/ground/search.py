@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.ground.budget import L2, NORMS, Budget
-from qrobust.attacks.ground.pixel_grid import Integers, distances, project, verify
+from qrobust.attacks.ground.pixel_grid import Integers, distances, project, sizes, verify
 from qrobust.attacks.ground.target import (
     Floats,
     Labels,
@@ -75,7 +75,7 @@ class Attacked:
 
     def within(self, budget: Budget) -> float:
         """Accuracy when only perturbations inside a ball count."""
-        size = distances(self.clean, self.adversarial)[budget.norm]
+        size = sizes(self.clean, self.adversarial, budget.norm)
         return float(1 - (self.fallen & (size <= budget.epsilon)).mean())
 
 

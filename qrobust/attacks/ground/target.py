@@ -12,11 +12,18 @@ Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 #: Losses that gradients are taken of. The margins keep their gradient where softmax saturates;
-#: "targeted" is the margin against one class that the attack names.
+#: "targeted" is the margin against one class that the attack names, "targeted_dlr" the same over a
+#: spread of the logits, which makes it the same whatever the logits' scale.
 CROSS_ENTROPY = "cross_entropy"
 MARGIN = "margin"
 TARGETED = "targeted"
-LOSSES = (CROSS_ENTROPY, MARGIN, TARGETED)
+TARGETED_DLR = "targeted_dlr"
+LOSSES = (CROSS_ENTROPY, MARGIN, TARGETED, TARGETED_DLR)
+#: Losses that go for one class.
+AIMED = (TARGETED, TARGETED_DLR)
+#: The spread of the logits needs the fourth largest; where all agree it is taken for this.
+DLR_CLASSES = 4
+DLR_LEAST = 1e-12
 
 
 class Target(Protocol):
@@ -51,7 +58,7 @@ class GradientTarget(Target, Protocol):
     ) -> tuple[Floats, Floats]:
         """Logits, and the gradient by ``x`` (per LSB) of the loss that an attack increases.
 
-        ``other`` are the classes that the loss ``"targeted"`` wants, int64[n].
+        ``other`` are the classes that a loss of `AIMED` wants, int64[n].
         """
         ...
 
@@ -160,13 +167,25 @@ def errs(logits: Floats, y: Labels, confidence: float = 0.0) -> NDArray[np.bool_
 def loss_values(
     logits: Floats, y: Labels, loss: str, other: Labels | None = None
 ) -> NDArray[np.float64]:
-    """The losses of `LOSSES` in NumPy, float64[n]; cross entropy in nats, margins in logits."""
+    """The losses of `LOSSES` in NumPy, float64[n]; cross entropy in nats, margins in logits.
+
+    ``"targeted_dlr"``, of no unit, is ``(z_t - z_y) / (z_(1) - (z_(3) + z_(4)) / 2)`` with
+    ``z_(k)`` the k-th largest logit.
+
+    Source:
+        Croce and Hein, ICML 2020, equation 9 (the targeted DLR loss).
+    """
     wide = logits.astype(np.float64)
     rows = np.arange(len(y))
     if loss == MARGIN:
         return -margins(logits, y).astype(np.float64)
-    if loss == TARGETED:
-        return np.asarray(wide[rows, other] - wide[rows, y])
+    if loss in AIMED:
+        margin = np.asarray(wide[rows, other] - wide[rows, y])
+        if loss == TARGETED:
+            return margin
+        largest = -np.sort(-wide, axis=1)
+        spread = largest[:, 0] - (largest[:, 2] + largest[:, 3]) / 2
+        return np.asarray(margin / np.maximum(spread, DLR_LEAST))
     return np.asarray(np.logaddexp.reduce(wide, axis=1) - wide[rows, y])
 
 

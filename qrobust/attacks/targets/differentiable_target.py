@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrobust.attacks.ground.pixel_grid import PixelGrid
-from qrobust.attacks.ground.target import LOSSES, MARGIN, TARGETED, Floats, Labels, cost, described
+from qrobust.attacks.ground.target import (
+    AIMED,
+    DLR_CLASSES,
+    DLR_LEAST,
+    LOSSES,
+    MARGIN,
+    TARGETED,
+    Floats,
+    Labels,
+    cost,
+    described,
+)
 
 
 class DifferentiableTarget(ABC):
@@ -67,8 +78,9 @@ class DifferentiableTarget(ABC):
             x: [n, *shape] in LSB.
             y: int64[n].
             loss: ``"cross_entropy"``; ``"margin"``, the greatest other logit minus that of y;
-                ``"targeted"``, the logit of ``other`` minus that of y.
-            other: int64[n]; for ``"targeted"`` only.
+                ``"targeted"``, the logit of ``other`` minus that of y; ``"targeted_dlr"``, that
+                over a spread of the logits, see `loss_values`.
+            other: int64[n]; for the last two only.
 
         Returns:
             float32[n, classes] and float32[n, *shape].
@@ -101,10 +113,15 @@ def _tensor_loss(logits: Any, y: Any, loss: str, other: Any = None) -> Any:
     """One loss an image, float32[n], of TensorFlow logits [n, classes] and labels [n]."""
     import tensorflow as tf
 
-    if loss not in (MARGIN, TARGETED):
+    if loss not in (MARGIN, *AIMED):
         return tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
     own = tf.gather(logits, y, axis=1, batch_dims=1)
-    if loss == TARGETED:
-        return tf.gather(logits, other, axis=1, batch_dims=1) - own
+    if loss in AIMED:
+        margin = tf.gather(logits, other, axis=1, batch_dims=1) - own
+        if loss == TARGETED:
+            return margin
+        largest = tf.math.top_k(logits, DLR_CLASSES).values
+        spread = largest[:, 0] - (largest[:, 2] + largest[:, 3]) / 2
+        return margin / tf.maximum(spread, DLR_LEAST)
     one_hot = tf.one_hot(y, logits.shape[-1], on_value=True, off_value=False, dtype=tf.bool)
     return tf.reduce_max(tf.where(one_hot, logits.dtype.min, logits), axis=1) - own

@@ -24,7 +24,9 @@ from qrobust.certify.auditing.rerun import (
     runtime_of_claim,
 )
 from qrobust.certify.methods.settings import COUNTING
+from qrobust.certify.run.certifier import Certifier
 from qrobust.certify.run.data import Data
+from qrobust.certify.run.float_certifier import FloatCertifier
 
 #: Wraps what takes long, for a progress bar: items, total -> items.
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -103,7 +105,7 @@ class Audited:
 
 def audit(
     journal: str | os.PathLike[str],
-    model: bytes,
+    model: bytes | FloatCertifier,
     data: Data,
     *,
     every: int = 1,
@@ -117,7 +119,8 @@ def audit(
 
     Args:
         journal: what `certify_dataset` wrote.
-        model: bytes of the ``.tflite`` file.
+        model: bytes of the ``.tflite`` file; of a callable's journal its `FloatCertifier`, made as
+            it was.
         data: the data it was run on.
         every: re-run one line in this many, drawn at random.
         kernels: kernel family to run with; the journal's own by default.
@@ -133,7 +136,7 @@ def audit(
 
 def run_audit(
     checked: Checked,
-    model: bytes,
+    model: bytes | FloatCertifier,
     data: Data,
     settings: AuditSettings,
     *,
@@ -142,9 +145,9 @@ def run_audit(
     """Run what needs the model; findings are added to ``checked``."""
     audited = Audited(checked, settings)
     audited.rerun, audited.draw_seed = draw_lines(sorted(checked.certificates), settings)
-    with audit_job(checked, model, settings.kernels, settings.threads).certifier() as certifier:
+    with _certifier(checked, model, settings) as certifier:
         check_subject(checked, certifier, data)
-        elsewhere = runtime_of_claim(checked)
+        elsewhere = runtime_of_claim(checked, certifier)
         if elsewhere:
             raise CertifyError(f"{checked.name}: votes depend on the runtime: {elsewhere}")
         check_inputs(checked, certifier, data)
@@ -172,6 +175,14 @@ def run_audit(
                     )
                 )
     return audited
+
+
+def _certifier(
+    checked: Checked, model: bytes | FloatCertifier, settings: AuditSettings
+) -> Certifier:
+    if isinstance(model, FloatCertifier):
+        return model
+    return audit_job(checked, model, settings.kernels, settings.threads).certifier()
 
 
 def draw_lines(lines: list[int], settings: AuditSettings) -> tuple[list[int], int | None]:

@@ -12,8 +12,7 @@ from qrobust.certify.arithmetic.noise_table import MAX_SIGMA
 from qrobust.certify.methods.settings import Settings
 from qrobust.certify.run.keys import CHOSEN, KeySource, plan_hash
 from qrobust.certify.run.plan import COUNTING, FIELDS, planned
-from qrobust.certify.smoothings.counting import KINDS, SPLITS
-from qrobust.certify.smoothings.splits import SHIFT_KEY
+from qrobust.certify.smoothings.counting import KINDS, SHIFT_KEYS
 
 _KEYS_2 = {"format", "version", "plan", "plan_sha256", "key", "kernels", "chain"}
 _KEYS_1 = {"format", "version", "model_sha256", "data_sha256", "noise", "sigma", "keep", "null"}
@@ -133,7 +132,7 @@ def _check_counting(value: dict[str, Any]) -> None:
         raise CertifyError(f"{value['method']} count {value['noise']!r}, sigma {value['sigma']!r}")
     if not isinstance(views, dict) or set(views) != _VIEWS:
         raise CertifyError(f"counting is {views!r}")
-    shifts = SHIFT_KEY if value["method"] == SPLITS else None
+    shifts = SHIFT_KEYS.get(value["method"])
     whole = all(type(views[name]) is int for name in _VIEWS - {"shift_key"})
     if not whole or type(views["shift_key"]) is not type(shifts) or views["shift_key"] != shifts:
         raise CertifyError(f"counting is {views!r}")

@@ -16,7 +16,9 @@ from qrobust.certify.run.batch import Image, Job, run_here
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.certifier import Certifier
 from qrobust.certify.run.data import Data
+from qrobust.certify.run.float_certifier import FloatCertifier
 from qrobust.certify.run.keys import read_key
+from qrobust.certify.run.plan import CALLABLE
 
 #: Another run changes these, and nothing else, of a file that every kernel computes alike.
 _FREE = frozenset({"seconds", "runtime", "kernels"})
@@ -35,6 +37,11 @@ def audit_job(checked: Checked, model: bytes, kernels: str | None, threads: int 
         CertifyError: kernels other than the journal's, where they are part of its claim.
     """
     head = checked.head
+    if head.plan.get("kernels") == CALLABLE:
+        raise CertifyError(
+            f"{checked.name} is about a callable ({head.plan['runtime']}), which no file holds: "
+            "check it --offline, or audit it in Python with its FloatCertifier"
+        )
     if head.plan.get("portable") is False and kernels not in (None, head.plan["kernels"]):
         raise CertifyError(
             f"{checked.name} is about {head.plan['kernels']} kernels, on which its votes depend; "
@@ -154,6 +161,11 @@ def recount(
     Raises:
         CertifyError: views are counted, for which the checker has no sampler.
     """
+    if checked.head.plan.get("kernels") == CALLABLE:
+        raise CertifyError(
+            f"{checked.name} is about a callable, of which there is no other implementation; leave "
+            "--independent out"
+        )
     if checked.head.settings.method in COUNTING:
         raise CertifyError(
             f"{checked.name} counts {checked.head.settings.method}: nothing is drawn, so nothing "
@@ -209,9 +221,9 @@ def _classifier(certifier: Certifier, kind: str) -> Any:
     return by_litert
 
 
-def runtime_of_claim(checked: Checked) -> str | None:
+def runtime_of_claim(checked: Checked, certifier: Certifier) -> str | None:
     """Why this machine cannot reproduce a journal whose votes depend on the runtime."""
-    said = checked.head.plan.get("runtime")
-    if said not in (None, runtime()):
-        return f"made with {said}, here is {runtime()}"
-    return None
+    said, here = checked.head.plan.get("runtime"), runtime()
+    if isinstance(certifier, FloatCertifier):
+        here = certifier.runtime
+    return f"made with {said}, here is {here}" if said not in (None, here) else None

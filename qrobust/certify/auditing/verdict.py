@@ -14,6 +14,7 @@ from qrobust.certify.auditing.offline import Checked
 from qrobust.certify.auditing.rerun import INDEPENDENT
 from qrobust.certify.methods.settings import COUNTING
 from qrobust.certify.run.keys import CHOSEN, DERIVED, FRESH, NONE, WITNESSED
+from qrobust.certify.run.plan import CALLABLE, ON_TRUST
 from tflite_export.printable import printable
 
 _WORTH = {
@@ -118,6 +119,10 @@ class Verdict:
         against = key_level(self.checked, self.witness)[1]
         return not (self.checked.failed or against or len(self.refuted) > self.allowed)
 
+    @property
+    def _on_trust(self) -> bool:
+        return self.checked.head.plan.get("kernels") == CALLABLE
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object."""
         level, against = key_level(self.checked, self.witness)
@@ -137,6 +142,8 @@ class Verdict:
                 {"line": f.line, "index": f.index, "reason": f.reason} for f in self.checked.failed
             ],
         }
+        if self._on_trust:
+            value["on_trust"] = ON_TRUST
         if self.audited:
             value |= {"rerun": len(self.audited.rerun), "draw_seed": self.audited.draw_seed}
             if self.audited.settings.independent:
@@ -175,6 +182,8 @@ class Verdict:
             )
         if against:
             lines.append(f"key: {against}")
+        if self._on_trust:
+            lines.append(ON_TRUST)
         if self.audited:
             lines += self._with_model(self.audited, count)
         else:

@@ -1,4 +1,5 @@
 #include "qrobust_certify.h"
+#include "qrobust_words.h"
 
 #include <string.h>
 
@@ -7,7 +8,7 @@ enum {
     HEAD_MAGIC = 0,
     HEAD_VERSION = 1,
     HEAD_WORDS = 2,
-    HEAD_CHECKSUM = 3, /* CRC-32 of every other word, least significant byte first */
+    HEAD_CHECKSUM = QRC_CHECKSUM_AT, /* CRC-32 of every other word, least significant byte first */
     HEAD_COORDINATES = 4,
     HEAD_CLASSES = 5,
     HEAD_LOW = 6,
@@ -26,64 +27,6 @@ static const uint32_t MAGIC = 0x43425251u; /* "QRBC" */
 static const uint32_t VERSION = 1u;
 static const uint32_t MAX_SPAN = 255u;
 static const uint32_t MAX_COUNT = 0x00FFFFFFu; /* keeps every sum of counts within 32 bits */
-
-/* ---- random words: Philox4x64-10 (Salmon et al., SC 2011) ---- */
-
-/* Four 64-bit words as halves, the lower one first. */
-typedef struct {
-    uint32_t half[8];
-} block_t;
-
-/* High half of a 64 x 64-bit product, from four products of halves. */
-static uint64_t multiply_high(uint64_t a, uint64_t b)
-{
-    const uint64_t mask = 0xFFFFFFFFu;
-    const uint64_t low = (a & mask) * (b & mask);
-    const uint64_t left = ((a >> 32) * (b & mask)) + (low >> 32);
-    const uint64_t right = ((a & mask) * (b >> 32)) + (left & mask);
-
-    return ((a >> 32) * (b >> 32)) + (left >> 32) + (right >> 32);
-}
-
-static void philox(const uint64_t key[2], uint64_t stream, uint64_t index, block_t *block)
-{
-    const uint64_t multiplier0 = 0xD2E7470EE14C6C93u;
-    const uint64_t multiplier1 = 0xCA5A826395121157u;
-    uint64_t key0 = key[0];
-    uint64_t key1 = key[1];
-    uint64_t c0 = index;
-    uint64_t c1 = stream;
-    uint64_t c2 = 0;
-    uint64_t c3 = 0;
-    uint32_t round;
-
-    for (round = 0; round < 10u; round++) {
-        const uint64_t high0 = multiply_high(multiplier0, c0);
-        const uint64_t high1 = multiply_high(multiplier1, c2);
-        const uint64_t low0 = multiplier0 * c0;
-        const uint64_t low1 = multiplier1 * c2;
-
-        c0 = high1 ^ c1 ^ key0;
-        c1 = low1;
-        c2 = high0 ^ c3 ^ key1;
-        c3 = low0;
-        key0 += 0x9E3779B97F4A7C15u;
-        key1 += 0xBB67AE8584CAA73Bu;
-    }
-    block->half[0] = (uint32_t)c0;
-    block->half[1] = (uint32_t)(c0 >> 32);
-    block->half[2] = (uint32_t)c1;
-    block->half[3] = (uint32_t)(c1 >> 32);
-    block->half[4] = (uint32_t)c2;
-    block->half[5] = (uint32_t)(c2 >> 32);
-    block->half[6] = (uint32_t)c3;
-    block->half[7] = (uint32_t)(c3 >> 32);
-}
-
-static uint64_t word_of(const block_t *block, uint32_t index)
-{
-    return ((uint64_t)block->half[(2u * index) + 1u] << 32) | block->half[2u * index];
-}
 
 /* ---- tables ---- */
 
@@ -104,30 +47,6 @@ static uint32_t guide_of(const qrc_certifier *certifier, uint32_t word)
     const uint32_t byte = word >> 8;
 
     return (certifier->guide[byte / 4u] >> (8u * (byte % 4u))) & 0xFFu;
-}
-
-static uint32_t crc32_word(uint32_t crc, uint32_t word)
-{
-    uint32_t bit;
-
-    crc ^= word;
-    for (bit = 0; bit < 32u; bit++) {
-        crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));
-    }
-    return crc;
-}
-
-static uint32_t checksum(const uint32_t *words, uint32_t count)
-{
-    uint32_t crc = 0xFFFFFFFFu;
-    uint32_t i;
-
-    for (i = 0; i < count; i++) {
-        if (i != (uint32_t)HEAD_CHECKSUM) {
-            crc = crc32_word(crc, words[i]);
-        }
-    }
-    return ~crc;
 }
 
 /* Whether the sequential test's checkpoints come in order. */
@@ -247,7 +166,7 @@ qrc_status qrc_open(qrc_certifier *certifier, const uint32_t *words, uint32_t co
     (void)memset(certifier, 0, sizeof(*certifier));
     if ((count >= (uint32_t)HEAD_SIZE) && (words[HEAD_MAGIC] == MAGIC) &&
         (words[HEAD_VERSION] == VERSION) && (words[HEAD_WORDS] == count) &&
-        (words[HEAD_CHECKSUM] == checksum(words, count))) {
+        (words[HEAD_CHECKSUM] == qrc_checksum(words, count))) {
         qrc_certifier read;
 
         read.coordinates = words[HEAD_COORDINATES];
@@ -290,7 +209,7 @@ typedef struct {
     uint64_t reserve_start; /* word index */
     uint32_t reserve;       /* refinement words in the window */
     uint32_t used;          /* refinement words taken */
-    block_t block;
+    qrc_block block;
 } refiner_t;
 
 /* The other 64 bits of the next ambiguous draw. */
@@ -303,13 +222,13 @@ static uint64_t next_rest(refiner_t *refiner)
     if (rank < refiner->reserve) {
         const uint64_t word = refiner->reserve_start + rank;
         if ((rank % 4u) == 0u) { /* the reserve starts on a block */
-            philox(request->key, refiner->stream, word / 4u, &refiner->block);
+            qrc_philox(request->key, refiner->stream, word / 4u, &refiner->block);
         }
-        rest = word_of(&refiner->block, rank % 4u);
+        rest = qrc_word_of(&refiner->block, rank % 4u);
     } else {
         const uint64_t word = (refiner->sample * refiner->certifier->coordinates) + rank;
-        philox(request->key, refiner->stream + 1u, word / 4u, &refiner->block);
-        rest = word_of(&refiner->block, (uint32_t)(word % 4u));
+        qrc_philox(request->key, refiner->stream + 1u, word / 4u, &refiner->block);
+        rest = qrc_word_of(&refiner->block, (uint32_t)(word % 4u));
     }
     refiner->used = rank + 1u;
     return rest;
@@ -360,7 +279,7 @@ void qrc_sample(const qrc_certifier *certifier, const int8_t *image, const qrc_r
     const uint64_t reserve = 4u * (1u + (uint64_t)(coordinates / 256u));
     const uint64_t start = sample * (main_words + reserve);
     refiner_t refiner;
-    block_t block;
+    qrc_block block;
     uint32_t i;
 
     refiner.certifier = certifier;
@@ -375,7 +294,7 @@ void qrc_sample(const qrc_certifier *certifier, const int8_t *image, const qrc_r
         int32_t value;
 
         if ((i % 16u) == 0u) {
-            philox(request->key, refiner.stream, (start / 4u) + (i / 16u),
+            qrc_philox(request->key, refiner.stream, (start / 4u) + (i / 16u),
                    &block);
         }
         value = draw(&refiner, (block.half[(i / 2u) % 8u] >> (16u * (i % 2u))) & 0xFFFFu);
@@ -391,19 +310,6 @@ void qrc_sample(const qrc_certifier *certifier, const int8_t *image, const qrc_r
 }
 
 /* ---- votes and certificates ---- */
-
-static uint32_t highest(const int8_t *outputs, uint32_t classes)
-{
-    uint32_t best = 0;
-    uint32_t i;
-
-    for (i = 1; i < classes; i++) {
-        if (outputs[i] > outputs[best]) {
-            best = i;
-        }
-    }
-    return best;
-}
 
 uint32_t qrc_winner(const uint32_t *votes, uint32_t classes)
 {
@@ -444,7 +350,7 @@ qrc_status qrc_count(const qrc_certifier *certifier, const qrc_model *model, con
         if (outputs == NULL) {
             status = QRC_MODEL_FAILED;
         } else {
-            votes[highest(outputs, certifier->classes)]++;
+            votes[qrc_highest(outputs, certifier->classes)]++;
         }
     }
     return status;

@@ -41,6 +41,7 @@ from qrobust.certify.arithmetic.noise_table import (
     noise_table,
 )
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
+from qrobust.certify.c99.view_tables import view_head
 from qrobust.certify.file.model_file import Model, load_model
 from qrobust.certify.file.smoothing_spec import SmoothingSpec, read_spec
 from qrobust.certify.methods.tables import RadiusTable, SequentialTable
@@ -50,6 +51,9 @@ MAGIC = 0x43425251
 VERSION = 1
 _LENGTH, _CHECKSUM = 2, 3
 _GUIDE_BYTES = 128
+#: The certifiers: of noise, of counted views, and proofs by exhaustion.
+NOISE, VIEWS, FAMILIES = "qrobust_certify", "qrobust_views", "qrobust_families"
+_SHARED = ("qrobust_certify.h", "qrobust_words.h")
 _PER_LINE = 8
 
 
@@ -59,7 +63,8 @@ def write(
     """Write ``certifier_tables.h`` and ``.c``, and the certifier's own sources beside them.
 
     Args:
-        model: a file with a smoothing spec that holds a radius table, a sequential test, or both.
+        model: a file with a smoothing spec that counts views, or holds a radius table, a
+            sequential test, or both.
         folder: made where it is missing; files of the same names are replaced.
         n: which of the spec's radius tables; needed where it holds several.
         radius: which of its sequential tests, in LSB; needed where it holds several.
@@ -74,11 +79,17 @@ def write(
     spec = read_spec(file.content)
     if spec is None:
         raise CertifyError("the file has no smoothing spec; attach one with a radius table")
+    if spec.counting is not None and (n, radius) != (None, None):
+        raise CertifyError(f"the file counts {spec.noise}; n and radius choose tables of noise")
     table, test = _choose_table(spec, n), _choose_test(spec, radius)
-    words = table_words(
-        spec, coordinates=file.coordinates, classes=file.classes, table=table, test=test
-    )
-    files = {**certifier_sources(), **_tables_source(words, spec, table, test)}
+    if spec.counting is None:
+        words = table_words(
+            spec, coordinates=file.coordinates, classes=file.classes, table=table, test=test
+        )
+    else:
+        words = view_words(spec, shape=file.shape, classes=file.classes)
+    sources = certifier_sources(NOISE if spec.counting is None else VIEWS)
+    files = {**sources, **_tables_source(words, spec, table, test)}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -115,7 +126,7 @@ def table_words(
             "the smoothing spec holds no radius table and no sequential test; attach one that does"
         )
     if spec.sigma is None:
-        raise CertifyError(f"the C certifier draws noise; it does not count {spec.noise} yet")
+        raise CertifyError(f"{spec.noise} are counted, they have no tables of noise")
     noise = noise_table(spec.noise, spec.sigma, grid.span)
     radii = table.radii if table else ()
     nibbles = radius_nibbles(radii)
@@ -133,13 +144,25 @@ def table_words(
     return words
 
 
-def certifier_sources() -> dict[str, str]:
-    """Return the certifier's C files: name -> text."""
+def view_words(spec: SmoothingSpec, *, shape: tuple[int, ...], classes: int) -> list[int]:
+    """Return the tables of a spec that counts views as 32-bit words, checksum included."""
+    words = view_head(spec, shape=shape, classes=classes)
+    words[_CHECKSUM] = checksum(words)
+    return words
+
+
+def certifier_sources(kind: str | None = None) -> dict[str, str]:
+    """Return C files: name -> text.
+
+    Args:
+        kind: `NOISE`, `VIEWS` or `FAMILIES`: what that certifier needs; all files by default.
+    """
     files = resources.files(__package__)
+    needed = None if kind is None else (*_SHARED, f"{kind}.c", f"{kind}.h")
     return {
         file.name: file.read_text(encoding="utf-8")
         for file in sorted(files.iterdir(), key=lambda file: file.name)
-        if file.name.endswith((".c", ".h"))
+        if file.name.endswith((".c", ".h")) and (needed is None or file.name in needed)
     }
 
 
@@ -213,8 +236,11 @@ def _tables_source(
         "    " + ", ".join(f"0x{word:08X}u" for word in words[i : i + _PER_LINE]) + ","
         for i in range(0, len(words), _PER_LINE)
     ]
-    sigma = "none" if spec.sigma is None else text(spec.sigma)
-    contents = [f"Noise {spec.noise}, sigma {sigma} input steps."]
+    contents = [f"{4 * len(words)} bytes."]
+    if spec.counting is not None:
+        contents.append("Views: {} of size {}, least margin {}.".format(spec.noise, *spec.counting))
+    elif spec.sigma is not None:
+        contents.append(f"Noise {spec.noise}, sigma {text(spec.sigma)} input steps.")
     if table:
         contents.append(f"Radii for n = {table.n}, alpha = {text(table.alpha)}.")
     if test:

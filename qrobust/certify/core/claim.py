@@ -30,19 +30,20 @@ sequential                 the mean over ``q`` of ``(q / p0)^k ((1 - q) / (1 - p
 sequential_early           the same; it stops sooner where it claims nothing
 ========================== =======================================================================
 
-**Counting** (``splits``, ``bands``, ``blocks``) needs no probability: ``f`` runs on every one of
-``n`` views of the input, fixed beforehand, and a change of the named size reaches at most ``t``
-of them. A view reached may move a vote from ``A`` to ``c``, and views that were not run may all
-vote for ``c``; so ``A`` stays (ties to the lowest index) where
+**Counting** (``splits``, ``bands``, ``blocks``, ``ablation``) needs no probability: ``f`` runs on
+every one of ``n`` views of the input, fixed beforehand, and a change of the named size reaches at
+most ``t`` of them. A view reached may move a vote from ``A`` to ``c``, and views that were not run
+may all vote for ``c``; so ``A`` stays (ties to the lowest index) where
 ``n_A - n_c - [c < A] - unseen >= 2 t`` for every other ``c``. Levine and Feizi 2020, 2021.
 
-======= ========================================================= =================================
-method  view                                                      ``t``
-======= ========================================================= =================================
-splits  the middle of the cell of M values that each number is in ``R``, of L1 size ``R`` in LSB
-bands   s neighbouring columns, wrapping around, the rest hidden  ``min(R + s - 1, w)``, patch R x R
-blocks  s x s pixels, likewise                                    the same for rows and columns
-======= ========================================================= =================================
+======== ======================================================== =================================
+method   view                                                     ``t``
+======== ======================================================== =================================
+splits   the middle of the cell of M values each number is in     ``R``, of L1 size ``R`` in LSB
+bands    s neighbouring columns, wrapping around, the rest hidden ``min(R + s - 1, w)``, patch R x R
+blocks   s x s pixels, likewise                                   the same for rows and columns
+ablation one of M disjoint subsets of the pixels                  ``R``, of any ``R`` pixels (L0)
+======== ======================================================== =================================
 
 Not decided here: that the classifier is a function of one input, and where the key is from.
 """
@@ -60,7 +61,8 @@ from qrobust.certify.core.rounded import UNIT, bernoulli, normal_cdf, tail
 
 ABSTAIN = -1
 FIXED = ("clopper_pearson", "randomized_clopper_pearson", "two_class")
-COUNTING = ("splits", "bands", "blocks")
+COUNTING = ("splits", "bands", "blocks", "ablation")
+_NORMS = {"splits": "l1", "ablation": "l0"}
 SEQUENTIAL = ("sequential", "sequential_early")
 METHODS = (*FIXED, *SEQUENTIAL, "anytime", *COUNTING)
 _Q16 = 1 << 16
@@ -90,7 +92,7 @@ class Claim:
         radius: that a sequential test was planned for, in LSB.
         weight: ``u`` of the randomized bound, else 1.
         seen: views that were run, of counting; some may have abstained.
-        size: s of bands and blocks.
+        size: s of bands and blocks, M of splits and subsets.
         sides: height and width of the picture, of bands and blocks.
         witness: ``w`` of a two-class bound in units of ``2**-16`` LSB; whoever made it up.
     """
@@ -152,13 +154,13 @@ def _counting(claim: Claim) -> str:
     others = [count + (c < best) for c, count in enumerate(claim.votes) if c != best]
     margin = claim.votes[best] - max(others) - (claim.n - claim.seen)
     reach = [min(whole + claim.size - 1, side) if whole else 0 for side in claim.sides]
-    touched = {"splits": whole, "bands": reach[1], "blocks": reach[0] * reach[1]}[claim.method]
+    touched = {"bands": reach[1], "blocks": reach[0] * reach[1]}.get(claim.method, whole)
     return "" if margin >= 2 * touched else f"a margin of {margin} votes, {touched} views touched"
 
 
 def _views(claim: Claim) -> int:
     height, width = claim.sides
-    return {"splits": claim.size, "bands": width, "blocks": height * width}[claim.method]
+    return {"bands": width, "blocks": height * width}.get(claim.method, claim.size)
 
 
 def _phi_above(x: Fraction) -> int:
@@ -250,7 +252,7 @@ def read_claim(plan: dict[str, Any], line: dict[str, Any], *, witness: int | Non
         raise Refused(f"method is {method!r}")
     if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{32}", key):
         raise Refused(f"key is {key!r}; it has 32 hexadecimal digits")
-    counted = (method, "l1" if method == "splits" else "patch")
+    counted = (method, _NORMS.get(method, "patch"))
     kind = counted if method in COUNTING else ("rounded_gaussian", "l2")
     if (plan.get("noise"), line.get("norm")) != kind:
         raise Refused(f"noise is {plan.get('noise')!r}, norm {line.get('norm')!r}")

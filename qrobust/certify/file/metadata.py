@@ -6,7 +6,10 @@ the process nor make it walk forever. Writing is for files that the interpreter 
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
+import zlib
 
 from qrobust.certify.arithmetic.errors import CertifyError
 
@@ -100,7 +103,7 @@ def _buffer(reader: _Reader, model: int, index: int) -> bytes:
 def write_metadata(content: bytes, name: str, data: bytes) -> bytes:
     """Return the file with the metadata entry ``name`` added or replaced.
 
-    Everything else, other metadata included, is kept.
+    Everything else is kept: other metadata, and the archive of labels behind the model.
 
     Args:
         content: a ``.tflite`` file that the interpreter accepts.
@@ -131,4 +134,26 @@ def write_metadata(content: bytes, name: str, data: bytes) -> bytes:
         model.metadata = [*(model.metadata or []), entry]
     builder = flatbuffers.Builder(len(content) + len(data) + 1024)
     builder.Finish(model.Pack(builder), _IDENTIFIER)
-    return bytes(builder.Output())
+    return _with_archive(bytes(builder.Output()), content)
+
+
+def _with_archive(written: bytes, content: bytes) -> bytes:
+    """The file with the ZIP archive that stood behind ``content``, if one did."""
+    whole = io.BytesIO(written)
+    with zipfile.ZipFile(whole, "a") as copy:
+        for entry, data in _archived(content):
+            copy.writestr(zipfile.ZipInfo(entry.filename, entry.date_time), data)
+        if not copy.infolist():
+            return written
+    return whole.getvalue()
+
+
+def _archived(content: bytes) -> list[tuple[zipfile.ZipInfo, bytes]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > len(content):
+                return []  # Packed or overlapping: none of ours, and a bomb perhaps.
+            return [(entry, archive.read(entry)) for entry in entries]
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError):
+        return []  # Nothing that could be read as an archive.

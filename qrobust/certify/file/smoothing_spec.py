@@ -22,10 +22,9 @@ from qrobust.certify.methods.tables import (
     sequential_table,
 )
 from qrobust.certify.smoothings.counting import KINDS as COUNTING
-from qrobust.certify.smoothings.counting import SPLITS, Counting
+from qrobust.certify.smoothings.counting import SHIFT_KEYS, Counting
 from qrobust.certify.smoothings.input_grid import InputGrid
 from qrobust.certify.smoothings.smoothing import GaussianSmoothing
-from qrobust.certify.smoothings.splits import SHIFT_KEY
 from tflite_export.printable import LONGEST
 
 #: Name of the metadata entry in the file.
@@ -45,7 +44,7 @@ class SmoothingSpec:
     Attributes:
         sigma: scale of the noise in input LSB, exact; None where views are counted.
         grid: of the input tensor.
-        noise: kind of noise, or of views: "splits", "bands", "blocks".
+        noise: kind of noise, or of views: "splits", "bands", "blocks", "ablation".
         counting: of views: their size, and the least margin of a vote.
         labels: names of the classes, or None.
         tables: votes-to-radius tables for devices. The certifier computes its radii itself and
@@ -140,9 +139,9 @@ class SmoothingSpec:
         """Make the spec of a file that was trained on views, whose votes are counted.
 
         Args:
-            model: an integer classifier; of bands and blocks one that takes 2 C channels.
-            kind: ``"splits"``, ``"bands"`` or ``"blocks"``.
-            size: M of splits, columns of a band, side of a block.
+            model: an integer classifier; of all but splits one that takes 2 C channels.
+            kind: ``"splits"``, ``"bands"``, ``"blocks"`` or ``"ablation"``.
+            size: M of splits or of subsets of pixels, columns of a band, side of a block.
             threshold: least margin of a vote, in steps of the output.
             labels: names of the classes.
             unit: what one LSB of the input is, in words.
@@ -217,7 +216,8 @@ class SmoothingSpec:
         if self.counting is None:
             return {}
         size, threshold = self.counting
-        shifts = {"shift_key": SHIFT_KEY} if self.noise == SPLITS else {}
+        key = SHIFT_KEYS.get(self.noise)
+        shifts = {} if key is None else {"shift_key": key}
         return {"counting": {"size": size, "threshold": threshold} | shifts}
 
     @classmethod
@@ -290,15 +290,16 @@ def _read_counting(value: Any, noise: Any) -> tuple[int, int] | None:
     """Size and threshold of views. Shifts with another key would be another classifier."""
     if value is None:
         return None
-    known = {"size", "threshold"} | ({"shift_key"} if noise == SPLITS else set())
+    key = SHIFT_KEYS.get(noise) if isinstance(noise, str) else None
+    known = {"size", "threshold"} | (set() if key is None else {"shift_key"})
     if not isinstance(value, dict) or set(value) != known:
         raise CertifyError(f"the smoothing spec's counting has to hold {', '.join(sorted(known))}")
     if not all(type(item) is int for item in value.values()):
         raise CertifyError("the smoothing spec's counting has to hold integers")
-    if value.get("shift_key", SHIFT_KEY) != SHIFT_KEY:
+    if value.get("shift_key") != key:
         raise CertifyError(
-            f"the smoothing spec shifts splits by key {value['shift_key']}, this program knows "
-            f"{SHIFT_KEY}; use the version that wrote the file"
+            f"the smoothing spec shifts {noise} by key {value['shift_key']}, this program knows "
+            f"{key}; use the version that wrote the file"
         )
     return value["size"], value["threshold"]
 

@@ -16,7 +16,7 @@ EARLY = "sequential_early"
 ANYTIME = "anytime"
 
 #: Counting of views, which the file's spec names: nothing is drawn, ``alpha`` is 0.
-COUNTING = ("splits", "bands", "blocks")
+COUNTING = ("splits", "bands", "blocks", "ablation")
 #: Tests of one radius.
 SEQUENTIALS = (SEQUENTIAL, EARLY)
 #: Methods that draw noise.

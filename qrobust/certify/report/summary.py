@@ -16,14 +16,19 @@ from qrobust.certify.arithmetic.binomial import PROBABILITY_BITS, lower_bound, u
 from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text
 from qrobust.certify.arithmetic.joint import most_false
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
-from qrobust.certify.run.certificate import L1, L2, PATCH, Certificate
+from qrobust.certify.run.certificate import L0, L1, L2, PATCH, Certificate
 from qrobust.certify.run.keys import WITNESSED
+from qrobust.certify.run.plan import CALLABLE, ON_TRUST
 from tflite_export.printable import printable
 
 #: Radii in multiples of sigma at which a summary gives the share, where nobody asks for others.
 _MULTIPLES = (0, 0.5, 1, 1.5, 2, 3)
-#: Of counting: L1 in LSB, and sides of a patch in pixels.
-_FIXED = {L1: (0, 32, 64, 128, 255, 384, 510, 765, 1020), PATCH: (0, 1, 2, 3, 5, 8)}
+#: Of counting: L1 in LSB, sides of a patch and changed ones (L0) in pixels.
+_FIXED: dict[str, tuple[int, ...]] = {
+    L1: (0, 32, 64, 128, 255, 384, 510, 765, 1020),
+    L0: (0, 1, 2, 3, 4, 6, 8, 12),
+    PATCH: (0, 1, 2, 3, 5, 8),
+}
 
 #: Intervals cover the share over all such images with this probability.
 CONFIDENCE = Fraction(95, 100)
@@ -47,7 +52,7 @@ class Share:
     """How many images are certified at a radius.
 
     Attributes:
-        radius: in LSB (L2, L1) or pixels (patches).
+        radius: in LSB (L2, L1) or pixels (patches, L0).
         certified: images whose label (the true class, where known) holds at the radius.
         images: all images.
     """
@@ -105,11 +110,11 @@ class Summary:
     @property
     def unit(self) -> str:
         """What radii are measured in."""
-        return "pixels" if self.norm == PATCH else "LSB"
+        return "pixels" if self.norm in (L0, PATCH) else "LSB"
 
     @property
     def norm(self) -> str:
-        """``"l2"``, ``"l1"`` or ``"patch"``."""
+        """``"l2"``, ``"l1"``, ``"l0"`` or ``"patch"``."""
         return self.certificates[0].norm if self.certificates else L2
 
     @property
@@ -205,6 +210,7 @@ class Summary:
             f"that many may be taken off each count.",
             f"Keys are {self.key_level}"
             + (": claimed, until an auditor has nonce and plan hash." if self._claimed else "."),
+            *((ON_TRUST,) if self.certificates[0].kernels == CALLABLE else ()),
         )
 
     @property

@@ -10,7 +10,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.run.certificate import Certificate
 from tflite_export.atomic import write_text
 
-_HEADER = "idx\tlabel\tpredict\tradius\tcorrect\ttime"
+COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
 
 
 def tsv(certificates: Iterable[Certificate]) -> str:
@@ -22,7 +22,7 @@ def tsv(certificates: Iterable[Certificate]) -> str:
     References:
         locuslab/smoothing, ``certify.py``.
     """
-    lines = [_HEADER]
+    lines = ["\t".join(COLUMNS)]
     for c in certificates:
         radius = c.radius if c.radius_unit is None else c.radius_unit
         label = -1 if c.y is None else c.y

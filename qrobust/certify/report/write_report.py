@@ -13,13 +13,14 @@ from typing import Any
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact
 from qrobust.certify.report.summary import Summary
-from qrobust.certify.run.certificate import L1, L2, PATCH, Certificate
+from qrobust.certify.run.certificate import L0, L1, L2, PATCH, Certificate
 from tflite_export.atomic import replacing, write_text
 from tflite_export.printable import markdown, printable
 
 _AXIS = {
     L2: "certified L2 radius (LSB)",
     L1: "certified L1 radius (LSB), certain",
+    L0: "certified number of changed pixels, certain",
     PATCH: "certified side of a patch (pixels), certain",
 }
 
@@ -69,10 +70,10 @@ def write_report(
             _write(target / "report.md", _markdown(summaries, chosen)),
         ]
         if can_plot():
-            written += [
-                plot_accuracy(summaries, target / "certified_accuracy.png"),
-                _plot_samples(summaries, target / "samples.png"),
-            ]
+            written.append(plot_accuracy(summaries, target / "certified_accuracy.png"))
+            drawn = {name: s for name, s in summaries.items() if s.samples}  # published ones: no
+            if drawn:
+                written.append(_plot_samples(drawn, target / "samples.png"))
     except OSError as error:
         raise CertifyError(f"cannot write the report to {target}: {error.strerror}") from None
     return written
@@ -121,7 +122,7 @@ def _markdown(summaries: Mapping[str, Summary], radii: Sequence[Exact]) -> str:
         images, settings = len(summary.certificates), summary.certificates[0].settings
         lines.append(
             f"| {markdown(name)} | {images} | {summary.abstained} | "
-            f"{summary.samples / images:.0f} | "
+            f"{f'{summary.samples / images:.0f}' if summary.samples else '?'} | "
             f"{markdown(settings['method'])} | {markdown(settings['alpha'])} |"
         )
     for name, summary in summaries.items():

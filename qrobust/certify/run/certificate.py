@@ -12,7 +12,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.radius import ABSTAIN, RADIUS_BITS
 from qrobust.certify.run.keys import CHOSEN, key_text
 
-L2, L1, PATCH = "l2", "l1", "patch"
+L2, L1, L0, PATCH = "l2", "l1", "l0", "patch"
 _NINE_DECIMALS = 10**9
 
 
@@ -22,7 +22,7 @@ class Certificate:
 
     The claim: the smoothed classifier gives ``label`` for every input whose distance from this
     one is below the radius (L2, in LSB). Where all views were counted ``alpha`` is 0 and the claim
-    certain, for every integer input *at* the radius, too (L1 or a patch). Probability is over the
+    certain, for every integer input *at* the radius, too (L1, L0, a patch). Probability is over the
     key, not over inputs; what that is worth depends on where the key comes from, see
     :mod:`qrobust.certify.run.keys`.
 

@@ -35,6 +35,14 @@ FIELDS = (
 )
 COUNTING = "counting"
 
+#: Kernels of a plan about no file: what was called, and by whom, is on trust.
+CALLABLE = "callable"
+#: What that leaves to trust, in a sentence.
+ON_TRUST = (
+    "The classifier is a callable and no integer file: that model_sha256 names it, that it is a "
+    "function of one input, and that its scores come out again elsewhere, is on trust."
+)
+
 
 def make_plan(
     *,

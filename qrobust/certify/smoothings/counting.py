@@ -23,10 +23,14 @@ from qrobust.certify.smoothings.bands import band_views, block_views, touched_ba
 from qrobust.certify.smoothings.input_grid import InputGrid
 from qrobust.certify.smoothings.smoothing import Description
 from qrobust.certify.smoothings.splits import SHIFT_KEY, Splits
+from qrobust.certify.smoothings.subsets import SUBSET_KEY, pixel_subsets, subset_views
 
-SPLITS, BANDS, BLOCKS = "splits", "bands", "blocks"
-KINDS = (SPLITS, BANDS, BLOCKS)
-L1, PATCH = "l1", "patch"
+SPLITS, BANDS, BLOCKS, ABLATION = "splits", "bands", "blocks", "ablation"
+KINDS = (SPLITS, BANDS, BLOCKS, ABLATION)
+L1, PATCH, L0 = "l1", "patch", "l0"
+#: The fixed words that views depend on, by kind.
+SHIFT_KEYS = {SPLITS: SHIFT_KEY, ABLATION: SUBSET_KEY}
+_VIEWS = {BANDS: band_views, BLOCKS: block_views, ABLATION: subset_views}
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,10 @@ class Counting:
     """One kind of views.
 
     Attributes:
-        kind: ``"splits"``, ``"bands"`` or ``"blocks"``.
-        size: M of splits; columns of a band, or side of a block.
+        kind: one of `KINDS`.
+        size: M of splits and of subsets of pixels; columns of a band, or side of a block.
         grid: of the input tensor.
-        shape: of the file's input: of bands and blocks (h, w, 2 C).
+        shape: of the file's input: of all but splits (h, w, 2 C).
         threshold: least margin of a vote, in steps of the output; a smaller one abstains.
     """
 
@@ -60,7 +64,9 @@ class Counting:
                 f"{self.kind} need a file that takes (height, width, 2 x channels), not "
                 f"{self.shape}: x and {self.grid.span} - x, with 0 and 0 where nothing is seen"
             )
-        if not 1 <= self.size <= min(self.shape[:2]):
+        if self.kind == ABLATION:
+            pixel_subsets(self.shape[0] * self.shape[1], self.size)  # refuses a bad size
+        elif not 1 <= self.size <= min(self.shape[:2]):
             raise CertifyError(
                 f"{self.kind} of {self.size} pixels do not fit a picture of {self.shape[:2]}"
             )
@@ -76,7 +82,7 @@ class Counting:
     def views(self) -> int:
         """How many inferences there are."""
         height, width = self.sides
-        return {SPLITS: self.size, BANDS: width, BLOCKS: height * width}[self.kind]
+        return {BANDS: width, BLOCKS: height * width}.get(self.kind, self.size)
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -85,8 +91,8 @@ class Counting:
 
     @property
     def norm(self) -> str:
-        """``"l1"``, in LSB, or ``"patch"``, pixels of a square's side."""
-        return L1 if self.kind == SPLITS else PATCH
+        """``"l1"``, in LSB; ``"l0"``, pixels; or ``"patch"``, pixels of a square's side."""
+        return {SPLITS: L1, ABLATION: L0}.get(self.kind, PATCH)
 
     @property
     def noise(self) -> NoiseTable:
@@ -101,7 +107,7 @@ class Counting:
     @property
     def description(self) -> Description:
         """What goes into certificates and plans."""
-        shifts = SHIFT_KEY if self.kind == SPLITS else None
+        shifts = SHIFT_KEYS.get(self.kind)
         height, width = self.sides
         return {
             "noise": self.kind,
@@ -125,8 +131,8 @@ class Counting:
         Raises:
             CertifyError: a patch that does not fit the picture.
         """
-        if radius == 0 or self.kind == SPLITS:
-            return radius
+        if radius == 0 or self.kind in SHIFT_KEYS:
+            return radius  # every step of L1, every pixel of L0, is in one view
         height, width = self.sides
         if not 0 < radius <= min(height, width):
             raise CertifyError(
@@ -144,7 +150,7 @@ class Counting:
         """
         if margin < 0:
             return ABSTAIN
-        if self.kind == SPLITS:
+        if self.kind in SHIFT_KEYS:
             return margin // 2
         sizes = range(1, min(self.sides) + 1)
         return max((m for m in sizes if 2 * self.touched(m) <= margin), default=0)
@@ -210,6 +216,7 @@ class Views:
 
     def _pictures(self, x: NDArray[np.int64], places: range) -> NDArray[np.int64]:
         counting = self.counting
-        views = band_views if counting.kind == BANDS else block_views
-        made = views(x.reshape(counting.inputs), counting.size, counting.grid.span, places)
+        made = _VIEWS[counting.kind](
+            x.reshape(counting.inputs), counting.size, counting.grid.span, places
+        )
         return made.reshape(len(places), -1)

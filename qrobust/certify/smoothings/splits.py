@@ -54,12 +54,16 @@ def split_shifts(coordinates: int, splits: int) -> NDArray[np.int64]:
     check_splits(splits)
     if coordinates < 1:
         raise CertifyError(f"an input has at least 1 number, received {coordinates}")
+    return fixed_halves(coordinates, SHIFT_KEY) % splits
+
+
+def fixed_halves(count: int, key: int) -> NDArray[np.int64]:
+    """Return the first 32-bit halves, low half first, of Philox4x64-10 with key (``key``, 0)."""
     # NumPy raises its counter before each block: one below 0 comes first.
-    generator = np.random.Philox(key=SHIFT_KEY, counter=(1 << 256) - 1)
-    words = generator.random_raw((coordinates + 1) // 2)
+    generator = np.random.Philox(key=key, counter=(1 << 256) - 1)
+    words = generator.random_raw((count + 1) // 2)
     halves = np.stack([words & np.uint64(0xFFFFFFFF), words >> np.uint64(32)], axis=1)
-    shifts: NDArray[np.int64] = halves.reshape(-1)[:coordinates].astype(np.int64) % splits
-    return shifts
+    return halves.reshape(-1)[:count].astype(np.int64)
 
 
 def check_splits(splits: int) -> int:

@@ -48,6 +48,8 @@ def certified_table(summary: ModelSummary, *, style: str = "github") -> str:
         span, header = None, ["patch side (pixels)"]
     elif certified is not None and _kind(certified) == "splits":
         span, header = None, ["L1 radius (LSB)"]
+    elif certified is not None and _kind(certified) == "ablation":
+        span, header = None, ["changed pixels"]
     else:
         header = ["radius (LSB)"] + ([] if span is None else [f"radius / {span}"])
     header += ["certified accuracy"] if beside is None else ["defended", "undefended"]
@@ -109,7 +111,7 @@ def _certified(certified: Certified | None, why_not: str) -> str:
     if certified is None:
         return why_not
     settings = certified.settings
-    if _kind(certified) in ("splits", "bands", "blocks"):
+    if _kind(certified) in ("splits", "bands", "blocks", "ablation"):
         return (
             f"{certified.images} test examples, all {settings['n']:,} {_kind(certified)} counted: "
             "certain, no error probability"
@@ -131,9 +133,7 @@ def _attacked(attacks: Sequence[AttackedShare]) -> str:
     if not attacks:
         return "not attacked: see `qrobust attack`"
     first = attacks[0]
-    left = ", ".join(
-        f"{Proportion(a.count, a.of).value:.1%} under {a.attack} on {a.target}" for a in attacks
-    )
+    left = ", ".join(f"{Proportion(a.count, a.of)} under {a.attack} on {a.target}" for a in attacks)
     norm = {"linf": "L-inf", "l2": "L2"}.get(first.norm, first.norm)
     return f"{norm}, epsilon {first.epsilon:g} LSB, the first {first.of} test examples: {left}"
 

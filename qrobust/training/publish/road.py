@@ -21,8 +21,11 @@ from qrobust.training.log import finish
 from qrobust.training.publish import evidence
 from qrobust.training.publish.attacked import attacked
 from qrobust.training.publish.card import card
+from qrobust.training.publish.corrupted import corrupted
 from qrobust.training.publish.device_memory import device_memory
 from qrobust.training.publish.files import put_files
+from qrobust.training.publish.proofs import proofs
+from qrobust.training.publish.proven import proven
 from qrobust.training.publish.summary import (
     FILE,
     Data,
@@ -120,6 +123,7 @@ def run_recipe(
         made,
         out=out,
         log=log,
+        data=data,
         command=command or " ".join(["qrobust train", path.name, *options]),
         baseline=baseline,
         started=started,
@@ -143,6 +147,7 @@ def publish(
     out: Path,
     log: Path,
     command: str,
+    data: str | None = None,
     baseline: ModelSummary | None = None,
     started: float | None = None,
 ) -> Published:
@@ -157,6 +162,7 @@ def publish(
         out: the folder to publish in.
         log: keeps certificates on the way, and the data they are about.
         command: for the card.
+        data: folder of the data sets, for sound that is corrupted before its features.
         baseline: the same network without the defence, for the card.
         started: when the work began, for the summary, as ``time.perf_counter`` said.
 
@@ -176,6 +182,7 @@ def publish(
         else:
             tflite, parts, certificates = _exported(recipe, trained, log)
             write_bytes(folder / TFLITE, tflite)
+            parts["tables"] += corrupted(recipe, tflite, trained.dataset.test, data)
             if certificates:
                 with replacing(folder / evidence.JOURNAL) as beside:
                     shutil.copyfile(log / evidence.JOURNAL, beside)
@@ -214,6 +221,8 @@ def _exported(
         parts |= {"certified": made.certified, "votes_per_second": made.votes_per_second}
     parts["file"] = model_file(tflite, exported.report)
     parts["attacks"] = attacked(trained.model, tflite, test, recipe.attack)
+    parts["tables"] = proofs(trained.model, tflite, test, recipe.proof)
+    parts["tables"] += proven(tflite, test, recipe.verify)
     return tflite, parts, certificates
 
 

@@ -13,6 +13,12 @@ from qrobust.certify import read_lines
 from qrobust.certify.run.journal import Journal
 
 
+@pytest.fixture(autouse=True)
+def short_worst_case(monkeypatch):
+    monkeypatch.setattr("qrobust.attacks.evaluation.standard_worst_case.QUERIES", 50)
+    monkeypatch.setattr("qrobust.attacks.evaluation.standard_worst_case.STEPS", 5)
+
+
 @pytest.fixture
 def data(tmp_path, digits):
     np.savez(tmp_path / "digits.npz", x=digits[0], y=digits[1])
@@ -30,7 +36,11 @@ def test_a_file_is_attacked_and_reported(data, tmp_path, capsys):
     report = json.loads(out.read_text())
     assert report["images"] == 12 and report["norm"] == "linf" and report["masking"] is None
     assert report["worst_case_accuracy"] <= min(a["accuracy"] for a in report["attacks"])
-    assert [a["name"] for a in report["attacks"]] == ["random", "Square", "SPSA", "HopSkipJump"]
+    names = ["random", "Square", "SPSA", "HopSkipJump", "Square-50"]
+    assert [a["name"] for a in report["attacks"]] == names
+    standard = report["standard_worst_case"]
+    assert (standard["images"], standard["gradients"]) == (12, False)
+    assert report["worst_case_accuracy"] <= standard["left"] / 12
     curve = [point["accuracy"] for point in report["curve"]]
     assert curve == sorted(curve, reverse=True) and curve[0] == report["clean_accuracy"]
     at = next(p["accuracy"] for p in report["curve"] if p["epsilon"] == 40)

@@ -95,5 +95,5 @@ def test_a_budget_without_integers_is_refused(epsilon):
 
 
 def test_unknown_norm():
-    with pytest.raises(ValueError, match="'l1'"):
-        Budget(8, "l1")
+    with pytest.raises(ValueError, match="'l3'"):
+        Budget(8, "l3")

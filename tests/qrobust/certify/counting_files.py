@@ -7,11 +7,11 @@ from qrobust.certify import SmoothingSpec, attach_spec
 from .tiny_models import linear
 
 #: Kind -> size and threshold of the files below.
-VIEWS = {"splits": (120, 2), "bands": (2, 0), "blocks": (2, 1)}
+VIEWS = {"splits": (120, 2), "bands": (2, 0), "blocks": (2, 1), "ablation": (9, 1)}
 
 
 def counting_file(kind, *, size=None, threshold=None, seed=5, top=4):
-    """Three classes over 4 x 5 pixels; bands and blocks take 2 channels."""
+    """Three classes over 4 x 5 pixels; all but splits take 2 channels."""
     channels = 1 if kind == "splits" else 2
     weights = np.random.default_rng(seed).integers(-top, top + 1, (3, 20 * channels))
     model = linear(weights, bias=[40, 0, -30], shape=(4, 5, channels), output_shift=4)

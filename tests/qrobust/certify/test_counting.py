@@ -27,6 +27,7 @@ from qrobust.certify.run.journal import chain
 from qrobust.certify.run.spec_in_force import settings_in_force
 from qrobust.certify.smoothings import bands
 from qrobust.certify.smoothings.splits import Splits
+from qrobust.certify.smoothings.subsets import subset_views
 
 from .counting_files import VIEWS, counting_file
 from .tiny_models import linear
@@ -58,13 +59,16 @@ def journals(pictures, tmp_path_factory):
     return {kind: written(kind, pictures, folder / kind).read_bytes() for kind in VIEWS}
 
 
+BY_HAND = {"bands": bands.band_views, "blocks": bands.block_views, "ablation": subset_views}
+
+
 def by_hand(file, kind, x):
     """Votes of all views by the pure functions and a file without any smoothing, one by one."""
     size, threshold = VIEWS[kind]
     if kind == "splits":
         views = Splits(size, x.size, 255).shown(x.ravel()).reshape(-1, *x.shape)
     else:
-        views = (bands.band_views if kind == "bands" else bands.block_views)(x, size, 255)
+        views = BY_HAND[kind](x, size, 255)
     outputs = np.stack([reference_outputs(file, v[None].astype(np.int16) - 128)[0] for v in views])
     return bands.count(bands.vote(outputs, threshold), 3)
 
@@ -78,7 +82,7 @@ def test_votes_are_those_of_the_pure_functions_and_radii_follow(kind, pictures):
             votes = by_hand(file, kind, x)
             assert got.votes == tuple(votes)
             assert got.label == certifier.predict(x) == int(np.argmax(votes))
-            assert got.norm == ("l1" if kind == "splits" else "patch")
+            assert got.norm == {"splits": "l1", "ablation": "l0"}.get(kind, "patch")
             assert (got.alpha, got.n0, got.pilot_votes, got.key_level) == ("0", 0, None, "none")
             if kind == "bands":
                 assert got.radius == min(bands.certified_patch(votes, 2, 5), 4)
@@ -111,7 +115,7 @@ def test_an_early_stop_agrees_with_the_full_run(kind, pictures):
                 assert short.abstained == (full.radius < radius)
                 if not short.abstained:
                     assert (short.label, short.radius) == (full.label, radius)
-        if kind != "splits":
+        if kind in ("bands", "blocks"):
             with pytest.raises(CertifyError, match="5 x 5 does not fit a picture of 4 x 5"):
                 certifier.certify(pictures.x[0], radius=5)
     assert stopped or kind != "splits"

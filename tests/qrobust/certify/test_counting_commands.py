@@ -93,14 +93,30 @@ def test_export_writes_a_spec_of_views(place, capsys):
     for options, kind, counting in (
         (["--splits", "32"], "splits", (32, 0)),
         (["--bands", "2", "--threshold", "5", "--unit", "pixel step"], "bands", (2, 5)),
+        (["--blocks", "2"], "blocks", (2, 0)),
+        (["--ablation", "7", "--threshold", "1"], "ablation", (7, 1)),
     ):
         assert cli.main(["export", "m.keras", "m.tflite", *options]) == 0
         spec = read_spec(place / "m.tflite")
         assert (spec.noise, spec.counting, spec.sigma) == (kind, counting, None)
     assert cli.main(["inspect", "m.tflite"]) == 0
-    assert "bands of size 2, least margin 5" in capsys.readouterr().out
+    assert "ablation of size 7, least margin 1" in capsys.readouterr().out
     assert cli.main(["export", "m.keras", "m.tflite", "--threshold", "5"]) == 2
     assert "--threshold is the least margin" in capsys.readouterr().err
     assert cli.main(["export", "m.keras", "m.tflite", "--splits", "0"]) == 2
+    assert cli.main(["export", "m.keras", "m.tflite", "--ablation", "17"]) == 2
+    assert "has 1 to 16 subsets, not 17" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cli.main(["export", "m.keras", "m.tflite", "--splits", "3", "--sigma", "3"])
+    device = ["--splits", "32", "--c99", "firmware", "--family", "light:8"]
+    assert cli.main(["export", "m.keras", "m.tflite", *device]) == 0
+    assert "tables of the certifier: 52 bytes" in capsys.readouterr().out
+    written = {path.name for path in (place / "firmware").iterdir()}
+    assert {"qrobust_views.c", "qrobust_families.c", "proof_family.h", "model.c"} <= written
+    for options, words in (
+        (["--family", "light:8"], "give --c99 DIR"),
+        (["--io", "uint8", *device], "takes int8 inputs"),
+        (["--c99", "firmware", "--family", "gamma:.7..1.4"], "light and shift, not gamma"),
+    ):
+        assert cli.main(["export", "m.keras", "m.tflite", *options]) == 2
+        assert words in capsys.readouterr().err

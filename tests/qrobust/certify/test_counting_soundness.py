@@ -65,6 +65,29 @@ def test_a_radius_without_the_tie_rule_would_be_wrong(split_table):
     assert violations(split_table, without)[0] > 0
 
 
+def test_no_change_of_so_many_pixels_changes_the_label():
+    """Pictures of 3 x 4 in black and white: every change of every certified number of pixels."""
+    weights = np.random.default_rng(3).integers(-3, 4, (2, 24))
+    model = linear(weights, shape=(3, 4, 2), output_shift=3)
+    file = attach_spec(model, SmoothingSpec.for_views(model, "ablation", 9))
+    with Certifier(file, threads=1, trusted=True) as certifier:
+        table = []
+        for values in itertools.product((0, 255), repeat=12):
+            c = certifier.certify(np.array(values, np.uint8).reshape(3, 4, 1))
+            table.append((c.norm, c.label, int(c.radius)))
+    assert {norm for norm, _, _ in table} == {"l0"}
+    labels = np.array([label for _, label, _ in table])
+    radii = np.array([radius for _, _, radius in table])
+    # Pictures are 12 bits: their L0 distance is the number of bits that differ.
+    codes = np.arange(len(table))
+    away = np.array([bin(code).count("1") for code in range(len(table))])
+    distance = away[codes[:, None] ^ codes]
+    differs = labels[:, None] != labels
+    assert (radii > 0).sum() > 500 and radii.max() > 1
+    assert not (differs & (distance <= radii[:, None])).any()
+    assert (differs & (distance <= radii[:, None] + 1)).any()
+
+
 @pytest.mark.parametrize("kind", ["bands", "blocks"])
 def test_no_patch_within_the_radius_changes_the_label(kind):
     """Pictures of 3 x 4 in black and white: every place and content of each certified patch."""

@@ -108,7 +108,7 @@ def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
         assert (tmp_path / "broken" / name).read_text() == (folder / name).read_text()
 
 
-@pytest.mark.parametrize("loss", ["smooth_adversarial", "macer"])
+@pytest.mark.parametrize("loss", ["smooth_adversarial", "macer", "ibp"])
 def test_other_losses_and_mixed_bits_train(loss):
     bits = Quantization({"logits": 6, "*": "stochastic_ternary"}, {"*": 3}, {"0": {"logits": 5}})
     defence = Defence(sigma=30, **{loss: 12})
@@ -241,13 +241,16 @@ def test_shifted_features_repeat_their_ends():
     assert seen == set(expected)
 
 
-def test_the_command_writes_a_whole_folder(tmp_path, capsys, recipe_text):
+def test_the_command_writes_a_whole_folder(tmp_path, capsys, monkeypatch, recipe_text):
+    monkeypatch.setattr("qrobust.attacks.evaluation.standard_worst_case.QUERIES", 50)
+    monkeypatch.setattr("qrobust.attacks.evaluation.standard_worst_case.STEPS", 10)
     text = recipe_text(
         notes="Tried: *less* noise.\n",
         defence={"sigma": 30},
         training={"epochs": 2, "batch_size": 64},
         certification={"images": 3, "n": 300, "n0": 10, "radii": [0, 20]},
         attack={"images": 8},
+        corruption={"images": 12},
     )
     (tmp_path / "recipe.toml").write_text(text)
     assert cli.main(["train", str(tmp_path / "recipe.toml")]) == 0
@@ -257,6 +260,8 @@ def test_the_command_writes_a_whole_folder(tmp_path, capsys, recipe_text):
     assert f"{(tmp_path / 'model.tflite').stat().st_size:,} bytes, " in card
     assert card.endswith("```\n\nTried: *less* noise.\n")
     assert "the first 8 test examples" in card and "under Square" in card
+    assert "under standard worst case on the file" in card
+    assert "## Corruptions of the first 12 test examples" in card and "| bit_depth " in card
     assert card in capsys.readouterr().out
     assert not keras.models.load_model(tmp_path / "model.keras").compiled
     from qrobust.certify import read_spec

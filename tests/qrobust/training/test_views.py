@@ -9,7 +9,7 @@ import pytest
 
 from qrobust import datasets
 from qrobust.certify import Certifier, read_spec
-from qrobust.layers import BandNoise, GridNoise, SplitNoise
+from qrobust.layers import AblationNoise, BandNoise, GridNoise, SplitNoise
 from qrobust.training.initialize import copy_weights
 from qrobust.training.publish.road import run_recipe
 from qrobust.training.recipe import Defence, read_recipe
@@ -50,7 +50,12 @@ def written(folder, noise, size, changes=()):
 
 @pytest.mark.parametrize(
     ("noise", "size", "views", "norm"),
-    [("splits", 12, 12, "l1"), ("bands", 3, 8, "patch"), ("blocks", 4, 64, "patch")],
+    [
+        ("splits", 12, 12, "l1"),
+        ("bands", 3, 8, "patch"),
+        ("blocks", 4, 64, "patch"),
+        ("ablation", 6, 6, "l0"),
+    ],
 )
 def test_a_recipe_gives_a_file_that_counts_what_it_was_trained_on(
     tmp_path, noise, size, views, norm
@@ -79,6 +84,7 @@ def test_the_input_layer_is_what_the_defence_says():
         (Defence(noise="splits", size=9), SplitNoise),
         (Defence(noise="bands", size=2), BandNoise),
         (Defence(noise="blocks", size=2), BandNoise),
+        (Defence(noise="ablation", size=9), AblationNoise),
     ):
         layer = input_layer(defence, 0, 255, 1)
         layer.build((None, 8, 8, 2))

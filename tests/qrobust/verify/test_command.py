@@ -216,6 +216,10 @@ def test_a_mask_restricts_a_box(work, tmp_path):
     assert verify(work, out, *options, "--mask", tmp_path / "mask.npy") == 0
     assert audit(work, out, "--mask", tmp_path / "mask.npy") == 0
     assert audit(work, out) == 2
+    attack = ["attack", work / "m.tflite", work / "d.npz", "--certificates", out]
+    attack += ["--out", tmp_path / "r.json"]
+    assert qrobust(*attack, "--mask", tmp_path / "mask.npy") == 0
+    assert qrobust(*attack) == 2
 
 
 def test_another_executor_gives_the_same_lines(work, tmp_path):

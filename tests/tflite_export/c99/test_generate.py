@@ -72,6 +72,25 @@ def test_inputs_beyond_their_grid_keep_their_integers(tmp_path):
     np.testing.assert_array_equal(received, reference.run(wide, x)[0])
 
 
+def test_a_dense_layer_may_span_several_axes(tmp_path):
+    """TFLite flattens what a row of weights spans; files come without a reshape before it."""
+    rng = np.random.default_rng(0)
+    x = Tensor("x", (4, 5, 2), Grid.pixels())
+    y = Tensor("y", (3,), Grid(5, 0))
+    dense = FullyConnected(
+        inputs=(x,),
+        output=y,
+        weights=rng.integers(-4, 5, (3, 40)),
+        weight_exponents=np.zeros(3, np.int64),
+        bias=np.array([40, 0, -30]),
+    )
+    graph = IntegerGraph("g", (x,), (y,), (dense,))
+    inputs = rng.integers(-128, 128, (9, 4, 5, 2))
+    (received,) = Models([graph], tmp_path).run(0, [inputs])
+    np.testing.assert_array_equal(received, reference.run(graph, inputs)[0])
+    assert len(np.unique(received)) > 5
+
+
 def test_the_header_says_how_to_use_it():
     header = generate(small_graph(), "net").header
     for line in (

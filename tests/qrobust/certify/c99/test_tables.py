@@ -209,5 +209,9 @@ def test_what_the_c_cannot_do_is_said():
         c99.table_words(SmoothingSpec(Fraction(64), GRID), coordinates=4, classes=2)
 
 
-def test_the_certifier_has_a_header_and_one_source():
-    assert list(c99.certifier_sources()) == ["qrobust_certify.c", "qrobust_certify.h"]
+def test_every_certifier_is_one_source_with_its_header_and_what_they_share():
+    shared = ["qrobust_certify.h", "qrobust_words.h"]
+    for kind in (c99.NOISE, c99.VIEWS, c99.FAMILIES):
+        expected = sorted({f"{kind}.c", f"{kind}.h", *shared})
+        assert list(c99.certifier_sources(kind)) == expected
+    assert len(c99.certifier_sources()) == 7

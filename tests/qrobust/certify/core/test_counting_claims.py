@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from qrobust.certify.core.claim import COUNTING, Claim, objection, winner
 
-SIDES = {"splits": (0, 0), "bands": (4, 5), "blocks": (3, 4)}
-SIZES = {"splits": 40, "bands": 1, "blocks": 2}
+SIDES = {"splits": (0, 0), "bands": (4, 5), "blocks": (3, 4), "ablation": (4, 5)}
+SIZES = {"splits": 40, "bands": 1, "blocks": 2, "ablation": 9}
 
 
 def views(method):
     height, width = SIDES[method]
-    return {"splits": SIZES["splits"], "bands": width, "blocks": height * width}[method]
+    return {"bands": width, "blocks": height * width}.get(method, SIZES[method])
 
 
 def touched(method, radius):
     """How many views a change reaches, by looking at every view and every place of the patch."""
-    if method == "splits" or not radius:
+    if method in ("splits", "ablation") or not radius:
         return radius
     (height, width), size = SIDES[method], SIZES[method]
     rows = range(height) if method == "blocks" else range(1)

@@ -1,10 +1,13 @@
+import io
 import random
+import zipfile
 
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.metadata import read_metadata, write_metadata
+from tflite_export.standard_metadata import with_labels
 
 from ..tiny_models import linear
 
@@ -80,3 +83,13 @@ def test_a_huge_vector_is_refused_at_once(file):
             read_metadata(bytes(damaged), "other")
         except CertifyError as error:
             assert "damaged" in str(error)
+
+
+def test_an_archive_behind_the_model_stays(file):
+    behind = with_labels(file, ["a", "b"])
+    written = write_metadata(behind, "note", b"1")
+    assert read_metadata(written, "note") == b"1"
+    with zipfile.ZipFile(io.BytesIO(written)) as archive:
+        assert archive.read("labels.txt") == b"a\nb"
+    assert write_metadata(written, "note", b"1") == written
+    assert write_metadata(behind[:-1], "note", b"1") == write_metadata(file, "note", b"1")

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from qrobust import cli
+from qrobust import cli, datasets
 from qrobust.certify import read_certificates
 from qrobust.training.publish.card import card
 from qrobust.training.publish.summary import read_summary
@@ -17,7 +17,8 @@ from tflite_export import runtimes
 def folder(tmp_path_factory, recipe_text):
     out = tmp_path_factory.mktemp("published")
     certification = {"images": 4, "sigma": 20, "n": 200, "n0": 10, "radii": [0, 10]}
-    (out / "recipe.toml").write_text(recipe_text(certification=certification))
+    verify = {"families": ["light:3", "shift:1"], "images": 6}
+    (out / "recipe.toml").write_text(recipe_text(certification=certification, verify=verify))
     assert cli.main(["train", str(out / "recipe.toml")]) == 0
     return out
 
@@ -39,6 +40,24 @@ def test_certified_accuracy_is_that_of_the_journal_counted_by_hand(folder):
     assert [c.index for c in found] == [0, 1, 2, 3] and {c.sigma for c in found} == {"20"}
     by_hand = {str(r): sum(c.label == c.y and c.radius >= r for c in found) / 4 for r in (0, 10)}
     assert json.loads((folder / "summary.json").read_text())["certified_accuracy"] == by_hand
+
+
+def test_proofs_of_the_card_are_those_of_the_command(folder, tmp_path, capsys):
+    (table,) = read_summary(folder / "summary.json").tables
+    assert [row[0] for row in table.rows] == ["light:3", "shift:1:border=edge"]
+    test = datasets.digits().test
+    np.savez(tmp_path / "d.npz", x=test.x[:6], y=test.y[:6])
+    files = [str(folder / "model.tflite"), str(tmp_path / "d.npz")]
+    for row in table.rows:
+        options = ["--out", str(tmp_path / row[0].replace(":", "_")), "--json"]
+        capsys.readouterr()
+        assert cli.main(["verify", *files, "--family", row[0], *options, "--quiet"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert row[1] == {"count": found["clean"], "of": 6}
+        assert row[2] == {"count": found["certain"], "of": 6}
+        assert row[3:] == (found["refuted"], found["unknown"], found["inferences"])
+    text = (folder / "card.md").read_text()
+    assert "## Families of changes" in text and "shift:1:border=edge" in text
 
 
 def test_a_published_folder_can_be_audited(folder, capsys):

@@ -1,0 +1,210 @@
+"""The matched grid: what noise, consistency and the per-layer Jacobian give, by bit width.
+
+    python benchmarks/evidence.py --data DIR --state DIR
+        [--only CELL ...] [--list] [--table] [--grid FILE] [--record evidence] [--tiny]
+
+`benchmarks/evidence.toml` was written first and fixes cells, splits (with their hashes), epochs and
+weights. Cell after cell is trained, exported and judged on images that chose nothing: clean and
+calibration, the worst case over attacks, certificates at two radii, corruptions. Whatever is done
+is kept under `--state` and not done again: a training goes on from its last epoch, certificates
+from the last image, and one process works on a folder at a time. A part whose method has changed
+since (its `VERSION`) is judged again.
+
+``--list`` says what is there; ``--table`` prints rows and paired differences with exact intervals
+(95 %, over images: one seed is one network) of what is there, and with ``--record`` writes them
+down. ``--only`` takes names of cells, or shell patterns of them.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import results
+from grid import attacked, certified, clean, corrupted
+from grid.cells import Cell, read_cells
+from grid.images import judged
+from grid.subject import Subject
+from grid.table import differences, row
+from grid.trained import FILE, MODEL, trained
+from tabulate import tabulate
+
+from tflite_export.atomic import write_text
+
+HERE = Path(__file__).parent
+#: What is judged, the quick parts first: name -> (how, version).
+PARTS: dict[str, tuple[Callable[[Subject], dict[str, Any]], str]] = {
+    "clean": (clean.clean, clean.VERSION),
+    "corrupted": (corrupted.corrupted, corrupted.VERSION),
+    "certified": (certified.certified, certified.VERSION),
+    "attacked": (attacked.attacked, attacked.VERSION),
+}
+
+
+def main() -> int:
+    args = arguments()
+    grid = args.grid or HERE / ("evidence_tiny.toml" if args.tiny else "evidence.toml")
+    cells = [cell for cell in read_cells(grid) if wanted(cell, args.only)]
+    if not cells:
+        raise SystemExit(f"--only names no cell of {grid.name}: see --list")
+    if args.list:
+        print(tabulate([state_of(cell, args.state) for cell in cells], headers="keys"))
+        return 0
+    if not args.table:
+        with alone(args.state):
+            for cell in cells:
+                run(cell, args.state, args.data)
+    report(cells, args, grid)
+    return 0
+
+
+def run(cell: Cell, state: Path, data: str | None) -> None:
+    """Train and judge one cell as far as that is not done."""
+    folder = state / cell.name
+    if not missing(cell, folder):
+        return
+    say(cell, "begins")
+    part = dataset(cell, data).test
+    model = trained(cell, folder, data)
+    tflite = None if cell.is_float else (folder / FILE).read_bytes()
+    subject = Subject(cell, model, tflite, part.x, part.y, folder)
+    for name in missing(cell, folder):
+        judge, version = PARTS[name]
+        started = time.process_time()
+        found = judge(subject)
+        seconds = round(time.process_time() - started)
+        kept = {"version": version, "model": digest(folder / MODEL), "CPU seconds": seconds}
+        write_text(folder / f"{name}.json", json.dumps(kept | found) + "\n")
+        say(cell, f"{name}: done")
+    keras.backend.clear_session()
+
+
+def missing(cell: Cell, folder: Path) -> list[str]:
+    """Parts that were not judged, or on another model, or by another method."""
+    model = digest(folder / MODEL)
+    return [
+        name
+        for name, (_, version) in PARTS.items()
+        if (kept := read(folder, name)).get("version") != version or kept.get("model") != model
+    ]
+
+
+def dataset(cell: Cell, data: str | None) -> Any:
+    """The cell's data, whose test part must be the one that the file fixes."""
+    words = tuple(cell.settings.get("words", ()))
+    loaded = judged(cell.data, data, cell.grid["images"], words)
+    found = split_hash(loaded)
+    if found != cell.settings["sha256"]:
+        raise SystemExit(
+            f"the images of {cell.data} are not those of the grid's file: sha256 {found}, not "
+            f"{cell.settings['sha256'] or 'given'}"
+        )
+    return loaded
+
+
+def split_hash(loaded: Any) -> str:
+    """SHA-256 of the images that are judged, their labels, and how many are trained on."""
+    test = loaded.test
+    content = test.x.tobytes() + test.y.tobytes() + str(len(loaded.train)).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def report(cells: list[Cell], args: argparse.Namespace, grid: Path) -> None:
+    """Print what is there, and write it down where asked to."""
+    every = [
+        (cell, {name: kept for name in PARTS if (kept := read(args.state / cell.name, name))})
+        for cell in cells
+    ]
+    there = [(cell, found) for cell, found in every if found]
+    rows = [row(found, cell) for cell, found in there]
+    beside = differences(there)
+    for found in (rows, beside):
+        print(tabulate([shown(line) for line in found], headers="keys", tablefmt="github"), "\n")
+    versions = "\n".join(f"{name}: {version}" for name, (_, version) in PARTS.items())
+    print(versions)
+    results.record(
+        args.record,
+        counts=[*rows, *({"difference": True, **line} for line in beside)],
+        data={grid.name: grid.read_bytes()},
+        seed=0,
+        text=versions,
+    )
+
+
+def shown(line: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: f"{value['count']}/{value['of']}" if isinstance(value, dict) else value
+        for name, value in line.items()
+    }
+
+
+def state_of(cell: Cell, state: Path) -> dict[str, Any]:
+    folder = state / cell.name
+    log = folder / "log"
+    curves = [p for p in log.glob("*.csv")] if log.exists() else []
+    epochs = sum(len(path.read_text().splitlines()) - 1 for path in curves)
+    return {
+        "cell": cell.name,
+        "epochs": f"{epochs}/{cell.grid['epochs']}",
+        "trained": (folder / MODEL).exists(),
+        "to judge": " ".join(missing(cell, folder)),
+    }
+
+
+def wanted(cell: Cell, only: list[str]) -> bool:
+    return not only or any(fnmatch(cell.name, pattern) for pattern in only)
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def digest(path: Path) -> str:
+    return results.file_sha256(path)
+
+
+def say(cell: Cell, what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {cell.name}: {what}", flush=True)
+
+
+@contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """One process a folder; a second one is refused."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f"another process works in {state}; wait for it, or stop it") from None
+        yield
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", metavar="DIR", help="folder of the data sets")
+    parser.add_argument("--state", type=Path, metavar="DIR", required=True, help="of the work")
+    parser.add_argument("--only", nargs="+", default=[], metavar="CELL", help="no other cells")
+    parser.add_argument("--grid", type=Path, metavar="FILE", help="default: evidence.toml")
+    parser.add_argument("--list", action="store_true", help="say what is there")
+    parser.add_argument("--table", action="store_true", help="print what is there, train nothing")
+    results.add_arguments(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

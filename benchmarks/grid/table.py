@@ -1,0 +1,74 @@
+"""The rows of the grid, and the paired differences that decide its questions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import results
+from numpy.typing import NDArray
+
+from grid.cells import Cell
+from grid.paired import paired_interval
+
+Found = Mapping[str, Mapping[str, Any]]
+
+
+def outcomes(found: Found, cell: Cell) -> dict[str, NDArray[np.bool_]]:
+    """Per column, which images count; columns whose part is not there yet are left out."""
+    of: dict[str, Any] = {}
+    if "clean" in found:
+        of["clean"] = found["clean"]["right"]
+    if "attacked" in found:
+        of["attacked"] = found["attacked"]["right"]
+    if "certified" in found:
+        for number, radius in enumerate(cell.settings["radii"], 1):
+            of[f"certified, {number} sigma"] = found["certified"]["right"][radius]
+    if "corrupted" in found:
+        kinds = np.array(list(found["corrupted"]["right"].values()))
+        of["corrupted, all kinds"] = kinds.all(0)
+    return {name: np.asarray(values, bool) for name, values in of.items()}
+
+
+def row(found: Found, cell: Cell) -> dict[str, Any]:
+    """One network: shares with their counts, the mean over corruptions, calibration."""
+    cells: dict[str, Any] = {"cell": cell.group, "seed": cell.seed}
+    for name, values in outcomes(found, cell).items():
+        cells[name] = results.share(int(values.sum()), len(values))
+    if "corrupted" in found:
+        mean = float(np.mean(list(found["corrupted"]["right"].values())))
+        cells["corrupted, mean"] = f"{mean:.1%}"
+    if "clean" in found:
+        cells["calibration error"] = f"{found['clean']['calibration_error']:.1%}"
+    return cells
+
+
+def differences(every: Sequence[tuple[Cell, Found]]) -> list[dict[str, Any]]:
+    """Every defence beside the one before it, and every width beside float, on the same images.
+
+    An interval that holds 0 shows nothing. Images are what varies in it; one seed is one network.
+    """
+    by_name = {cell.name: (cell, found) for cell, found in every}
+    rows = []
+    for cell, found in every:
+        for other in _beside(cell, by_name):
+            theirs = outcomes(by_name[other.name][1], other)
+            line = {"cell": cell.group, "beside": other.group, "seed": cell.seed}
+            for name, mine in outcomes(found, cell).items():
+                if name in theirs:
+                    shown = paired_interval(mine, theirs[name])
+                    line[name] = "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * v for v in shown))
+            rows.append(line)
+    return rows
+
+
+def _beside(cell: Cell, by_name: Mapping[str, tuple[Cell, Found]]) -> list[Cell]:
+    wanted = {"noise": "none", "jacobian": "noise", "consistency": "noise"}
+    return [
+        other
+        for other, _ in by_name.values()
+        if (other.data, other.seed) == (cell.data, cell.seed)
+        and (
+            (other.bits == cell.bits and other.defence == wanted.get(cell.defence))
+            or (other.bits == "float" != cell.bits and other.defence == cell.defence)
+        )
+    ]

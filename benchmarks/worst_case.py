@@ -1,0 +1,287 @@
+"""The standard worst case beside an independent ensemble, on the shipped networks.
+
+    python benchmarks/worst_case.py [MODEL ...] [--data FOLDER] [--images N] [--restarts 2]
+        [--keep FOLDER] [--record worst_case] [--tiny]
+
+MODEL is a folder of ``models`` with a file (default: all of them). Ours is `standard_worst_case`:
+APGD on the cross entropy, APGD on the targeted DLR loss, Square with 5,000 queries. The ensemble is
+ART's: its auto-PGD on the cross entropy and on the DLR loss, targeted at the nine most likely other
+classes, and its Square with 5,000 queries, on the Keras model with rounded inputs and straight-
+through gradients; each on what the ones before left standing. Both are judged by the same integers
+of the same ``.tflite`` on the same images, and both count, of all images, those that are right and
+stay right. Ours holds where it leaves at most one point more than the ensemble; the exit status is
+1 where it does not. Epsilon is the recipe's; for the digits, whose 8 x 8 pixels are coarse, 40 LSB.
+"""
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import results
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from qrobust.attacks import Budget, KerasTarget, TFLiteTarget, project, standard_worst_case
+from qrobust.load_keras import load_keras
+from qrobust.training.recipe import read_recipe
+from qrobust.training.train import load_data
+
+POINT = 0.01
+MODELS = results.PROJECT / "models"
+SHIPPED = (
+    "digits",
+    "cifar10_resnet8_w4a4",
+    "cifar10_stq",
+    "kws_dscnn_w4a8",
+    "kws_stq/adversarial",
+    "cifar10_bernhard/w4a4",
+    "cifar10_bernhard/w3a3",
+    "cifar10_bernhard/w2a2",
+)
+COARSE = {"digits": 40.0}
+STEPS, QUERIES, AIMS = 100, 5000, 9
+
+#: Images of each network but the digits, of which all are taken.
+IMAGES = 200
+
+Points = NDArray[np.float32]
+Row = dict[str, Any]
+
+
+def main() -> int:
+    args = arguments()
+    if args.tiny:
+        args.models, args.images, args.restarts = ["digits"], 2, 1
+    rows, speeds, files, data = [], [], [], {}
+    for name in args.models:
+        recipe = read_recipe(recipe_of(MODELS / name))
+        test = load_data(recipe, args.data).test
+        images = args.images or (len(test) if name == "digits" else IMAGES)
+        x, y = test.x[:images], np.asarray(test.y[:images])
+        row, speed = kept(
+            args.keep, name, images, lambda n=name, r=recipe, x=x, y=y: compare(n, r, x, y, args)
+        )
+        print({k: v["count"] if isinstance(v, dict) else v for k, v in row.items()}, flush=True)
+        rows.append(row)
+        speeds.append(speed)
+        files += [MODELS / name / "model.tflite", MODELS / name / "model.keras"]
+        data[f"the first {len(x)} test images for {name}"] = np.asarray(x)
+    print(tabulate(speeds, headers="keys", tablefmt="github"))
+    results.record(args.record, counts=rows, speeds=speeds, models=files, data=data, seed=0)
+    # Of two images, one that holds is 50 points.
+    return int(not args.tiny and not all(row["holds"] for row in rows))
+
+
+def kept(
+    folder: Path | None, name: str, images: int, measure: Callable[[], tuple[Row, Row]]
+) -> tuple[Row, Row]:
+    """What was measured before on these very files, or now."""
+    parts = [results.file_sha256(MODELS / name / part) for part in ("model.tflite", "model.keras")]
+    path = (
+        folder and folder / f"{name.replace('/', '_')}_{images}_{parts[0][:8]}{parts[1][:8]}.json"
+    )
+    if path and path.exists():
+        row, speed = json.loads(path.read_text())
+        return row, speed
+    found = measure()
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found))
+    return found
+
+
+def compare(
+    name: str, recipe: Any, x: NDArray[Any], y: NDArray[Any], args: argparse.Namespace
+) -> tuple[Row, Row]:
+    """One network under both: counts, and CPU seconds."""
+    epsilon, of = COARSE.get(name, recipe.attack.epsilon), len(x)
+    file = TFLiteTarget(MODELS / name / "model.tflite", name=name)
+    model = KerasTarget(load_keras(MODELS / name / "model.keras"))
+    began = time.process_time()
+    ours = standard_worst_case(file, x, y, Budget(epsilon), surrogate=model)
+    halfway = time.process_time()
+    left = ensemble(file, model, x, y, epsilon, args)
+    ended = time.process_time()
+    file.close()
+    row = {
+        "network": name,
+        "epsilon (LSB)": epsilon,
+        "right": results.share(int(ours.right.sum()), of),
+        **{a.name: results.share(int((~a.fallen).sum()), of) for a in ours.attacks},
+        "standard worst case": results.share(int(ours.left.sum()), of),
+        "independent ensemble": results.share(int(left.sum()), of),
+        "both together": results.share(int((left & ours.left).sum()), of),
+        "holds": bool(ours.left.mean() <= left.mean() + POINT + 1e-9),
+    }
+    speed = {
+        "network": name,
+        "our CPU s": round(halfway - began),
+        "ART CPU s": round(ended - halfway),
+    }
+    return row, speed
+
+
+def recipe_of(folder: Path) -> Path:
+    """A folder's own recipe, or the one beside it that is named after it."""
+    own = folder / "recipe.toml"
+    return own if own.exists() else folder.with_suffix(".toml")
+
+
+def ensemble(
+    file: TFLiteTarget,
+    model: KerasTarget,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    epsilon: float,
+    args: argparse.Namespace,
+) -> NDArray[np.bool_]:
+    """bool[n]: what ART's attacks leave, in the file's own integers."""
+    clean, budget, grid = file.grid.integers(x), Budget(epsilon), file.grid
+    left = file.logits(clean).argmax(axis=1) == y
+    others = np.argsort(-model.logits(clean), axis=1, kind="stable")
+    # ART draws from the global generators of NumPy and Python, and offers nothing else.
+    np.random.seed(0)
+    random.seed(0)
+    for attack in art_attacks(model, epsilon / grid.span, args.restarts, others, y):
+        rows = np.flatnonzero(left)
+        if not len(rows):
+            break
+        units = ((clean[rows] - grid.low) / grid.span).astype(np.float32)
+        found = attack(units, rows).astype(np.float64)
+        wanted = clean[rows] + grid.span * (found - units)
+        points = project(clean[rows], wanted, budget, grid)
+        left[rows] = file.logits(points).argmax(axis=1) == y[rows]
+    return left
+
+
+Attack = Callable[[Points, NDArray[np.intp]], Points]
+
+
+def art_attacks(
+    model: KerasTarget,
+    epsilon: float,
+    restarts: int,
+    others: NDArray[np.intp],
+    y: NDArray[Any],
+) -> Iterator[Attack]:
+    """ART's attacks on images in [0, 1]; the rows say which images they are."""
+    from art.attacks.evasion import AutoProjectedGradientDescent, SquareAttack
+
+    options: dict[str, Any] = {
+        "eps": epsilon,
+        "eps_step": 2 * epsilon,
+        "max_iter": STEPS,
+        "nb_random_init": restarts,
+        "batch_size": 256,
+        "loss_type": None,
+        "verbose": False,
+    }
+    eye = np.eye(model.classes, dtype=np.float32)
+    for loss in (cross_entropy, dlr):
+        attack = AutoProjectedGradientDescent(classifier(model, loss), **options)
+        yield lambda u, rows, a=attack: a.generate(x=u, y=eye[y[rows]])
+    aimed = AutoProjectedGradientDescent(
+        classifier(model, cross_entropy), targeted=True, **options | {"nb_random_init": 1}
+    )
+    for rank in range(min(AIMS, model.classes - 1)):
+        wanted = np.array(
+            [[c for c in row if c != own][rank] for row, own in zip(others, y, strict=True)]
+        )
+        yield lambda u, rows, w=wanted: aimed.generate(x=u, y=eye[w[rows]])
+    square = SquareAttack(
+        classifier(model, cross_entropy),
+        norm=np.inf,
+        eps=epsilon,
+        max_iter=QUERIES,
+        p_init=0.8,
+        batch_size=256,
+        verbose=False,
+    )
+    yield lambda u, rows: square.generate(x=u, y=eye[y[rows]])
+
+
+def cross_entropy(labels: Any, logits: Any) -> Any:
+    """One loss an image, of one-hot labels."""
+    import tensorflow as tf
+
+    return tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+
+
+def dlr(labels: Any, logits: Any) -> Any:
+    """Difference of logits ratio, Croce and Hein's equation 7."""
+    import tensorflow as tf
+
+    own = tf.reduce_sum(labels * logits, axis=1)
+    best = tf.reduce_max(logits - 1e9 * labels, axis=1)
+    ranked = tf.sort(logits, axis=1, direction="DESCENDING")
+    return (best - own) / (ranked[:, 0] - ranked[:, 2] + 1e-12)
+
+
+def classifier(model: KerasTarget, loss: Callable[[Any, Any], Any]) -> Any:
+    """The Keras model for ART, with rounded inputs and gradients straight through the rounding.
+
+    ART's own losses name a part of Keras that Keras 3 has not.
+    """
+    import tensorflow as tf
+    from art.estimators.classification import TensorFlowV2Classifier
+
+    grid = model.grid
+
+    def logits(u: Any) -> Any:
+        x = grid.low + grid.span * u
+        return model.model_fn(x + tf.stop_gradient(tf.round(x) - x))
+
+    def gradient(u: Any, labels: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(u)
+            value = loss(labels, logits(u))
+        return tape.gradient(value, u)
+
+    inputs = tf.TensorSpec((None, *model.shape), tf.float32)
+    both = [inputs, tf.TensorSpec((None, model.classes), tf.float32)]
+    answers = tf.function(logits, input_signature=[inputs])
+    values = tf.function(lambda u, labels: loss(labels, logits(u)), input_signature=both)
+    gradients = tf.function(gradient, input_signature=both)
+
+    class Rounded(TensorFlowV2Classifier):
+        def predict(self, x: Any, *_: Any, **__: Any) -> Any:
+            return answers(np.asarray(x, np.float32)).numpy()
+
+        def compute_loss(self, x: Any, y: Any, *_: Any, **__: Any) -> Any:
+            return values(np.asarray(x, np.float32), np.asarray(y, np.float32)).numpy()
+
+        def loss_gradient(self, x: Any, y: Any, *_: Any, **__: Any) -> Any:
+            return gradients(np.asarray(x, np.float32), np.asarray(y, np.float32)).numpy()
+
+    return Rounded(
+        model=answers,
+        nb_classes=model.classes,
+        input_shape=model.shape,
+        loss_object=loss,
+        clip_values=(0.0, 1.0),
+    )
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("models", nargs="*", default=list(SHIPPED), metavar="MODEL")
+    parser.add_argument("--data", metavar="FOLDER", help="of CIFAR-10 and Speech Commands")
+    parser.add_argument("--images", type=int, help="default: 200, of the digits all 500")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="of finished rows; an interrupted run goes on"
+    )
+    parser.add_argument("--restarts", type=int, default=2, help="of ART's untargeted auto-PGD")
+    results.add_arguments(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Other classifiers beside integer files, under the same noise."""

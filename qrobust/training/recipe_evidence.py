@@ -1,0 +1,68 @@
+"""Sections of a recipe that say what a card shows beside certificates."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Parity:
+    """``[parity]``: how the runtimes are compared.
+
+    Attributes:
+        inputs: of the test set, at least; never fewer than are certified.
+        allow_missing: runtimes that need not be installed; any other that is missing is an error.
+    """
+
+    inputs: int = 200
+    allow_missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attack:
+    """``[attack]``: what the card attacks: the standard worst case, L-inf, judged by the file.
+
+    Attributes:
+        images: of the test set, the first; 0 for no attack.
+        epsilon: in LSB.
+    """
+
+    images: int = 200
+    epsilon: float = 8.0
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """``[corruption]``: for the card, the first ``images`` of the test set; 0 for none."""
+
+    images: int = 0
+
+
+@dataclass(frozen=True)
+class Proof:
+    """``[proof]``: what the card proves: labels of the file in L-inf balls, without an error.
+
+    Attributes:
+        images: of the test set, the first; 0 for no proofs.
+        radii: whole LSB, at least 1.
+        boxes: most boxes that branching bounds for an image that neither intervals nor linear
+            bounds decide; 0 for no branching.
+    """
+
+    images: int = 0
+    radii: tuple[int, ...] = (1,)
+    boxes: int = 0
+
+
+@dataclass(frozen=True)
+class Verify:
+    """``[verify]``: changes under which the card proves the file, without an error probability.
+
+    Attributes:
+        families: changes whose members are all run, as `qrobust.verify.make_family` reads them:
+            ``"light:32"``, ``"shift:1"``, ``"contrast:.8..1.25"``.
+        images: of the test set, the first.
+        budget: of each image and family: runs of the file.
+    """
+
+    families: tuple[str, ...] = ()
+    images: int = 300
+    budget: int = 100_000

@@ -1,0 +1,38 @@
+"""The committed grid: which cells, in which order; only bits and defence differ."""
+
+from dataclasses import replace
+
+import pytest
+import results
+from grid.cells import read_cells
+
+GRID = results.PROJECT / "benchmarks" / "evidence.toml"
+CELLS = read_cells(GRID)
+
+
+def test_cells_without_ternary_weights_and_penalties_come_first():
+    late = ["jacobian" in cell.adds or cell.bits == "ternary" for cell in CELLS if not cell.seed]
+    assert late == sorted(late) and len(late) == 20
+    assert [cell.seed == 0 for cell in CELLS] == sorted([cell.seed == 0 for cell in CELLS])[::-1]
+
+
+def test_more_seeds_are_of_the_cells_that_decide_the_penalty():
+    more = {cell.group for cell in CELLS if cell.seed}
+    assert more == {f"cifar10-{b}-{d}" for b in ("w4a4", "ternary") for d in ("noise", "jacobian")}
+
+
+@pytest.mark.parametrize("data", ["cifar10", "keywords"])
+def test_cells_differ_in_bits_and_defence_only(data):
+    first, *others = [cell.recipe() for cell in CELLS if cell.data == data]
+    for other in others:
+        bits, training = first.quantization, replace(other.training, frozen_epochs=2)
+        assert (other.data, other.network) == (first.data, first.network)
+        assert training == first.training and first.training.frozen_epochs == 2
+        assert other.quantization == replace(bits, weight_bits=other.quantization.weight_bits)
+
+
+def test_an_unknown_deciding_cell_is_refused(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(GRID.read_text().replace('"cifar10-w4a4-noise"', '"nowhere"'))
+    with pytest.raises(ValueError, match="Received: nowhere"):
+        read_cells(path)
