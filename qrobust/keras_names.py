@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 # A test compares both with what the packages register.
 _OURS = (
-    "BandNoise BatchNormalization Binary Consistency Conv2DBatchNorm DenseBatchNorm "
-    "DepthwiseConv2DBatchNorm FixedPoint GridNoise IntegerGlobalAveragePooling2D "
-    "JacobianRegularized Macer PowerOfTwoWeights QuantizedBits QuantizedRelu SmoothAdversarial "
-    "SplitNoise StochasticTernary Ternary"
+    "AblationNoise BandNoise BatchNormalization Binary Consistency Conv2DBatchNorm "
+    "DenseBatchNorm DepthwiseConv2DBatchNorm FixedPoint GridNoise "
+    "IntegerGlobalAveragePooling2D IntervalBounds JacobianRegularized Macer MeanTernary "
+    "PowerOfTwoWeights QuantizedBits QuantizedRelu SmoothAdversarial SplitNoise "
+    "StochasticMeanTernary StochasticTernary Ternary"
 )
 _QKERAS = (
     "Clip QActivation QAdaptiveActivation QAveragePooling2D QBatchNormalization QBidirectional "

@@ -72,7 +72,9 @@ def table(root: Path) -> str:
     from tabulate import tabulate
 
     header = ["name", "network, bits", "data", "right", "certified", "bytes", "here"]
-    return tabulate([_row(root / name, name) for name in names(root)], header, tablefmt="simple")
+    rows = [_row(root / name, name) for name in names(root)]
+    text: str = tabulate(rows, header, tablefmt="simple")
+    return text
 
 
 def _row(folder: Path, name: str) -> list[str]:
