@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         ensemble,
         export,
         inspect,
+        models,
         parity,
         quickstart,
         train,
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         "corrupt": corrupt,
         "verify": verify,
         "data": data,
+        "models": models,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         with_examples(command, *EXAMPLES[name])

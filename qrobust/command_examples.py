@@ -15,6 +15,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust quickstart --out mine --seed 3",
         "qrobust quickstart --out mine --resume",
     ),
+    "models": (
+        "qrobust models",
+        "qrobust models digits mine              # then: qrobust train mine/recipe.toml",
+    ),
     "train": (
         "qrobust train recipe.toml",
         "qrobust train recipe.toml --data datasets --out model --allow-missing TFLM",

@@ -3,28 +3,21 @@
 import argparse
 from typing import Any
 
+from qrobust.version import __version__
+
 _SHELLS = ("bash", "zsh", "tcsh")
 
 
 def add_global_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--version`` and ``--completion SHELL``; both print and exit."""
-    parser.add_argument("--version", action=_Version, nargs=0, help="print it and exit")
+    said = f"qrobust {__version__}"
+    parser.add_argument("--version", action="version", version=said, help="print it and exit")
     parser.add_argument(
         "--completion",
         action=_Completion,
         choices=_SHELLS,
         help="print a script that completes commands and options in your shell",
     )
-
-
-class _Version(argparse.Action):
-    """Asks for the version only when somebody wants to know it."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from importlib.metadata import version
-
-        print(f"qrobust {version('qrobust')}")
-        parser.exit()
 
 
 class _Completion(argparse.Action):
