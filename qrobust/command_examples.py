@@ -24,6 +24,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust train recipe.toml --data datasets --out model --allow-missing TFLM",
         "qrobust train recipe.toml --resume",
     ),
+    "ensemble": (
+        "qrobust ensemble a.keras b.keras c.keras --out both.keras",
+        "qrobust ensemble a.keras b.keras --out both.keras --weights learn held_out.npz",
+    ),
     "export": (
         "qrobust export model.keras model.tflite",
         "qrobust export model.keras model.tflite --sigma 64 --unit 'pixel step'",
