@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         quickstart,
         train,
         verify,
+        web,
     )
 
     parser = argparse.ArgumentParser(
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         "corrupt": corrupt,
         "verify": verify,
         "data": data,
+        "web": web,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
