@@ -12,7 +12,7 @@ from qrobust.certify import c99 as certifier_c99
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.model_file import ModelFile
 from tflite_export.c99 import write as write_network
-from tflite_export.printable import one_line
+from tflite_export.printable import printable
 from tflite_export.read import read_graph
 
 _FLAGS = ("--target=wasm32", "-std=c99", "-O3", "-msimd128", "-mbulk-memory", "-ffreestanding")
@@ -54,6 +54,6 @@ def compile_module(file: ModelFile, *, table_words: int, compiler: str = "clang"
         except subprocess.TimeoutExpired:
             raise CertifyError(f"{compiler} took over {_TIMEOUT_S} s") from None
         if done.returncode != 0:
-            said = one_line(done.stderr[-500:])
+            said = printable(" ".join(done.stderr.split())[-500:])
             raise CertifyError(f"{compiler} made no WebAssembly; {_HINT}. It said: {said}")
         return target.read_bytes()

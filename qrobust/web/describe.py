@@ -43,7 +43,7 @@ def run_of(certifier: Certifier, *, pilot: int, samples: int, alpha: Exact) -> d
     file, smoothing = certifier.file, certifier.smoothing
     if isinstance(smoothing, Counting):
         raise CertifyError(
-            f"the page draws noise; this file counts {certifier.spec.noise}. Export one with --sigma"
+            f"the page draws noise; this file counts {certifier.spec.noise}. Export with --sigma"
         )
     settings = Settings(n0=pilot, n=samples, alpha=text(rational(alpha, "alpha")))
     certifier.method(settings)

@@ -46,18 +46,23 @@ export class Certifier {
 
   votes() { return Array.from(this.#at(Uint32Array, this.calls.votes_at(), this.classes)); }
 
-  winner() { return this.calls.winner(); }
+  /** The class with most of some votes; a tie goes to the lowest. */
+  winner(votes) {
+    this.#at(Uint32Array, this.calls.votes_at(), this.classes).set(votes);
+    return this.calls.winner();
+  }
+
+  /** Radius in 2^-16 steps that a class's votes certify, whatever is still to come; or null. */
+  radius(votes, label) {
+    this.#at(Uint32Array, this.calls.votes_at(), this.classes).set(votes);
+    const radius = this.calls.radius_q16(label);
+    return radius === ABSTAIN ? null : radius;
+  }
 
   /** Sample `sample` as the network gets it: int8 tensor values. */
   copy(purpose, sample) {
     this.calls.draw(purpose, sample);
     return this.#at(Int8Array, this.calls.copy_at(), this.size).slice();
-  }
-
-  /** Radius in 2^-16 steps that the votes for a class certify, whatever is still to come. */
-  radius(label) {
-    const radius = this.calls.radius_q16(label);
-    return radius === ABSTAIN ? null : radius;
   }
 
   // The memory may have grown: views are made anew each time.

@@ -4,6 +4,7 @@ import {PILOT} from './certifier.js';
 import {listenToDrawing} from './drawing.js';
 import {dataSha256, derived, inputSha256, journal, keyText, npy, npyBytes, Real} from './journal.js';
 import {show, toPixels} from './picture.js';
+import {Pool} from './pool.js';
 
 const STEPS = 65536; // radii come in 2^-16 of an input step
 const SHOWN_COPIES = 8;
@@ -18,17 +19,16 @@ const fetched = async (path) => {
 let about; // model.json
 let samples = null; // pixels of all of them
 let input = null; // {pixels, index, whole, shape}: what is certified, and the data it stands in
-let running = null; // {job, key, level, ...}
-let jobs = 0;
+let pool = null;
+let running = null; // the run whose news are shown
 let stream = null;
-const worker = new Worker('worker.js', {type: 'module'});
 
 async function start() {
   about = await (await fetched('model.json')).json();
   const tables = Object.fromEntries(about.runs.map(({samples: n, tables: text}) =>
     [n, new Uint32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer)]));
   const module = await (await fetched('certify.wasm')).arrayBuffer();
-  worker.postMessage({kind: 'load', module, tables});
+  pool = await Pool.load(module, tables);
   const {width, height, channels} = about.input;
   find('about').textContent = `${about.name}: ${width} x ${height} pixels, `
     + `${channels === 1 ? 'grey' : 'colour'}, ${about.classes} classes, noise of sigma `
@@ -39,6 +39,7 @@ async function start() {
   find('invert-row').hidden = find('drawing-row').hidden = channels !== 1;
   listRows();
   if (about.samples) await loadSamples();
+  busy(false);
 }
 
 async function loadSamples() {
@@ -124,28 +125,34 @@ function chosenKey() {
   return {level: 'chosen', seed: BigInt(text), key: [BigInt(text), BigInt(input.index)]};
 }
 
-function certify() {
+async function certify() {
   try {
     if (!input) throw new Error('Choose, draw or take a picture first.');
     const run = about.runs.find(({samples: n}) => n === Number(find('samples').value));
-    running = {job: ++jobs, run, input, ...chosenKey(), began: performance.now()};
+    const mine = {run, input, ...chosenKey(), began: performance.now()};
+    running = mine;
+    find('copies').replaceChildren();
+    find('downloads').hidden = find('audit').hidden = true;
+    find('meaning').textContent = '';
+    tell('Asking noisy copies.');
+    listRows();
+    busy(true);
+    const image = Int8Array.from(input.pixels, (value) => value + about.input.zero_point);
+    const asked = {image, key: mine.key, samples: run.samples, pilot: run.pilot};
+    const found = await pool.certify(asked, heardVotes);
+    if (found === null || running !== mine) return;
+    running = null;
+    busy(false);
+    await showEnd(mine, found, (performance.now() - mine.began) / 1000);
   } catch (error) {
+    running = null;
+    busy(false);
     tell(error.message);
-    return;
   }
-  const image = Int8Array.from(running.input.pixels, (value) => value + about.input.zero_point);
-  const {samples: n, pilot} = running.run;
-  worker.postMessage({kind: 'certify', job: running.job, image, key: running.key, samples: n, pilot});
-  find('copies').replaceChildren();
-  find('downloads').hidden = find('audit').hidden = true;
-  find('meaning').textContent = '';
-  tell('Asking noisy copies.');
-  listRows();
-  busy(true);
 }
 
 function stop() {
-  worker.postMessage({kind: 'stop'});
+  pool.stop();
   running = null;
   busy(false);
   tell('Stopped; nothing certified.');
@@ -214,10 +221,7 @@ function showCopy(copy, label) {
   while (find('copies').children.length > SHOWN_COPIES) find('copies').lastChild.remove();
 }
 
-async function heardEnd({candidate, pilotVotes, votes, radius, seconds}) {
-  const finished = running;
-  running = null;
-  busy(false);
+async function showEnd(finished, {candidate, pilotVotes, votes, radius}, seconds) {
   const {samples: n, alpha} = finished.run;
   showVotes(votes, n, candidate);
   if (radius === null) {
@@ -264,14 +268,6 @@ function link(id, blob) {
 
 // ---- what happens when
 
-worker.onmessage = ({data}) => {
-  if (data.kind === 'loaded') busy(false);
-  else if (data.kind === 'error') { running = null; busy(false); tell(data.message); }
-  else if (data.job !== running?.job) return; // of a run that was stopped
-  else if (data.kind === 'votes') heardVotes(data);
-  else heardEnd(data).catch((error) => tell(error.message));
-};
-worker.onerror = (event) => tell(event.message || 'This browser cannot run the certifier.');
 find('certify').onclick = certify;
 find('stop').onclick = stop;
 find('sample').onchange = takeSample;

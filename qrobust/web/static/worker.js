@@ -1,55 +1,10 @@
-// Certifies away from the page, so that the page stays alive. A job is counted in pieces of about
-// PIECE_MS; after each piece the page hears the votes, and a new job or a stop is heard here.
+// Counts votes away from the page, a piece at a time, so that the page stays alive.
 
-import {BOUND, Certifier, PILOT} from './certifier.js';
+import {Certifier} from './certifier.js';
 
-const PIECE_MS = 60;
 let certifier = null;
 let tables = null;
-let job = 0;
-
-const breathe = () => new Promise((resolve) => setTimeout(resolve));
-
-/** Counts `total` samples; returns false where another job took over. */
-async function count(purpose, total, mine, candidate) {
-  let done = 0;
-  let piece = 1;
-  while (done < total) {
-    const began = performance.now();
-    const before = certifier.votes();
-    const first = done;
-    // The first sample alone, so that it can be shown with its vote.
-    let votes = certifier.count(purpose, first, 1);
-    const label = votes.findIndex((value, i) => value !== before[i]);
-    const more = Math.min(piece, total - done) - 1;
-    if (more > 0) votes = certifier.count(purpose, first + 1, more);
-    done += 1 + Math.max(more, 0);
-    const took = performance.now() - began;
-    const copy = certifier.copy(purpose, first);
-    const radius = candidate === null ? null : certifier.radius(candidate);
-    postMessage({kind: 'votes', job: mine, purpose, done, total, votes, copy, label, radius});
-    piece = Math.max(1, Math.min(4 * piece, Math.round(piece * PIECE_MS / Math.max(took, .5))));
-    await breathe();
-    if (job !== mine) return false;
-  }
-  return true;
-}
-
-async function certify({job: mine, image, key, samples, pilot}) {
-  job = mine;
-  const began = performance.now();
-  certifier.open(tables[samples]);
-  certifier.ask(image, key);
-  if (!await count(PILOT, pilot, mine, null)) return;
-  const pilotVotes = certifier.votes();
-  const candidate = certifier.winner();
-  certifier.clearVotes(); // the pilot's samples never serve the bound
-  if (!await count(BOUND, samples, mine, candidate)) return;
-  const votes = certifier.votes();
-  const radius = certifier.radius(candidate);
-  const seconds = (performance.now() - began) / 1000;
-  postMessage({kind: 'done', job: mine, candidate, pilotVotes, votes, radius, seconds});
-}
+let asked = null; // the job whose image and key the certifier has
 
 onmessage = async ({data}) => {
   try {
@@ -57,12 +12,23 @@ onmessage = async ({data}) => {
       certifier = await Certifier.load(data.module);
       tables = data.tables;
       postMessage({kind: 'loaded'});
-    } else if (data.kind === 'certify') {
-      await certify(data);
-    } else if (data.kind === 'stop') {
-      job = 0;
+      return;
     }
+    const {job, image, key, samples, purpose, start, count} = data;
+    if (asked !== job) {
+      certifier.open(tables[samples]);
+      certifier.ask(image, key);
+      asked = job;
+    }
+    certifier.clearVotes();
+    const began = performance.now();
+    // The first sample alone, so that it can be shown with its vote.
+    const label = certifier.count(purpose, start, 1).indexOf(1);
+    const votes = certifier.count(purpose, start + 1, count - 1);
+    const took = performance.now() - began;
+    const copy = certifier.copy(purpose, start);
+    postMessage({kind: 'counted', job, purpose, count, votes, label, copy, took});
   } catch (error) {
-    postMessage({kind: 'error', job: data.job ?? 0, message: String(error?.message ?? error)});
+    postMessage({kind: 'error', message: String(error?.message ?? error)});
   }
 };

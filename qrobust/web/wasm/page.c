@@ -113,7 +113,7 @@ EXPORT("count") uint32_t count(uint32_t purpose, uint32_t start, uint32_t sample
     return (uint32_t)qrc_count(&certifier, &model, image, &asked, (qrc_purpose)purpose, start,
                                samples, votes);
 }
-/* Of the candidate's votes at hand, all samples having been drawn; QRC_ABSTAIN for none. */
+/* Of a class's votes at hand out of all samples; QRC_ABSTAIN for none. */
 EXPORT("radius_q16") int32_t radius_q16(uint32_t label)
 {
     return (int32_t)qrc_radius(&certifier, votes[label]);

@@ -1,4 +1,4 @@
-"""The page in a headless Chromium: the votes, labels and radii of Python, and journals that stand."""
+"""The page in headless Chromium: Python's votes, labels and radii, and journals that stand."""
 
 import base64
 import io
