@@ -36,6 +36,7 @@ DOCUMENTS = (
     "docs/measurements.md",
     "docs/microcontroller.md",
     "docs/testing.md",
+    "docs/web.md",
     "docs/what_exports.md",
     "docs/where_it_runs.md",
     "models/README.md",

@@ -3,10 +3,10 @@
     python benchmarks/web.py --images 4 -n 1000 [--record NAME] [--tiny]
 
 Each shipped network becomes a page, which headless Chromium uses as a person does; every
-certificate is compared with Python's. Beside it, votes per second of processor time on one core: the
-same module in Node's V8, the same C compiled by clang for this computer (SIMD of x86-64-v2, what
-WebAssembly's 128 bits are nearest to), and LiteRT's XNNPACK. The browser's are by the clock, with
-its workers on all cores: on a busy machine they are too low. Needs clang, lld, Chromium and Node.
+certificate is compared with Python's. Beside it, votes per second of processor time on one core:
+the same module in Node's V8, the same C compiled by clang for this computer (SIMD of x86-64-v2,
+what WebAssembly's 128 bits are nearest to), and LiteRT's XNNPACK. The browser's are by the clock,
+with its workers on all cores: on a busy machine they are too low. Needs clang, lld, Chromium, Node.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 // Uses the page as a person does: chooses, types, clicks, reads. Each job is one certificate:
-// {sample, n, seed} or {file, n, seed}; what the page shows and offers then is posted.
+// {sample, n, seed} or {file, n, seed}; what the page shows and offers then is posted. {offline: true}
+// asks what is left without the server.
 
 const find = (id) => document.getElementById(id);
 const post = (value) => fetch('posted', {method: 'POST', body: JSON.stringify(value)});
@@ -56,6 +57,23 @@ async function run(job) {
   };
 }
 
+/** What works once the server gives nothing any more: every file, and a new worker. */
+async function withoutServer() {
+  await navigator.serviceWorker.ready;
+  await until('the service worker', () => navigator.serviceWorker.controller !== null);
+  await fetch('down', {method: 'POST', body: '{}'});
+  const missing = [];
+  const text = await (await fetch('./')).text();
+  for (const name of ['index.html', 'page.js', 'model.json', 'samples.npy', 'certify.wasm', 'gone.js']) {
+    if (!(await fetch(name)).ok) missing.push(name);
+  }
+  const worker = new Worker('worker.js', {type: 'module'});
+  const loaded = new Promise((resolve) => { worker.onmessage = ({data}) => resolve(data.kind); });
+  const module = await (await fetch('certify.wasm')).arrayBuffer();
+  worker.postMessage({kind: 'load', module, tables: {}});
+  return {missing, worker: await loaded, page: text.includes('Certified on this device')};
+}
+
 // Errors of the page itself, blocked requests among them, fail the job.
 let broken = null;
 addEventListener('error', (event) => { broken ??= event.message || `cannot load ${event.target?.src}`; }, true);
@@ -66,7 +84,7 @@ try {
   const jobs = await (await fetch('jobs.json')).json();
   await until('the network', () => !find('certify').disabled && input_is_there());
   for (const job of jobs) {
-    const found = await run(job);
+    const found = job.offline ? await withoutServer() : await run(job);
     await post(broken === null ? found : {failed: broken});
   }
 } catch (error) {

@@ -79,10 +79,12 @@ def _next(posted, browser, timeout_s):
 
 
 def _server(served, posted):
+    down = threading.Event()
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             name = self.path.partition("?")[0].removeprefix("/") or "index.html"
-            body = served.get(name)
+            body = None if down.is_set() else served.get(name)
             self.send_response(404 if body is None else 200)
             kind = _TYPES.get(Path(name).suffix, "application/octet-stream")
             self.send_header("Content-Type", kind)
@@ -90,7 +92,11 @@ def _server(served, posted):
             self.wfile.write(body or b"")
 
         def do_POST(self):
-            posted.put(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/down":
+                down.set()  # from now on nothing is served
+            else:
+                posted.put(body)
             self.send_response(204)
             self.end_headers()
 

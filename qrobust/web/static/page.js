@@ -230,7 +230,7 @@ async function showEnd(finished, {candidate, pilotVotes, votes, radius}, seconds
   } else {
     tell(`${named(candidate)}, certified within ${(Math.floor(radius * 100 / STEPS) / 100).toFixed(2)}`, true);
     find('meaning').textContent = `No change of this picture with an L2 length below ${radius / STEPS} `
-      + `(${about.unit ?? 'input steps'}) makes the smoothed classifier say anything else. This is wrong with `
+      + `(in units of one ${about.unit ?? 'input step'}) makes the smoothed classifier say anything else. This is wrong with `
       + `probability at most ${alpha}, over the noise${finished.level === 'chosen' ? '; a chosen seed is for experiments' : ''}.`;
   }
   const certificate = {

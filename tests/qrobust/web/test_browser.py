@@ -137,3 +137,10 @@ def test_a_picture_of_ones_own_with_fresh_bits(digits_page, tmp_path):
     grey = np.asarray(Image.fromarray(colours).convert("L"))
     page = np.load(tmp_path / "input.npy")
     np.testing.assert_array_equal(page, grey.reshape(1, 8, 8, 1))
+
+
+def test_the_page_works_without_its_server(digits_page):
+    folder, _ = digits_page
+    (found,) = use_page(folder, [{"offline": True}])
+    # The last is in no page: the server is really gone.
+    assert found == {"missing": ["gone.js"], "worker": "loaded", "page": True}

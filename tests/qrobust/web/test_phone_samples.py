@@ -3,15 +3,15 @@
 import os
 import re
 import shutil
-import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from house import ROOT
 
-from qrobust.certify import Certifier, SmoothingSpec, attach_spec, c99, read_spec
+from qrobust.certify import Certifier, read_spec
 from qrobust.datasets import digits
 from tflite_export.c99 import write
 from tflite_export.read import read_graph
@@ -46,16 +46,21 @@ def checked(command, **options):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The network, the certifier and its tables, as a user writes them for the sample."""
+    """What the samples' script writes, and the network as C where LiteRT is not."""
     folder = tmp_path_factory.mktemp("phone")
-    content = DIGITS.read_bytes()
-    spec = SmoothingSpec.for_model(content, sigma=read_spec(content).sigma, tables=((N, ALPHA),))
-    model = attach_spec(content, spec)
-    write(read_graph(model), folder)
-    c99.write(model, folder)
-    words = c99.table_words(spec, coordinates=64, classes=10, table=spec.tables[0])
-    (folder / "tables.bin").write_bytes(struct.pack(f"<{len(words)}I", *words))
+    np.savez(folder / "data.npz", x=digits().test.x[:12])
+    script = ROOT / "examples" / "android" / "assets.py"
+    places = ["--sources", str(folder), "--assets", str(folder), "-n", str(N), "--index", "1"]
+    command = [sys.executable, str(script), str(DIGITS), str(folder / "data.npz"), *places]
+    checked(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    write(read_graph(DIGITS.read_bytes()), folder)
     return folder
+
+
+def test_the_input_is_the_one_that_was_asked_for(written):
+    tensor = np.frombuffer((written / "input.bin").read_bytes(), np.int8)
+    assert tensor.tolist() == (digits().test.x[1].ravel().astype(int) - 128).tolist()
+    assert read_spec((written / "model.tflite").read_bytes()).tables[0].n == N
 
 
 @pytest.fixture(scope="module")
