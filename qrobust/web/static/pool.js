@@ -67,7 +67,8 @@ export class Pool {
         worker.onerror = (event) => reject(new Error(event.message));
         worker.onmessage = ({data}) => {
           if (data.kind === 'error') return reject(new Error(data.message));
-          if (data.job !== about.job || data.purpose !== about.purpose) return undefined;
+          // Somebody stopped this certificate, or the piece is of one that was stopped before.
+          if (about.job !== this.job || data.job !== about.job) return undefined;
           data.votes.forEach((count, label) => { votes[label] += count; });
           done += data.count;
           const fit = Math.round(data.count * PIECE_MS / Math.max(data.took, .5));

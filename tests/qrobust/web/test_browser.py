@@ -139,6 +139,15 @@ def test_a_picture_of_ones_own_with_fresh_bits(digits_page, tmp_path):
     np.testing.assert_array_equal(page, grey.reshape(1, 8, 8, 1))
 
 
+def test_a_run_that_was_stopped_leaves_nothing_behind(digits_page, tmp_path):
+    _, (expected, _) = digits_page
+    write_page(DIGITS, tmp_path, n=(N, 10_000), samples=Data(digits().test.x[:1]))
+    long = {"stop": True, "n": 10_000}
+    stopped, found = use_page(tmp_path, [long, {"sample": 0, "n": N, "seed": str(SEED)}])
+    assert stopped == {"verdict": "Stopped; nothing certified.", "again": True}
+    assert differing(expected[:1], [found]) == []
+
+
 def test_the_page_works_without_its_server(digits_page):
     folder, _ = digits_page
     (found,) = use_page(folder, [{"offline": True}])
