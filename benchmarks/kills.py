@@ -8,13 +8,15 @@ command goes on to the end. Counted are runs that are still there after ten seco
 theirs that outlive them by five, resumed journals that differ from an uninterrupted one in anything
 but times, tracebacks, and exit statuses other than 130 and 143 (or the signal itself, before the
 command has begun). A traceback that Python prints while it starts, before it runs a line of this
-project, is in a column of its own. Exit status 1 when any column but that one is not 0.
+project (of ``site``, or while it looks for the module), is out of the project's reach and in a
+column of its own. Exit status 1 when any column but that one is not 0.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -104,7 +106,7 @@ def kill(
     errors = ended(process, found)
     if not done:
         found["statuses"] += process.returncode not in (0, -number, 128 + number)
-    early = "<frozen site>" in errors
+    early = of_pythons_start(errors)
     found["Python's start"] += early
     found["tracebacks"] += "Traceback" in errors and not early
     found["statuses"] -= early and found["statuses"] > 0
@@ -115,6 +117,22 @@ def kill(
     found["tracebacks"] += "Traceback" in errors
     path.unlink(missing_ok=True)
     return found
+
+
+def of_pythons_start(errors: str) -> bool:
+    """Whether these are the words of an interpreter that ended before it ran any line of ours.
+
+    It was still reading ``site`` (and what that runs) or looking for the module to run: every frame
+    is then of a frozen module or of the codecs that it loads first.
+    """
+    tracebacks = errors.split("Traceback (most recent call last)")[1:]
+    return bool(tracebacks) and all(map(_before_us, tracebacks))
+
+
+def _before_us(traceback: str) -> bool:
+    frames = re.findall(r'^\s*File "([^"]+)"', traceback, re.M)
+    own = all(frame.startswith("<frozen ") or "/encodings/" in frame for frame in frames)
+    return bool(frames) and ("<frozen site>" in frames or own)
 
 
 def ended(process: subprocess.Popen[str], found: Counter[str], patience: float = PATIENCE_S) -> str:

@@ -35,6 +35,7 @@ DOCUMENTS = (
     "docs/commands.md",
     "docs/measurements.md",
     "docs/microcontroller.md",
+    "docs/proofs.md",
     "docs/testing.md",
     "docs/web.md",
     "docs/what_exports.md",

@@ -1,11 +1,15 @@
 """Robust, deeply quantized Keras models, certified on the device that runs them.
 
 Public names load when first used, so that ``import qrobust`` costs nothing and a device that only
-certifies never loads Keras.
+certifies never loads Keras. Where Keras is loaded, before or after, ``keras.models.load_model``
+finds every layer and quantizer of a saved network.
 """
 
 from importlib import import_module
 from typing import Any
+
+from qrobust.keras_names import register as _register
+from qrobust.version import __version__ as __version__
 
 _PACKAGES = (
     "architectures",
@@ -16,6 +20,7 @@ _PACKAGES = (
     "certify",
     "corruptions",
     "datasets",
+    "ensembles",
     "layers",
     "quantization",
     "quantizers",
@@ -38,3 +43,11 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted((*_PACKAGES, *_HOMES, "__version__"))
+
+
+_register()

@@ -64,28 +64,36 @@ def _parser() -> argparse.ArgumentParser:
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
+    from qrobust.certify.commands.common import with_examples
+    from qrobust.command_examples import EXAMPLES
     from qrobust.commands import (
         attack,
         certify_family,
         corrupt,
         data,
+        ensemble,
         export,
         inspect,
+        models,
         parity,
         quickstart,
         train,
         verify,
         web,
     )
+    from qrobust.global_options import add_global_options
 
     parser = argparse.ArgumentParser(
         prog="qrobust",
         description="Robust, deeply quantized Keras models, certified on the device.",
     )
+    with_examples(parser, *EXAMPLES["qrobust"])
+    add_global_options(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in {
         "quickstart": quickstart,
         "train": train,
+        "ensemble": ensemble,
         "export": export,
         "inspect": inspect,
         "parity": parity,
@@ -94,12 +102,15 @@ def _parser() -> argparse.ArgumentParser:
         "verify": verify,
         "data": data,
         "web": web,
+        "models": models,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        with_examples(command, *EXAMPLES[name])
         module.add_arguments(command)
         command.set_defaults(run=module.run)
 
-    certifying = commands.add_parser("certify", help="certify a data set with a .tflite")
+    text = "certify a data set with a .tflite"
+    certifying = commands.add_parser("certify", help=text, description=text)
     certify.add_certify_arguments(certifying)
     certifying.set_defaults(run=certify_family.run_certify)
 
@@ -107,7 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_report_arguments(reporting)
     reporting.set_defaults(run=report.run_report)
 
-    auditing = commands.add_parser("audit", help="check certificates, with and without their model")
+    text = "check certificates, with and without their model"
+    auditing = commands.add_parser("audit", help=text, description=text)
     audit.add_audit_arguments(auditing)
     auditing.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs that have one")
     verify.add_boxes(auditing)

@@ -33,7 +33,7 @@ OUTSIDE = {
     "qrobust.certify.core": set(),
     "qrobust.certify": {"ai_edge_litert", "flatbuffers", "numpy", "tqdm"},
     "qrobust.certify.inputs": {"PIL", "numpy"},
-    "qrobust.certify.report": {"matplotlib", "numpy", "tabulate"},
+    "qrobust.certify.report": {"PIL", "jinja2", "matplotlib", "numpy", "tabulate"},
 }
 
 
@@ -160,7 +160,7 @@ def test_keras_private_parts_are_read_in_one_module():
     assert readers >= PENDING, "clean now: take it off the list"
 
 
-USERS = ("base", "train", "report", "attacks")
+USERS = ("base", "train", "report", "terminal", "attacks")
 
 
 def imported() -> set[str]:
@@ -189,7 +189,7 @@ def test_the_base_install_is_all_that_the_device_side_imports():
         for name in names
     }
     # A report's pictures are the extra [report]; pictures as inputs are [images].
-    assert side <= requirements()["base"] | {"matplotlib", "pillow"}
+    assert side <= requirements()["base"] | {"jinja2", "matplotlib", "pillow"}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

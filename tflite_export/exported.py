@@ -65,6 +65,7 @@ class Exported:
         graph: what the file holds, after the passes.
         notes: what is not exact, in words, of lowering and of the passes.
         parity: the comparison on the inputs that were given to ``export``, if any were.
+        unpacked: layer -> why it is stored as int8, where packed weights were asked for.
     """
 
     tflite: bytes
@@ -72,6 +73,7 @@ class Exported:
     graph: IntegerGraph
     notes: tuple[str, ...] = ()
     parity: Parity | None = None
+    unpacked: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def report(self) -> Report:
@@ -82,6 +84,7 @@ class Exported:
             notes=self.notes,
             file_bytes=len(self.tflite),
             parity=None if self.parity is None else str(self.parity),
+            unpacked=self.unpacked,
         )
 
     def save(self, path: str | Path) -> Path:

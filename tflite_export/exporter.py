@@ -43,9 +43,10 @@ def export(
         model: a built Sequential or Functional model whose layers are quantized (QKeras layers with
             the quantizers of ``qrobust.quantizers``, or what ``qrobust.quantize`` returns).
         storage: "int8", or "int4" or "int2" to pack the weights that fit; the integers computed
-            stay the same. Packed files are for LiteRT and TFLM only. An exact export packs only
-            what stays tie-free (ternary weights in int4); otherwise every layer of up to 4 bits is
-            packed.
+            stay the same. Packed files are for LiteRT and TFLM only, and slower on LiteRT. An exact
+            export packs layers of up to 4 bits that read up to 6, through one more sum for each
+            tensor they read, and ternary ones whatever they read; ``report.unpacked`` says why a
+            layer stays int8. Otherwise every layer of up to 4 bits is packed.
         io: "int8", or "uint8" for inputs and outputs that a browser or a camera has.
         input_grid: what the model's inputs may hold, in the units of ``model.predict``: "pixels"
             (0 to 255), "unit" (0 to 1), "signed" (-1 to 1), "data" (taken from ``inputs``), or a
@@ -91,7 +92,8 @@ def export(
     tflite = to_flatbuffer(graph, io=io, metadata=entries | standard)
     if standard:
         tflite = with_labels(tflite, labels)
-    exported = Exported(tflite, lowered, graph, notes)
+    unpacked = {} if storage == "int8" else passes.why_int8(graph)
+    exported = Exported(tflite, lowered, graph, notes, unpacked=unpacked)
     if arrays is None:
         return exported
     parity = compare(model, lowered, tflite, arrays, trusted=True)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tflite_export.errors import ExportError
 from tflite_export.grid import Grid, IntArray
 from tflite_export.leaning import leaning_scale, may_lean
+from tflite_export.spreading import SPREAD, spreads
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -29,12 +30,14 @@ class Tensor:
         grid: of its integers.
         lean: how many sums before it the file writes with a leaning scale, see ``leaning``; says
             nothing about the integers.
+        multiple: what every ``q - zero_point`` is a multiple of, see ``spreading``.
     """
 
     name: str
     shape: Shape
     grid: Grid
     lean: int = 0
+    multiple: int = 1
 
     @property
     def size(self) -> int:
@@ -275,6 +278,11 @@ def _check(operator: Operator) -> None:
             f"{where}: its scale leans by {operator.output.lean}, those it is computed from by "
             f"{', '.join(map(str, sorted(leans)))}; only a sum that rounds leans by one more."
         )
+    if operator.output.multiple != 1 and not _spreads(operator):
+        raise ExportError(
+            f"{where}: multiples of {operator.output.multiple} come from a sum of a tensor with "
+            f"itself on half of its step, and this is none."
+        )
     if isinstance(operator, Linear):
         channels = operator.weights.shape[operator.channel_axis]
         if not operator.bias.shape == operator.weight_exponents.shape == (channels,):
@@ -318,6 +326,13 @@ def _leans_more(operator: Operator) -> bool:
     a, b = operator.inputs
     more = a.lean == b.lean == operator.output.lean - 1
     return more and may_lean(a.grid, b.grid, operator.output.grid)
+
+
+def _spreads(operator: Operator) -> bool:
+    if not isinstance(operator, Add) or operator.output.multiple != SPREAD:
+        return False
+    a, b = operator.inputs
+    return a is b and spreads(a.grid, operator.output.grid)
 
 
 def pair(value: int | npt.ArrayLike) -> Pair:

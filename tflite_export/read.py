@@ -3,8 +3,8 @@
 Reads what ``tflite_export.flatbuffer`` writes and no more: int8 tensors, power-of-two steps, known
 operators, uint8 at the borders only. The scale of a sum and of what follows may lean
 (``leaning``): how far is read off the scale itself, and refused where no sum accounts for it.
-The tie-free scaling is undone unless asked otherwise, which gives the same integers from smaller
-weights.
+The tie-free scaling, of weights or of activations, is undone unless asked otherwise, which gives
+the same integers from smaller ones.
 """
 
 from collections.abc import Callable
@@ -36,8 +36,10 @@ from tflite_export.graph import (
 )
 from tflite_export.grid import INT8_MIN, Grid, IntArray
 from tflite_export.leaning import read_scale
+from tflite_export.passes.spread import unspread
 from tflite_export.passes.tie_free import unscaled
 from tflite_export.row_wise import DAMAGED, check_row_wise, read_model
+from tflite_export.spreading import SPREAD, spreads
 
 _Code = schema.BuiltinOperator
 _Fused = schema.ActivationFunctionType
@@ -100,7 +102,8 @@ class Reader:
             self.operators.append(self._operator(operator))
         outputs = tuple(self.tensors[i] for i in results)
         name = _text(self.subgraph.name) or "model"
-        return IntegerGraph(name, inputs, outputs, tuple(self.operators))
+        graph = IntegerGraph(name, inputs, outputs, tuple(self.operators))
+        return graph if self.as_stored else unspread(graph)
 
     def inside(self, index: int, written: list[Any], *, before: bool) -> int:
         """The int8 tensor behind a uint8 input or in front of a uint8 output.
@@ -201,7 +204,7 @@ class Reader:
         if tensor.grid.minimum == minimum:
             return tensor
         grid = replace(tensor.grid, minimum=minimum)
-        wide = replace(tensor, name=f"{tensor.name}{WIDENED}", grid=grid)
+        wide = replace(tensor, name=f"{tensor.name}{WIDENED}", grid=grid, multiple=1)
         self.operators.append(Maximum(inputs=(tensor,), output=wide, bound=minimum))
         return wide
 
@@ -251,8 +254,13 @@ def _sliding(options: Any) -> dict[str, Any]:
 
 
 def _add(reader: Reader, written: Any, options: Any) -> Operator:
-    inputs = tuple(reader.tensors[int(i)] for i in written.inputs)
-    return Add(inputs=inputs, output=reader.output(written, options))
+    a, b = (reader.tensors[int(i)] for i in written.inputs)
+    output = reader.output(written, options)
+    # Integers of a tensor that was read lie on its grid, for what wrote them clips to it.
+    if a is b and spreads(a.grid, output.grid):
+        output = replace(output, multiple=SPREAD)
+        reader.tensors[int(written.outputs[0])] = output
+    return Add(inputs=(a, b), output=output)
 
 
 def _max_pool(reader: Reader, written: Any, options: Any) -> Operator:

@@ -52,6 +52,7 @@ class Report:
             more, for its runtime keeps state of its own.
         parity: the comparison of the runtimes, in words, where one was made.
         clients: which others give the same integers, in words, where these do.
+        unpacked: layer -> why it is stored as int8, where packed weights were asked for.
     """
 
     rows: tuple[Row, ...]
@@ -61,6 +62,7 @@ class Report:
     parity: str | None = None
     inputs: dict[str, str] = field(default_factory=dict)
     clients: str = ""
+    unpacked: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -71,12 +73,14 @@ class Report:
         file_bytes: int,
         parity: str | None = None,
         inputs: dict[str, str] | None = None,
+        unpacked: dict[str, str] | None = None,
     ) -> "Report":
         """The report of a graph as it stands in the file."""
         rows = tuple(_row(operator) for operator in graph.operators)
         elsewhere = "" if notes else described(graph)
         activations = activation_bytes(graph)
-        return cls(rows, notes, file_bytes, activations, parity, inputs or {}, elsewhere)
+        known = (inputs or {}, elsewhere, unpacked or {})
+        return cls(rows, notes, file_bytes, activations, parity, *known)
 
     @property
     def is_exact(self) -> bool:
@@ -112,6 +116,7 @@ class Report:
         if self.notes:
             verdict = "not exact:\n" + "\n".join(f"  * {note}" for note in self.notes)
         held = "".join(f"\ninput '{name}': {grid}" for name, grid in self.inputs.items())
+        held += "".join(f"\nnot packed: '{name}': {why}" for name, why in self.unpacked.items())
         return (
             f"{tabulate(lines, header, tablefmt='simple', disable_numparse=True)}\n"
             f"{stored:,} bytes of weights and biases, {self.macs:,} MACs, "

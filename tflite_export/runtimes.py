@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tflite_export.chatter import without_chatter
 from tflite_export.errors import ExportError
 from tflite_export.printable import printable
 from tflite_export.sandbox.child import Child
@@ -28,11 +29,12 @@ def _litert(resolver: str) -> Run:
     def run(model: bytes, inputs: Sequence[Int8]) -> list[Int8]:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        interpreter = Interpreter(
-            model_content=model,
-            num_threads=1,
-            experimental_op_resolver_type=getattr(OpResolverType, resolver),
-        )
+        with without_chatter():
+            interpreter = Interpreter(
+                model_content=model,
+                num_threads=1,
+                experimental_op_resolver_type=getattr(OpResolverType, resolver),
+            )
         ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
         pieces = []
         size = 0
@@ -41,7 +43,8 @@ def _litert(resolver: str) -> Run:
                 size = len(batch[0])
                 for detail, array in zip(ins, batch, strict=True):
                     interpreter.resize_tensor_input(detail["index"], array.shape)
-                interpreter.allocate_tensors()
+                with without_chatter():
+                    interpreter.allocate_tensors()
             for detail, array in zip(ins, batch, strict=True):
                 interpreter.set_tensor(detail["index"], _as(array, detail["dtype"]))
             interpreter.invoke()
@@ -55,7 +58,8 @@ def _tflm(model: bytes, inputs: Sequence[Int8]) -> list[Int8]:
     from ai_edge_litert.interpreter import Interpreter
     from tflite_micro import runtime
 
-    details = Interpreter(model_content=model)
+    with without_chatter():
+        details = Interpreter(model_content=model)
     dtypes = [detail["dtype"] for detail in details.get_input_details()]
     outputs = len(details.get_output_details())
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=_arena(details))

@@ -8,6 +8,7 @@ from qrobust.architectures.autoencoder import autoencoder
 from qrobust.architectures.digits_cnn import digits_cnn
 from qrobust.architectures.ds_cnn import ds_cnn
 from qrobust.architectures.mobilenet_v1 import mobilenet_v1
+from qrobust.architectures.proof_cnn import proof_cnn
 from qrobust.architectures.resnet8 import resnet8
 from qrobust.architectures.resnet20 import resnet20
 from qrobust.architectures.stq_net import stq_net
@@ -18,6 +19,7 @@ __all__ = [
     "ds_cnn",
     "mobilenet_v1",
     "resnet8",
+    "proof_cnn",
     "resnet20",
     "stq_net",
 ]

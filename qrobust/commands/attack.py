@@ -146,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
             attacks += _progress(shown)
             masking = suite.masking_suite(surrogate, x, y, budget, **options)
             extra |= {"checks": masking.checks, "checked": surrogate.name}
-    if args.smooth is None:
+    if args.smooth is None and args.norm not in _SPARSE:
         standard = standard_worst_case(target, x, y, budget, surrogate=surrogate, seed=args.seed)
         attacks += standard.attacks
         extra["standard"] = standard

@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--storage",
         choices=("int8", "int4", "int2"),
         default="int8",
-        help="of weights (default: int8); an exact file packs only ternary weights, int2 only in "
-        "dense layers",
+        help="of weights (default: int8); an exact file packs layers of up to 4 bits that read up "
+        "to 6, int2 only ternary dense ones",
     )
     parser.add_argument(
         "--io",
@@ -119,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_keras(args.model)
     from qrobust.certify import SmoothingSpec, attach_spec
     from qrobust.certify import c99 as certifier_c99
+    from qrobust.terminal import show
     from qrobust.verify.family_c99 import write_family
     from tflite_export import c99, export
     from tflite_export.atomic import write_bytes
@@ -143,7 +144,7 @@ def run(args: argparse.Namespace) -> int:
         )
         tflite = attach_spec(tflite, spec)
     write_bytes(args.out, tflite)
-    print(exported.report)
+    show(exported.report)
     if args.c_array:
         save_c_array(tflite, args.out.with_suffix(".cc"))
     if args.c99 is not None:

@@ -14,17 +14,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what the file holds."""
     from qrobust.certify import read_spec
+    from qrobust.certify.file.model_file import read_model
+    from qrobust.terminal import show
     from tflite_export.clients import described
     from tflite_export.contract import contract_problem
     from tflite_export.inspection import inspect
     from tflite_export.printable import printable
     from tflite_export.read import read_graph
 
-    model = args.model.read_bytes()
-    print(inspect(model))
+    model = read_model(args.model)
+    show(inspect(model))
     spec = read_spec(model)
     problem = contract_problem(model)
-    print(
+    show(
         f"outside the integer contract, kernels may differ: {problem}"
         if problem
         else "meets the integer contract: the same integers on every kernel"

@@ -36,11 +36,15 @@ def run(args: argparse.Namespace) -> int:
     tflite = args.tflite.read_bytes()
     inspect(tflite)
     model = load_keras(args.model)
+    from qrobust.terminal import show
     from tflite_export import check_parity
 
     inputs, labels = _inputs(model, tflite, args)
     parity = check_parity(model, tflite, inputs, y=labels)
-    print(json.dumps(asdict(parity)) if args.json else parity)
+    if args.json:
+        print(json.dumps(asdict(parity)))
+    else:
+        show(parity)
     return 0 if parity.is_exact else _DIFFERS
 
 

@@ -13,6 +13,7 @@ from qrobust.layers.dense_batch_norm import DenseBatchNorm
 from qrobust.layers.depthwise_conv2d_batch_norm import DepthwiseConv2DBatchNorm
 from qrobust.layers.grid_noise import GridNoise
 from qrobust.layers.integer_global_average_pooling2d import IntegerGlobalAveragePooling2D
+from qrobust.layers.interval_bounds import IntervalBounds
 from qrobust.layers.jacobian_regularized import JacobianRegularized
 from qrobust.layers.macer import Macer
 from qrobust.layers.smooth_adversarial import SmoothAdversarial
@@ -28,6 +29,7 @@ __all__ = [
     "DepthwiseConv2DBatchNorm",
     "GridNoise",
     "IntegerGlobalAveragePooling2D",
+    "IntervalBounds",
     "JacobianRegularized",
     "Macer",
     "SmoothAdversarial",

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from qrobust.layers.effective_weights import effective_kernel
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 from qrobust.layers.jacobian import (
     conv_jacobian,
@@ -90,7 +91,7 @@ class JacobianRegularized(LossWeight, ModelWrapper):
         if isinstance(self.layer, FoldedBatchNorm):
             z, kernel = self.layer.with_kernel(inputs)
         else:
-            kernel = _effective_kernel(self.layer)
+            kernel = effective_kernel(self.layer)
             self.layer.activation = keras.activations.linear
             try:
                 z = self.layer(inputs, training=True)
@@ -154,17 +155,6 @@ def _check_layer(layer: Any) -> None:
 
 def _is_depthwise(layer: Any) -> bool:
     return isinstance(layer, keras.layers.DepthwiseConv2D)
-
-
-def _effective_kernel(layer: Any) -> Any:
-    """The kernel that the layer multiplies by: quantized where it is."""
-    kernel = getattr(layer, "depthwise_kernel", None)
-    kernel = layer.kernel if kernel is None else kernel
-    for name in ("kernel_quantizer_internal", "depthwise_quantizer_internal"):
-        quantizer = getattr(layer, name, None)
-        if quantizer is not None:
-            return quantizer(kernel)
-    return kernel
 
 
 def _layer_jacobian(layer: Any, kernel: Any, inputs: Any, derivative: Any) -> Any:

@@ -31,7 +31,7 @@ def _grid_noise(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result
     return value.on(layer.grid()) if isinstance(value, PendingInput) else value
 
 
-_WRAPPERS = ("JacobianRegularized", "Consistency", "SmoothAdversarial", "Macer")
+_WRAPPERS = ("JacobianRegularized", "Consistency", "SmoothAdversarial", "Macer", "IntervalBounds")
 
 
 @lowers(*(f"qrobust.{name}" for name in _WRAPPERS))

@@ -5,7 +5,13 @@ from typing import Any
 
 import keras
 
-from qrobust.layers import Consistency, JacobianRegularized, Macer, SmoothAdversarial
+from qrobust.layers import (
+    Consistency,
+    IntervalBounds,
+    JacobianRegularized,
+    Macer,
+    SmoothAdversarial,
+)
 from qrobust.quantization.twins import is_linear
 from tflite_export.keras_private import (
     call_of,
@@ -19,7 +25,7 @@ from tflite_export.lower.functions import function_name
 
 _L = keras.layers
 #: Wrappers around a whole model; the Jacobian's may also be around a layer.
-WRAPPERS = (JacobianRegularized, Consistency, SmoothAdversarial, Macer)
+WRAPPERS = (JacobianRegularized, Consistency, SmoothAdversarial, Macer, IntervalBounds)
 
 
 class FloatGraph:

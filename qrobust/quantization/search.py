@@ -44,7 +44,7 @@ def search_bits(
             ``CertifiedAccuracy(x, y, radii=[64]).evaluate`` on a few validation examples.
         budget: most bytes.
         size: model -> bytes; by default those of the exported file with int4 storage, which packs
-            ternary layers and those whose accumulators nothing rounds.
+            layers of up to 4 bits that read up to 6.
         ladder: bit widths that layers may have, falling.
         retrain: called with the model after every round, for instance one epoch of ``fit``.
 

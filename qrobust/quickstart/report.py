@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from qrobust.quickstart.page import PAGE
 from qrobust.training.publish.card import certified_table
 from qrobust.training.publish.evidence import DATA, JOURNAL
 from qrobust.training.publish.road import TFLITE, Published
@@ -54,7 +55,8 @@ def in_words(summary: ModelSummary, out: Path) -> str:
             certified_table(summary, style="simple"),
             "",
         ]
-    lines += [speed(summary), f"report: {out / 'report.md'}"]
+    page = out / PAGE
+    lines += [speed(summary), f"report: {page if page.exists() else out / 'report.md'}"]
     lines.append(f"check it: qrobust audit {out / JOURNAL} {out / TFLITE} {out / DATA}")
     return "\n".join(lines)
 

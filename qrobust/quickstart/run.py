@@ -12,6 +12,7 @@ from qrobust.certify.report.summary import Summary
 from qrobust.certify.report.write_report import can_plot, plot_accuracy
 from qrobust.datasets import digits
 from qrobust.quickstart.figures import votes_figure
+from qrobust.quickstart.page import quickstart_page
 from qrobust.quickstart.report import in_words, markdown
 from qrobust.training.publish.evidence import DATA
 from qrobust.training.publish.road import Published, folders, run_recipe
@@ -56,7 +57,7 @@ def quickstart(
 
     ``out`` and ``out/undefended`` become folders as ``qrobust train`` writes them, each with its
     recipe: they can be trained again, audited and attacked. ``out`` also gets data.npz, report.md,
-    report.png and votes.png.
+    report.html, report.png and votes.png.
 
     Args:
         out: the folder: a new or empty one, unless ``resume``.
@@ -90,6 +91,7 @@ def quickstart(
         shutil.copyfile(log / DATA, copied)
     _draw(out, defended, undefended)
     write_text(out / "report.md", markdown(defended))
+    quickstart_page(out, defended, undefended)
     print(in_words(defended.summary, out))
     return defended.summary.to_json()
 

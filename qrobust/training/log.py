@@ -1,7 +1,7 @@
 """The log of a training: its curves and checkpoints, and which recipe they are of."""
 
 import json
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from qrobust.training.recipe import Recipe
 from tflite_export.atomic import write_text
 
 #: What only concerns the evaluation of a trained network may change between two attempts.
-_LEFT_OUT = ("certification", "parity", "attack", "corruption", "notes", "name")
+_LEFT_OUT = ("certification", "parity", "attack", "corruption", "proof", "notes", "name")
 _STATE = "training.json"
 _OURS = (
     "float.keras",
@@ -72,11 +72,20 @@ def _plain(content: Any) -> Any:
 
 def _compare(log: Path, found: Any, wanted: Any) -> None:
     for key in sorted(wanted):
-        if found.get(key) != wanted[key]:
+        if _with_new_keys(found.get(key), key) != wanted[key]:
             raise ValueError(
                 f"'{log}' is the log of another recipe: its [{key}] is {found.get(key)}, this "
                 f"one's {wanted[key]}. Give another --log, or train without --resume."
             )
+
+
+def _with_new_keys(section: Any, name: str) -> Any:
+    """A section of an older log: keys that it does not know are as if left out of its recipe."""
+    kind = {field.name: field.type for field in fields(Recipe)}[name]
+    if not isinstance(section, dict) or not is_dataclass(kind):
+        return section
+    new = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
+    return {**_plain(new), **section}
 
 
 def _read(log: Path) -> Any:

@@ -13,10 +13,12 @@ from qrobust.callbacks import (
     BitWidthSchedule,
     CertifiedAccuracy,
     FreezeStatistics,
+    IntervalSchedule,
     ReproducibleEpochs,
 )
+from qrobust.callbacks.interval_schedule import ramp
 from qrobust.datasets import Dataset, Split
-from qrobust.layers import Consistency, Macer, SmoothAdversarial
+from qrobust.layers import Consistency, IntervalBounds, Macer, SmoothAdversarial
 from qrobust.training.batches import batches, count
 from qrobust.training.curve import Curve
 from qrobust.training.recipe import Defence, Recipe
@@ -104,6 +106,7 @@ def wrapped(model: Any, defence: Defence) -> Any:
             model, epsilon, norm=defence.attack_norm
         ),
         "macer": lambda weight: Macer(model, weight),
+        "ibp": lambda epsilon: IntervalBounds(model, epsilon, kappa=defence.ibp_kappa),
     }
     asked = [name for name in wrappers if getattr(defence, name)]
     if len(asked) > 1:
@@ -117,7 +120,7 @@ def wrapped(model: Any, defence: Defence) -> Any:
 def unwrapped(model: Any) -> Any:
     """The model inside ``wrapped``, not compiled: its file needs no state of an optimizer."""
     last = model.layers[-1]
-    if isinstance(last, Consistency | SmoothAdversarial | Macer):
+    if isinstance(last, Consistency | IntervalBounds | SmoothAdversarial | Macer):
         return last.layer
     return keras.Model(model.input, model.output, name=model.name)
 
@@ -154,11 +157,19 @@ def _callbacks(
     if phase == QUANTIZED and quantization.weight_schedule:
         schedule = {int(epoch): bits for epoch, bits in quantization.weight_schedule.items()}
         callbacks.append(BitWidthSchedule(schedule))
-    training = recipe.training
+    training, defence = recipe.training, recipe.defence
+    if defence.ibp:
+        when = {"warmup": defence.ibp_warmup, "epochs": defence.ibp_ramp}
+        callbacks.append(
+            IntervalSchedule(
+                ramp(start=0, end=defence.ibp, **when),
+                ramp(start=1, end=defence.ibp_kappa, **when),
+            )
+        )
     if phase == QUANTIZED and training.frozen_epochs:
         callbacks.append(FreezeStatistics(training.epochs - training.frozen_epochs))
     if watched is not None:
-        sigma = recipe.defence.sigma
+        sigma = defence.sigma
         callbacks.append(CertifiedAccuracy(watched.x, watched.y, radii=[sigma], every=5))
     callbacks.append(TqdmCallback(verbose=0, desc=f"training, {phase}", leave=True))
     if log is not None and checkpoint is not None:

@@ -2,14 +2,14 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from qrobust.certify import CertifyError, Settings
+from qrobust.training.recipe_build import build
 from qrobust.training.recipe_checks import check_counts, check_sources, check_values, check_views
-from qrobust.training.recipe_evidence import Attack, Corruption, Parity, Verify
-from tflite_export.printable import printable
+from qrobust.training.recipe_evidence import Attack, Corruption, Parity, Proof, Verify
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,14 @@ class Defence:
         smooth_adversarial: radius of SmoothAdv's attack in LSB.
         attack_norm: its norm, "l2" or "linf".
         macer: weight of MACER's term.
+        ibp: radius in LSB of the L-inf ball that interval bounds are trained for
+            (``layers.IntervalBounds``).
+        ibp_kappa: share of the plain loss when its ramp has ended.
+        ibp_warmup: epochs of plain training before the ramp, in each phase.
+        ibp_ramp: epochs in which epsilon goes from 0 to ``ibp`` and kappa from 1 to ``ibp_kappa``.
 
-    At most one of consistency, smooth_adversarial and macer; with none, training sees one noisy
-    copy.
+    At most one of consistency, smooth_adversarial, macer and ibp; with none, training sees one
+    noisy copy.
     """
 
     sigma: float = 0.0
@@ -119,6 +124,10 @@ class Defence:
     smooth_adversarial: float = 0.0
     attack_norm: str = "l2"
     macer: float = 0.0
+    ibp: float = 0.0
+    ibp_kappa: float = 0.5
+    ibp_warmup: int = 0
+    ibp_ramp: int = 0
 
     @property
     def counts(self) -> bool:
@@ -186,6 +195,7 @@ class Recipe:
     certification: Certification = Certification()
     parity: Parity = Parity()
     attack: Attack = Attack()
+    proof: Proof = Proof()
     corruption: Corruption = Corruption()
     verify: Verify = Verify()
     seed: int = 0
@@ -206,6 +216,7 @@ _SECTIONS: dict[str, Any] = {
     "certification": Certification,
     "parity": Parity,
     "attack": Attack,
+    "proof": Proof,
     "corruption": Corruption,
     "verify": Verify,
 }
@@ -237,8 +248,8 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
             else:
                 if section is Defence:
                     _check_sigma(content[name], where)
-                content[name] = _build(section, content[name], where)
-    recipe: Recipe = _build(Recipe, content, str(path))
+                content[name] = build(section, content[name], where)
+    recipe: Recipe = build(Recipe, content, str(path))
     check_sources(recipe, str(path))
     check_views(recipe, str(path))
     check_counts(recipe, str(path))
@@ -271,52 +282,11 @@ def _certification(content: Any, where: str) -> Certification:
     if unknown:
         known = ", ".join((*sorted(own), *sorted(settings)))
         raise ValueError(f"{where}: unknown key '{unknown[0]}'. Known keys: {known}.")
-    made: Certification = _build(
+    made: Certification = build(
         Certification, {key: content[key] for key in content if key in own}, where
     )
     try:
-        asked = _build(Settings, {key: content[key] for key in content if key in settings}, where)
+        asked = build(Settings, {key: content[key] for key in content if key in settings}, where)
     except CertifyError as error:
         raise ValueError(f"{where}: {error}") from None
     return replace(made, settings=asked)
-
-
-def _build(kind: Any, content: Any, where: str) -> Any:
-    if not isinstance(content, dict):
-        raise ValueError(f"{where}: a table is needed. Received: {content!r}")
-    known = {f.name: f for f in fields(kind)}
-    unknown = sorted(content.keys() - known.keys())
-    if unknown:
-        raise ValueError(f"{where}: unknown key '{unknown[0]}'. Known keys: {', '.join(known)}.")
-    values = {}
-    for name, value in content.items():
-        values[name] = tuple(value) if isinstance(value, list) else value
-        kind_of = known[name].type
-        wanted = kind_of.__name__ if isinstance(kind_of, type) else str(kind_of)
-        if not _fits(values[name], wanted):
-            shown = printable(repr(value))
-            raise ValueError(f"{where}: '{name}' is of type {wanted}. Received: {shown}")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        missing = str(error).partition("argument")[2].lstrip("s: ")
-        raise ValueError(f"{where}: missing {missing}") from None
-
-
-def _fits(value: Any, annotation: str) -> bool:
-    """Whether a value is what the annotation of a recipe's field says."""
-    if is_dataclass(value):
-        return True
-    allowed: dict[str, tuple[type, ...]] = {
-        "str": (str,),
-        "str | None": (str,),
-        "int": (int,),
-        "float": (int, float),
-        "int | str | collections.abc.Mapping[str, int | str]": (int, str, dict),
-        "int | collections.abc.Mapping[str, int]": (int, dict),
-        "tuple[float, ...]": (tuple,),
-        "tuple[int, ...]": (tuple,),
-        "tuple[str, ...]": (tuple,),
-    }
-    kinds = allowed.get(annotation, (dict,))
-    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -31,6 +31,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "defence.consistency": (0, 1e6),
     "defence.smooth_adversarial": (0, 1e6),
     "defence.macer": (0, 1e6),
+    "defence.ibp": (0, 255),
+    "defence.ibp_kappa": (0, 1),
+    "defence.ibp_warmup": (0, 10**6),
+    "defence.ibp_ramp": (0, 10**6),
     "training.epochs": (0, 10**6),
     "training.float_epochs": (0, 10**6),
     "training.frozen_epochs": (0, 10**6),
@@ -48,10 +52,12 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "parity.inputs": (1, 2**31),
     "attack.images": (0, 2**31),
     "attack.epsilon": (0, 1e6),
+    "proof.images": (0, 2**31),
+    "proof.radii": (1, 255),
+    "proof.boxes": (0, 10**9),
     "corruption.images": (0, 2**31),
     "defence.mixed": (0, 0.99),
     "verify.images": (1, 2**31),
-    "verify.linf": (0, 255),
     "verify.budget": (1, 10**9),
     "quantization.weight_bits": (1, 8),
     "quantization.activation_bits": (1, 8),
@@ -117,6 +123,8 @@ def check_counts(recipe: Any, path: str) -> None:
     training, certification = recipe.training, recipe.certification
     for name, value, least in (
         ("[data] held_out", recipe.data.held_out, 0),
+        ("[defence] ibp_warmup", recipe.defence.ibp_warmup, 0),
+        ("[defence] ibp_ramp", recipe.defence.ibp_ramp, 0),
         ("[training] epochs", training.epochs, 0),
         ("[training] float_epochs", training.float_epochs, 0),
         ("[training] frozen_epochs", training.frozen_epochs, 0),
@@ -126,6 +134,8 @@ def check_counts(recipe: Any, path: str) -> None:
         ("[certification] sigma", certification.sigma, 0),
         ("[parity] inputs", recipe.parity.inputs, 1),
         ("[attack] images", recipe.attack.images, 0),
+        ("[proof] images", recipe.proof.images, 0),
+        ("[proof] boxes", recipe.proof.boxes, 0),
     ):
         if value < least:
             raise ValueError(f"{path}: {name} is at least {least}. Received: {value}")
@@ -134,6 +144,7 @@ def check_counts(recipe: Any, path: str) -> None:
             f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
             f"Received: {training.frozen_epochs}"
         )
+    _check_proofs(recipe, path)
     for epoch in recipe.quantization.weight_schedule:
         if not epoch.isdecimal():
             raise ValueError(
@@ -155,6 +166,20 @@ def check_counts(recipe: Any, path: str) -> None:
             f"[certification] sigma for a network trained without noise, or [certification] "
             f"images = 0. Received: sigma = {recipe.noise}"
         )
+
+
+def _check_proofs(recipe: Any, path: str) -> None:
+    defence, epochs = recipe.defence, recipe.training.epochs
+    if defence.ibp and defence.ibp_warmup + defence.ibp_ramp > epochs:
+        raise ValueError(
+            f"{path}: [training] epochs = {epochs} end before [defence] ibp_warmup + ibp_ramp do. "
+            f"Received: {defence.ibp_warmup} + {defence.ibp_ramp}"
+        )
+    for radius in recipe.proof.radii:
+        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
+            raise ValueError(
+                f"{path}: [proof] radii are whole LSB, at least 1. Received: {radius!r}"
+            )
 
 
 def check_sources(recipe: Any, path: str) -> None:
@@ -235,10 +260,10 @@ def _check_certificates(certification: Any, where: str) -> None:
 
 def _check_regions(verify: Any, noise: str, where: str) -> None:
     """A family that there is not would be found only after the training."""
-    if (verify.families or verify.linf) and noise in MASKED:
+    if verify.families and noise in MASKED:
         raise ValueError(
             f"{where}: [verify] proves what the file says of one whole input, which a network of "
-            f"{noise} never sees: leave families and linf out."
+            f"{noise} never sees: leave families out."
         )
     for family in verify.families:
         for part in str(family).split("*"):
@@ -246,9 +271,6 @@ def _check_regions(verify: Any, noise: str, where: str) -> None:
                 raise ValueError(
                     f"{where}: [verify] families are of {', '.join(FAMILIES)}. Received: {family!r}"
                 )
-    for radius in verify.linf:
-        if not isinstance(radius, int | float) or radius != int(radius):
-            raise ValueError(f"{where}: [verify] linf holds whole LSB. Received: {radius!r}")
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:

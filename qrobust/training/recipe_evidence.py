@@ -37,18 +37,32 @@ class Corruption:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """``[proof]``: what the card proves: labels of the file in L-inf balls, without an error.
+
+    Attributes:
+        images: of the test set, the first; 0 for no proofs.
+        radii: whole LSB, at least 1.
+        boxes: most boxes that branching bounds for an image that neither intervals nor linear
+            bounds decide; 0 for no branching.
+    """
+
+    images: int = 0
+    radii: tuple[int, ...] = (1,)
+    boxes: int = 0
+
+
+@dataclass(frozen=True)
 class Verify:
-    """``[verify]``: what is proven of the file, without an error probability.
+    """``[verify]``: changes under which the card proves the file, without an error probability.
 
     Attributes:
         families: changes whose members are all run, as `qrobust.verify.make_family` reads them:
             ``"light:32"``, ``"shift:1"``, ``"contrast:.8..1.25"``.
-        linf: radii of boxes around the input, whole LSB, proven by bounds and branching.
         images: of the test set, the first.
-        budget: of each box: boxes that are bounded; of each family: runs of the file.
+        budget: of each image and family: runs of the file.
     """
 
     families: tuple[str, ...] = ()
-    linf: tuple[float, ...] = ()
     images: int = 300
     budget: int = 100_000

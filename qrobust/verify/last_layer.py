@@ -11,6 +11,8 @@ from qrobust.verify.intervals import Interval, accumulator_interval
 from tflite_export.graph import FullyConnected, IntegerGraph, Tensor
 from tflite_export.grid import IntArray, round_shift
 
+_FURTHEST = 12
+
 
 def beaten_on_logits(logits: Interval, label: int) -> NDArray[np.bool_]:
     """Return bool[boxes, classes]: classes that certainly lose against ``label``.
@@ -25,11 +27,31 @@ def beaten_on_logits(logits: Interval, label: int) -> NDArray[np.bool_]:
 
 
 def last_connected(graph: IntegerGraph) -> FullyConnected | None:
-    """Return the layer that writes the logits, where it is one whose differences can be bounded."""
+    """Return the layer that writes the logits, where it is one whose differences can be bounded.
+
+    Its classes have one step, see `on_common_step`.
+    """
     last = graph.operators[-1] if graph.operators else None
     if not isinstance(last, FullyConnected) or last.output is not graph.outputs[0]:
         return None
-    return last if len(last.source.shape) == 1 else None
+    return on_common_step(last) if len(last.source.shape) == 1 else None
+
+
+def on_common_step(last: FullyConnected) -> FullyConnected:
+    """Return the same function with the same shift k for every class.
+
+    ``floor(acc / 2**s + 1/2) = floor(acc * 2**(k - s) / 2**k + 1/2)`` with k the largest shift.
+    Shifts that lie further apart than `_FURTHEST` are left alone: sums have to stay below 2**53.
+    """
+    more = last.shift.max() - last.shift
+    if not more.any() or more.max() > _FURTHEST:
+        return last
+    return replace(
+        last,
+        weights=last.weights << more[:, None],
+        bias=last.bias << more,
+        weight_exponents=last.weight_exponents - more,
+    )
 
 
 def differences(last: FullyConnected, label: int) -> FullyConnected:

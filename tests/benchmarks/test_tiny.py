@@ -25,8 +25,10 @@ QUICK = {
     "coverage": [],
     "foreign": [],
     "fuzzing": [],
+    "packed": [],
     "sandbox_cost": [],
     "web": [],
+    "verifiers": [],
 }
 SLOW = {
     "evidence": [],

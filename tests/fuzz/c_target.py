@@ -3,11 +3,10 @@
 import resource
 import struct
 import subprocess
-from fractions import Fraction
 from pathlib import Path
 
-from qrobust.certify import RadiusTable, SmoothingSpec, c99
-from qrobust.certify.smoothings.input_grid import InputGrid
+from qrobust.certify import c99
+from tests.fuzz.c_tables import sound_tables
 from tests.fuzz.targets import Finding, Target
 from tests.helpers.c_compiler import COMPILER, compile_program
 
@@ -33,18 +32,9 @@ class CTables(Target):
                 *("-fno-sanitize-recover=all", f"-I{self.folder}"),
             ),
         )
-        radii = tuple(int(1e5 * v + 3e7 / (91 - v)) for v in range(20, 91))
-        table = RadiusTable(90, Fraction(1, 1000), 20, radii)
-        grid = InputGrid("int8", 1.0, -128)
-        seeds = []
-        for sigma, coordinates in (("64", 64), ("0.25", 5), ("300", 300)):
-            spec = SmoothingSpec(Fraction(sigma), grid)
-            words = c99.table_words(
-                spec, coordinates=coordinates, classes=10, table=table, test=None
-            )
-            seeds.append(struct.pack(f"<{len(words)}I", *words))
-        self.magic = words[0]
-        return seeds
+        tables = sound_tables()
+        self.magic = tables[0][0]
+        return [struct.pack(f"<{len(words)}I", *words) for words in tables]
 
     def damaged(self, data, rng):
         words = list(struct.unpack(f"<{len(data) // 4}I", data))

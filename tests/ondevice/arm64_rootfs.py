@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _UNPACKED = ("lib", "python3", "zlib1g")
 _WHEEL_PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
 # To be raised when `build_rootfs` builds something else from the same versions.
-LAYOUT = 1
+LAYOUT = 2
 
 # Starts the emulated Python of one core. It is a program of this machine, so the emulated Python
 # can start itself again through it (`subprocess`, `multiprocessing`).
@@ -105,12 +106,30 @@ def _unpack_debian(rootfs: Path) -> None:
 
 def _install_wheels(site: Path, versions: Mapping[str, str]) -> None:
     platforms = [option for name in _WHEEL_PLATFORMS for option in ("--platform", name)]
-    run_command(
-        [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-            *("--target", str(site), "--no-deps", "--no-compile", "--only-binary=:all:"),
-            *("--implementation", "cp", "--python-version", pins.DEBIAN_PYTHON, *platforms),
-            *(f"{name}=={version}" for name, version in versions.items()),
-        ],
-        timeout_s=_PIP_TIMEOUT_S,
-    )
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(hashed_requirements(versions))
+        file.flush()
+        run_command(
+            [
+                *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+                *("--target", str(site), "--no-deps", "--no-compile", "--only-binary=:all:"),
+                *("--implementation", "cp", "--python-version", pins.DEBIAN_PYTHON, *platforms),
+                *("--require-hashes", "-r", file.name),
+            ],
+            timeout_s=_PIP_TIMEOUT_S,
+        )
+
+
+def hashed_requirements(versions: Mapping[str, str]) -> str:
+    """Returns lines of a requirements file that accept one wheel each.
+
+    Raises:
+        Unavailable: When `pins` has no hash for a version.
+    """
+    lines = []
+    for name, version in versions.items():
+        pinned = f"{name}=={version}"
+        if pinned not in pins.WHEEL_SHA256:
+            raise Unavailable(f"no hash of {pinned} for ARM64: add it to tests/ondevice/pins.py")
+        lines.append(f"{pinned} --hash=sha256:{pins.WHEEL_SHA256[pinned]}\n")
+    return "".join(lines)

@@ -1,6 +1,5 @@
 """What the two wasm targets share: the npm packages and what LiteRT.js can take."""
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -15,6 +14,7 @@ from .runtime import Unavailable, Unsupported
 
 _NPM_TIMEOUT_S = 600
 _OLDEST_NODE = 18
+LOCKED = Path(__file__).parent / "npm"
 _PACKAGES = {
     "@litertjs/core": pins.LITERTJS,
     "@litertjs/wasm-utils": pins.LITERTJS_WASM_UTILS,
@@ -31,12 +31,13 @@ def install_litertjs(cache: Path) -> Path:
     def build(folder: Path) -> None:
         if shutil.which("npm") is None:
             raise Unavailable("npm is not installed; install Node.js with npm")
-        manifest = {"private": True, "dependencies": _PACKAGES}
-        (folder / "package.json").write_text(json.dumps(manifest))
-        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"]
-        run_command([*command, "--no-package-lock"], timeout_s=_NPM_TIMEOUT_S, cwd=folder)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(LOCKED / name, folder / name)
+        # By the lock file: other bytes than those of its `integrity` are refused.
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        run_command(command, timeout_s=_NPM_TIMEOUT_S, cwd=folder)
 
-    name = "-".join(["litertjs", *_PACKAGES.values()])
+    name = "-".join(["litertjs.locked", *_PACKAGES.values()])
     return cached_folder(cache, name, build) / "node_modules"
 
 

@@ -18,6 +18,7 @@ HEAVY = ("tensorflow", "keras", "qkeras", "scipy", "sklearn", "matplotlib")
         "qrobust.cli",
         "qrobust.datasets",
         "qrobust.verify",
+        "qrobust.commands.models",
         "qrobust.commands.verify",
         "tflite_export",
         "tflite_export.grid",
@@ -54,3 +55,14 @@ def test_no_lazy_name_is_a_modules(package):
     folder = Path(module.__file__).parent
     inside = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert not inside & set(module._HOMES)
+
+
+def test_public_names_are_listed():
+    """For whoever types ``dir(qrobust)`` or presses a key for completion."""
+    import qrobust
+
+    assert {"quantize", "adopt", "certify", "layers", "verify", "__version__"} <= set(dir(qrobust))
+    assert not [name for name in dir(qrobust) if name[0] == "_" and name != "__version__"]
+    assert all(getattr(qrobust, name) is not None for name in dir(qrobust))
+    assert dir(qrobust.certify) == sorted(qrobust.certify.__all__)
+    assert {"Certifier", "audit", "ABSTAIN"} <= set(dir(qrobust.certify))

@@ -64,12 +64,16 @@ def test_everything_is_written(run):
         "certificates.jsonl",
         "card.md",
         "report.md",
+        "report.html",
         "report.png",
         "votes.png",
         "data.npz",
         "recipe.toml",
     }
     assert "| LiteRT XNNPACK" in (out / "report.md").read_text()
+    text = (out / "report.html").read_text()
+    assert f"qrobust audit {out / 'certificates.jsonl'} --offline" in text
+    assert text.count("data:image/png;base64,") > IMAGES
     assert (out / "card.md").read_text() == card(read_summary(out / "summary.json"))
 
 
@@ -132,13 +136,14 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, capsys):
 
 
 def test_its_model_is_the_one_in_models():
-    """The same recipe but for attacks and for a runtime that its extras do not bring."""
+    """The same recipe but for attacks, proofs and a runtime that its extras do not bring."""
     mine, theirs = (
         tomllib.loads(path.read_text())
         for path in (HERE / "defended.toml", MODELS / "digits" / "recipe.toml")
     )
     assert mine.pop("attack") == {"images": 0}
     theirs.pop("attack", None)
+    theirs.pop("verify", None)
     assert mine["parity"].pop("allow_missing") == ["TFLM"]
     assert mine == theirs
 

@@ -57,7 +57,8 @@ class Builder:
         self.inexact(
             f"{reader}: reads '{value.name}', whose output no quantizer rounds. Put a quantized "
             f"activation after '{value.name}', for instance "
-            f"qrobust.quantizers.QuantizedBits(8, 2)"
+            f"qrobust.quantizers.QuantizedBits(8, 2); in a float network qrobust.quantize(model) "
+            f"puts them everywhere"
         )
         low, high = value.bounds
         return value.on(covering_grid(0.0 if value.relu else low, high))

@@ -5,5 +5,6 @@ A pass is a function ``graph -> graph``, or ``graph -> graph, notes`` where it c
 """
 
 from tflite_export.passes.run import run
+from tflite_export.passes.storage import why_int8
 
-__all__ = ["run"]
+__all__ = ["run", "why_int8"]

@@ -50,14 +50,18 @@ def possible_ties(graph: IntegerGraph, *, exact: bool) -> tuple[str, ...]:
 def is_tie_free(operator: Linear) -> bool:
     """Whether no accumulator of the operator, as it stands, can be a tie.
 
-    Weights that are all multiples of four and a bias of 1 modulo 4 keep every accumulator at
-    1 modulo 4; a channel with ``shift <= 0`` rounds nothing.
+    Weights times inputs that are all multiples of four and a bias of 1 modulo 4 keep every
+    accumulator at 1 modulo 4; a channel with ``shift <= 0`` rounds nothing, and neither does one
+    whose inputs and bias are multiples of ``2**shift``.
     """
-    return bool(np.all((operator.shift <= 0) | _quadrupled(operator)))
+    shift, multiple = operator.shift, operator.source.multiple
+    unit = 1 << np.maximum(shift, 0)
+    whole = (multiple % unit == 0) & (operator.bias % unit == 0)
+    return bool(np.all(whole | _at_one(operator, multiple)))
 
 
 def unscaled(operator: Linear) -> Linear:
-    """The operator as it was before the pass."""
+    """The operator as it was before the pass; its own weights are scaled, or it has none."""
     factor = np.where(_quadrupled(operator), 4, 1)
     return replace(
         operator,
@@ -90,7 +94,16 @@ def _scale(operator: Operator) -> Operator:
 
 
 def _quadrupled(operator: Linear) -> npt.NDArray[np.bool_]:
-    multiples = np.all(operator.weights % 4 == 0, axis=_all_but_channels(operator))
+    """Per channel, whether the pass has scaled its weights."""
+    if operator.source.multiple != 1 and operator.storage != "int8":  # its inputs are instead
+        return np.zeros(operator.bias.shape, np.bool_)
+    return _at_one(operator, 1)
+
+
+def _at_one(operator: Linear, multiple: int) -> npt.NDArray[np.bool_]:
+    """Per channel, whether every accumulator is 1 modulo 4 and rounds far enough."""
+    terms = operator.weights * multiple % 4 == 0
+    multiples = np.all(terms, axis=_all_but_channels(operator))
     # The pass leaves a shift of 3 at least; with less, such numbers are there by chance.
     return np.asarray(multiples & (operator.bias % 4 == 1) & (operator.shift >= 3))
 

@@ -13,13 +13,21 @@ from qrobust.certify.auditing.audit import AuditSettings, run_audit
 from qrobust.certify.auditing.offline import check_offline
 from qrobust.certify.auditing.rerun import INDEPENDENT
 from qrobust.certify.auditing.verdict import Verdict, Witness
-from qrobust.certify.commands.common import MISMATCH, add_common, bar, guarded
+from qrobust.certify.commands.common import MISMATCH, add_common, bar, guarded, with_examples
 from qrobust.certify.file.model_file import read_model
 from qrobust.certify.inputs import expected_by, load_inputs
+from qrobust.terminal import show
 
 
 def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``audit``; its handler is `run_audit_command`."""
+    with_examples(
+        parser,
+        "qrobust audit certificates.jsonl --offline",
+        "qrobust audit certificates.jsonl model.tflite data.npz",
+        "qrobust audit certificates.jsonl model.tflite data.npz --sample 20 --independent numpy",
+        "qrobust audit certificates.jsonl model.tflite data.npz --fresh-seed 6011740326214358",
+    )
     parser.add_argument("journal", metavar="CERTS.jsonl", help="certificates to check")
     parser.add_argument("model", nargs="?", metavar="MODEL.tflite", help="the model they are about")
     parser.add_argument("data", nargs="?", metavar="DATA", help="the data they are about")
@@ -89,5 +97,8 @@ def _audit(args: argparse.Namespace) -> int:
 
         audited = run_audit(checked, content, data, settings, progress=progress)
     verdict = Verdict(checked, audited, Witness(args.nonce, args.plan_hash), settings.beta)
-    print(json.dumps(verdict.to_json()) if args.json else verdict.text())
+    if args.json:
+        print(json.dumps(verdict.to_json()))
+    else:
+        show(verdict.text())
     return 0 if verdict.stands else MISMATCH

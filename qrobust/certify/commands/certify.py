@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.commands.common import add_common, bar, guarded
+from qrobust.certify.arithmetic.exact_numbers import rational
+from qrobust.certify.commands.common import add_common, bar, guarded, with_examples
 from qrobust.certify.file.model_file import load_model, read_model
 from qrobust.certify.file.smoothing_spec import read_spec
 from qrobust.certify.inputs import expected_by, load_inputs
@@ -30,6 +31,7 @@ from qrobust.certify.run.journal import is_stream
 from qrobust.certify.run.keys import KeySource, plan_hash
 from qrobust.certify.run.spec_in_force import settings_in_force
 from qrobust.certify.run.votes import DEFAULT_BATCH, available_cores
+from qrobust.terminal import show
 
 #: More would only fill memory.
 _MOST = {"workers": 256, "threads": 1024, "batch": 1 << 16}
@@ -37,6 +39,13 @@ _MOST = {"workers": 256, "threads": 1024, "batch": 1 << 16}
 
 def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``certify``; its handler is `run_certify`."""
+    with_examples(
+        parser,
+        "qrobust certify model.tflite data.npz --out certificates.jsonl",
+        "qrobust certify model.tflite photos/ --out photos.jsonl --n 1000",
+        "qrobust certify model.tflite data.npz --out at32.jsonl --radius 32 --workers 4",
+        "qrobust certify model.tflite data.npz --print-plan",
+    )
     parser.add_argument("model", metavar="MODEL.tflite", help="fully integer classifier")
     parser.add_argument(
         "data",
@@ -118,6 +127,8 @@ def _certify(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value > most:
             raise CertifyError(f"--{name} must be at most {most}, received {value}")
+    for option in ("sigma", "radius"):
+        _check_scale(f"--{option}", getattr(args, option))
     if args.nonce is None and (args.nonce_source or args.nonce_round):
         raise CertifyError("--nonce-source and --nonce-round go with --nonce")
     job = _job(args, content)
@@ -145,10 +156,20 @@ def _certify(args: argparse.Namespace) -> int:
         rate = {"samples_run": fresh, "seconds": round(seconds, 3), "out": args.out}
         print(json.dumps({**summary.to_json(), **rate}))
     else:
-        print(summary.text())
+        show(summary.text())
         if fresh:
             print(f"{fresh / seconds:.0f} votes/s; certificates in {args.out}")
     return 0
+
+
+def _check_scale(option: str, value: str | None) -> None:
+    """Below one step of the input a value is almost surely meant on the [0, 1] scale."""
+    number = None if value is None else rational(value, option)
+    if number is not None and 0 < number < 1:
+        raise CertifyError(
+            f"{option} is in LSB, steps of the input grid, and {value} is less than one; on the "
+            f"[0, 1] scale of 8-bit pixels it would be {option} {float(number * 255):g}"
+        )
 
 
 def _job(args: argparse.Namespace, content: bytes) -> Job:

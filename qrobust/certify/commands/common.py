@@ -30,6 +30,13 @@ def guarded(command: Callable[[], int]) -> int:
         return INTERRUPTED
 
 
+def with_examples(parser: argparse.ArgumentParser, *lines: str) -> None:
+    """End a command's ``--help`` with lines that can be typed as they stand."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    shown = "\n".join(["examples:", *(f"  {line}" for line in lines)])
+    parser.epilog = f"{shown}\n\n{parser.epilog}" if parser.epilog else shown
+
+
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Add the options that certify and audit share."""
     parser.add_argument("--threads", type=int, help="of one process (default: its cores)")

@@ -30,6 +30,8 @@ TAKEN = {
     "sandbox": "a process of its own for files of strangers",
     "atomic": "files that are whole or not there",
     "printable": "text from files, made harmless",
+    "chatter": "what an interpreter says of itself, held back",
+    "inspection": "the table of layers in a report",
 }
 
 

@@ -23,7 +23,9 @@ import numpy as np
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.contract import check_one_input, contract_problem, static_shapes
 from qrobust.certify.file.metadata import read_metadata
+from qrobust.certify.file.other_kinds import road_from
 from qrobust.certify.smoothings.input_grid import InputGrid
+from tflite_export.chatter import without_chatter
 from tflite_export.printable import printable
 from tflite_export.sandbox.child import Child
 from tflite_export.sandbox.errors import RefusedError, SandboxError
@@ -54,6 +56,8 @@ _Shapes: TypeAlias = dict[int, tuple[int, ...]]
 
 #: A batch at which shapes are looked at again; any but the file's own would do.
 _LARGER = 3
+#: What stands at offset 4 of every ``.tflite``.
+_TFLITE = b"TFL3"
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,16 @@ def read_model(model: Model) -> bytes:
     """Return the file's bytes; raise `CertifyError` where it cannot be read."""
     if isinstance(model, bytes):
         return model
+    name = printable(os.fspath(model))
     try:
-        return Path(model).read_bytes()
+        content = Path(model).read_bytes()
     except OSError as error:
-        raise CertifyError(f"cannot read the model {os.fspath(model)}: {error.strerror}") from None
+        raise CertifyError(f"cannot read the model {name}: {error.strerror}") from None
+    if content[4:8] != _TFLITE:
+        raise CertifyError(
+            f"{name}: not a .tflite file: the identifier TFL3 is missing{road_from(name)}"
+        )
+    return content
 
 
 def load_model(model: Model, *, trusted: bool = False) -> ModelFile:
@@ -297,7 +307,7 @@ def make_interpreter(content: bytes, *, batch: int | None, kernels: str = "xnnpa
     if kernels not in KERNELS:
         raise CertifyError(f"unknown kernels {kernels!r}; known: {', '.join(KERNELS)}")
     resolver = OpResolverType[KERNELS[kernels]]
-    with refusals():
+    with refusals(), without_chatter():
         interpreter = Interpreter(
             model_content=content, num_threads=1, experimental_op_resolver_type=resolver
         )

@@ -68,6 +68,11 @@ def make_data(x: NDArray[Any], y: NDArray[Any] | None = None, *, where: str = "t
         raise CertifyError(
             f"{where}: y must be {len(x)} integers, received {y.dtype} of shape {y.shape}"
         )
+    if y.min() < 0:
+        raise CertifyError(
+            f"{where}: y holds {int(y.min())}; classes count from 0. Leave y out where they are "
+            "unknown"
+        )
     return Data(x, y.astype(np.int64))
 
 

@@ -276,6 +276,10 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
+#: Digests, whose values say nothing to people.
+_CONTENTS = {"data_sha256": "the data", "model_sha256": "the model"}
+
+
 def _same_header(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
     if found.get("version") != wanted["version"]:
         raise CertifyError(
@@ -283,6 +287,12 @@ def _same_header(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> N
             "reported, not gone on with; choose another --out"
         )
     for name, old, new in _leaves(found, wanted):
+        if old != new and name in _CONTENTS:
+            raise CertifyError(
+                f"{path} is a journal with {name}={str(old)[:8]}..., this run has "
+                f"{str(new)[:8]}...: {_CONTENTS[name]} changed since, or another was given; "
+                "choose another --out"
+            )
         if old != new:
             raise CertifyError(
                 f"{path} is a journal with {name}={old!r}, this run has {new!r}; run with the "

@@ -1,4 +1,4 @@
-"""What is certain of a file, for its card: families by exhaustion, boxes by bounds."""
+"""What is certain of a file under families of changes, for its card: by exhaustion."""
 
 from __future__ import annotations
 
@@ -11,31 +11,27 @@ from qrobust.verify.batch import Image, ProofJob, prove_image
 from qrobust.verify.figures import figures
 from qrobust.verify.problem import Problem
 
-_COLUMNS = ("region", "right", "right and certain", "refuted", "unknown", "inferences")
+_COLUMNS = ("family", "right", "right and certain", "refuted", "unknown", "inferences")
 
 
 def proven(tflite: bytes, test: Split, settings: Verify) -> tuple[Table, ...]:
-    """Return a table of the regions that a recipe asks for; none where it asks for none.
+    """Return a table of the families that a recipe asks for; none where it asks for none.
 
     Args:
         tflite: the exported file.
         test: examples; the first ``settings.images`` are proven.
-        settings: families, radii, images, budget.
+        settings: families, images, budget.
 
     Raises:
-        CertifyError: a ValueError; a family that the file's inputs do not have, or a file that
-            boxes cannot be bounded in.
+        CertifyError: a ValueError; a family that the file's inputs do not have.
     """
-    regions = [*settings.families, *(f"linf:{int(radius)}" for radius in settings.linf)]
-    if not regions:
+    if not settings.families:
         return ()
     problem = Problem(tflite)
     count = min(settings.images, len(test.x))
     rows: list[tuple[Any, ...]] = []
-    for text in regions:
-        # Boxes are bounded a hundred times more slowly than inputs are run.
-        budget = settings.budget if text in settings.families else max(1, settings.budget // 100)
-        job = ProofJob(tflite, text, budget=budget)
+    for text in settings.families:
+        job = ProofJob(tflite, text, budget=settings.budget)
         images = (Image(test.x[i], i, int(test.y[i])) for i in range(count))
         found = figures([prove_image(problem, job, image) for image in images])
         region, _, _ = job.chosen(problem)
@@ -51,7 +47,7 @@ def proven(tflite: bytes, test: Split, settings: Verify) -> tuple[Table, ...]:
         )
     note = (
         f'The first {count} test examples; "certain" has no error probability: every member of a '
-        "family was run through the file, boxes are proven by bounds through its integers. "
+        "family was run through the file. "
         "`qrobust verify` writes the proofs, `qrobust audit` checks them."
     )
-    return (Table("proofs", "Proofs", _COLUMNS, tuple(rows), note),)
+    return (Table("families", "Families of changes", _COLUMNS, tuple(rows), note),)

@@ -24,6 +24,7 @@ from qrobust.training.publish.card import card
 from qrobust.training.publish.corrupted import corrupted
 from qrobust.training.publish.device_memory import device_memory
 from qrobust.training.publish.files import put_files
+from qrobust.training.publish.proofs import proofs
 from qrobust.training.publish.proven import proven
 from qrobust.training.publish.summary import (
     FILE,
@@ -220,7 +221,8 @@ def _exported(
         parts |= {"certified": made.certified, "votes_per_second": made.votes_per_second}
     parts["file"] = model_file(tflite, exported.report)
     parts["attacks"] = attacked(trained.model, tflite, test, recipe.attack)
-    parts["tables"] = proven(tflite, test, recipe.verify)
+    parts["tables"] = proofs(trained.model, tflite, test, recipe.proof)
+    parts["tables"] += proven(tflite, test, recipe.verify)
     return tflite, parts, certificates
 
 

@@ -1,5 +1,6 @@
 """Logs of trainings: taken up by their own recipe only, never lost by accident."""
 
+import json
 from dataclasses import replace
 
 import keras
@@ -34,6 +35,18 @@ def test_another_recipe_cannot_take_up_a_log(tmp_path):
     other = replace(RECIPE, quantization=Quantization(3, 3))
     with pytest.raises(ValueError, match="log of another recipe: its .quantization."):
         begin(tmp_path, other, resume=True)
+
+
+def test_a_log_of_before_a_key_came_is_taken_up_where_the_recipe_leaves_it_out(tmp_path):
+    begin(tmp_path, RECIPE, resume=False)
+    path = tmp_path / "training.json"
+    state = json.loads(path.read_text())
+    del state["recipe"]["defence"]["ibp"], state["recipe"]["training"]["watch"]
+    path.write_text(json.dumps(state))
+    begin(tmp_path, RECIPE, resume=True)
+    path.write_text(json.dumps(state))
+    with pytest.raises(ValueError, match="log of another recipe: its .defence."):
+        begin(tmp_path, replace(RECIPE, defence=Defence(sigma=30, ibp=3)), resume=True)
 
 
 def test_other_samples_make_old_certificates_useless(tmp_path):

@@ -17,6 +17,10 @@ sigma = 64
 epochs = 2
 """
 
+IBP = GOOD.replace(
+    "sigma = 64", "sigma = 64\nibp = 8\nibp_kappa = 0.5\nibp_warmup = 1\nibp_ramp = 1"
+)
+
 
 def written(tmp_path, text):
     path = tmp_path / "recipe.toml"
@@ -72,6 +76,11 @@ def test_words_and_weights(tmp_path):
         (GOOD + "[certification]\ngain = 3\n", r"'gain' is of type str | None. Received: 3"),
         (GOOD + "[certification]\nsigma = -1\n", "sigma is at least 0. Received: -1"),
         (GOOD.replace("sigma = 64", "sigma = 0"), "without noise there is nothing to certify"),
+        (GOOD + "[proof]\nradii = [1.5]\n", "radii are whole LSB, at least 1. Received: 1.5"),
+        (GOOD + "[proof]\nradii = [0]\n", "radii are whole LSB, at least 1. Received: 0"),
+        (GOOD + "[proof]\nimages = -1\n", r"\[proof\] images is at least 0. Received: -1"),
+        (IBP.replace("ibp_kappa = 0.5", "ibp_kappa = 1.5"), "ibp_kappa lies in .0, 1.. Received"),
+        (IBP.replace("ibp_ramp = 1", "ibp_ramp = 2"), "epochs = 2 end before .* Received: 1 \\+ 2"),
     ],
 )
 def test_a_bad_recipe_is_explained(tmp_path, text, says):

@@ -74,8 +74,6 @@ def test_the_base_is_fine(tmp_path):
         ({"certification__radii": "[nan]"}, "radii lies in"),
         ({"certification__radii": "[-1]"}, "radii"),
         ({"verify__families": '["glow:3"]'}, r"\[verify\] families are of light"),
-        ({"verify__linf": "[1.5]"}, "whole LSB"),
-        ({"verify__linf": '["1"]'}, "whole LSB"),
         ({"verify__images": "0"}, "images lies in"),
         ({"verify__budget": "0"}, "budget lies in"),
         ({"attack__epsilon": "nan"}, "epsilon"),

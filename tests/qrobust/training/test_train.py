@@ -108,7 +108,7 @@ def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
         assert (tmp_path / "broken" / name).read_text() == (folder / name).read_text()
 
 
-@pytest.mark.parametrize("loss", ["smooth_adversarial", "macer"])
+@pytest.mark.parametrize("loss", ["smooth_adversarial", "macer", "ibp"])
 def test_other_losses_and_mixed_bits_train(loss):
     bits = Quantization({"logits": 6, "*": "stochastic_ternary"}, {"*": 3}, {"0": {"logits": 5}})
     defence = Defence(sigma=30, **{loss: 12})

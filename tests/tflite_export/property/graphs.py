@@ -55,8 +55,8 @@ def linear_constants(
         target = draw(st.integers(low - 2, high + 2) | st.sampled_from([low, 0, high]))
         tie = (2 * target + draw(st.sampled_from([-1, 1]))) * 2.0 ** (shift - 1)
         biases.append(int(np.floor(tie)) + draw(st.integers(-1, 1)))
-    # Ternary ones are packed into int4.
-    largest = draw(st.sampled_from([_LARGEST_WEIGHT, 1]))
+    # Ternary ones are packed into int4, those of 4 bits behind a spread input.
+    largest = draw(st.sampled_from([_LARGEST_WEIGHT, 7, 1]))
     weights = st.integers(-largest, largest)
     return {
         "weights": draw(arrays.arrays(np.int64, shape, elements=weights, fill=st.nothing())),

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import child_services
 import pytest
+from commands import default_signals
 
 from tflite_export.sandbox.child import MOST_LANES, Child
 from tflite_export.sandbox.errors import RefusedError, SandboxError
@@ -158,6 +159,7 @@ def test_no_orphans(number, tmp_path):
         stderr=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        preexec_fn=default_signals,  # noqa: PLW1509 no threads here that could hold a lock
     )
     pids = [int(word) for word in process.stdout.readline().split()]
     assert len(pids) == 3

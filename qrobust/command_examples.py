@@ -1,0 +1,59 @@
+"""What ends the ``--help`` of each command: lines that can be typed as they stand."""
+
+from collections.abc import Mapping
+
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "qrobust": (
+        "qrobust quickstart                       # everything, in some minutes",
+        "qrobust certify model.tflite photos/ --out certificates.jsonl",
+        "qrobust audit certificates.jsonl model.tflite photos/",
+        "qrobust report certificates.jsonl --out report",
+        "qrobust COMMAND --help                   # examples of each",
+    ),
+    "quickstart": (
+        "qrobust quickstart",
+        "qrobust quickstart --out mine --seed 3",
+        "qrobust quickstart --out mine --resume",
+    ),
+    "models": (
+        "qrobust models",
+        "qrobust models digits mine              # then: qrobust train mine/recipe.toml",
+    ),
+    "train": (
+        "qrobust train recipe.toml",
+        "qrobust train recipe.toml --data datasets --out model --allow-missing TFLM",
+        "qrobust train recipe.toml --resume",
+    ),
+    "export": (
+        "qrobust export model.keras model.tflite",
+        "qrobust export model.keras model.tflite --sigma 64 --unit 'pixel step'",
+        "qrobust export model.keras model.tflite --sigma 64 --table 1000 --c99 firmware",
+    ),
+    "inspect": ("qrobust inspect model.tflite",),
+    "parity": (
+        "qrobust parity model.keras model.tflite",
+        "qrobust parity model.keras model.tflite --inputs 1000 --json",
+    ),
+    "attack": (
+        "qrobust attack model.keras data.npz --out attack.json",
+        "qrobust attack model.tflite photos/ --out attack.json --surrogate model.keras",
+        "qrobust attack model.tflite data.npz --out attack.json --surrogate model.keras \\\n"
+        "      --certificates certificates.jsonl",
+    ),
+    "corrupt": (
+        "qrobust corrupt model.tflite data.npz",
+        "qrobust corrupt model.tflite photos/ --kinds fog contrast --json > corrupt.json",
+    ),
+    "verify": (
+        "qrobust verify model.tflite data.npz --family light:16 --out light.jsonl",
+        "qrobust verify model.tflite data.npz --norm linf --radius 1 --out box.jsonl --limit 20",
+    ),
+    "data": (
+        "qrobust data inspect photos/",
+        "qrobust data --help                      # its actions",
+    ),
+    "web": (
+        "qrobust web page --model model.tflite",
+        "qrobust web page --model model.tflite --samples photos/ --labels cat,dog -n 1000 10000",
+    ),
+}
