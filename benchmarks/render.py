@@ -37,6 +37,7 @@ DOCUMENTS = (
     "docs/microcontroller.md",
     "docs/proofs.md",
     "docs/testing.md",
+    "docs/web.md",
     "docs/what_exports.md",
     "docs/where_it_runs.md",
     "models/README.md",

@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         quickstart,
         train,
         verify,
+        web,
     )
     from qrobust.global_options import add_global_options
 
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "corrupt": corrupt,
         "verify": verify,
         "data": data,
+        "web": web,
         "models": models,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)

@@ -27,6 +27,7 @@ QUICK = {
     "fuzzing": [],
     "packed": [],
     "sandbox_cost": [],
+    "web": [],
     "verifiers": [],
 }
 SLOW = {
@@ -60,6 +61,8 @@ def run(name, arguments, tmp_path, monkeypatch):
 def test_a_quick_benchmark(name, tmp_path, monkeypatch):
     if name == "parity":
         pytest.importorskip("tflite_micro")
+    if name == "web" and not all(map(shutil.which, ("clang", "wasm-ld", "chromium", "node"))):
+        pytest.skip("clang, lld, Chromium or Node is not installed")
     run(name, QUICK[name], tmp_path, monkeypatch)
 
 
