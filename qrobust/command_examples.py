@@ -56,7 +56,6 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust data inspect photos/",
         "qrobust data --help                      # its actions",
     ),
-    "ensemble": ("qrobust ensemble w4.keras w3.keras w2.keras --out all.keras",),
     "web": (
         "qrobust web page --model model.tflite",
         "qrobust web page --model model.tflite --samples photos/ --labels cat,dog -n 1000 10000",

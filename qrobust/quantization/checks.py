@@ -20,6 +20,12 @@ def check_float_model(model: Any) -> None:
         ValueError: open shapes, channels first, other types than float32, weights that are no
             finite numbers, a model that is quantized already.
     """
+    if not is_model(model):
+        raise ValueError(
+            f"'{getattr(model, 'name', type(model).__name__)}' ({type(model).__name__}) records no "
+            f"graph of layers. Build it as a Sequential or Functional model; the layers of a "
+            f"subclassed one can be called on a keras.Input."
+        )
     for tensor in functional(model).inputs:
         if None in tensor.shape[1:]:
             raise ValueError(
@@ -46,6 +52,11 @@ def _check_layer(layer: Any) -> None:
         raise ValueError(
             f"Layer '{layer.name}' ({kind}) has data_format='channels_first'; devices keep "
             f"channels last. Build the model with data_format='channels_last'."
+        )
+    if getattr(layer, "padding", None) == "causal":
+        raise ValueError(
+            f"Layer '{layer.name}' ({kind}) pads causally, which its QKeras twin cannot. Put "
+            f"ZeroPadding1D((dilation_rate * (kernel_size - 1), 0)) in front, and padding='valid'."
         )
     policy = getattr(getattr(layer, "dtype_policy", None), "name", "float32")
     if policy != "float32":
