@@ -173,7 +173,8 @@ def _two_radii(certified: Certified) -> list[str]:
         radii, unit = (128, 255), "LSB in L1, certain"
     elif kind in ("bands", "blocks"):
         radii, unit = (1, 2), "pixels' patch, certain"
-    return [_nearest(certified.shares, radius, unit) for radius in radii]
+    first, second = (_nearest(certified.shares, radius, unit) for radius in radii)
+    return [first, second if second != first else ""]
 
 
 def _nearest(shares: Sequence[CertifiedShare], radius: float, unit: str) -> str:
