@@ -67,7 +67,7 @@ def run_certify(args: argparse.Namespace) -> int:
         print(
             _json(found, members, alpha, norm)
             if args.json
-            else joint_text(found, members.family, alpha, norm=norm)
+            else joint_text(found, members.family, alpha, norm=norm, images=members.images)
         )
     return status
 
@@ -120,7 +120,8 @@ def run_audit(args: argparse.Namespace) -> int:
         certificates = list(checked.certificates.values())
         alpha = "0" if plan["alpha"] == "0" else text(rational(plan["alpha"], "alpha") * size)
         norm = certificates[0].norm if certificates else "l2"
-        print(joint_text(joint(certificates, size), members.family, alpha, norm=norm))
+        found = joint(certificates, size)
+        print(joint_text(found, members.family, alpha, norm=norm, images=planned // size))
     return status
 
 

@@ -93,6 +93,17 @@ def test_an_unfinished_journal_is_gone_on_with(work, tmp_path):
     assert same[0] == same[1] and len(same[0]) == 11
 
 
+def test_images_that_are_missing_are_not_certified(work, tmp_path, capsys):
+    """Of an unfinished journal an audit spoke of all images that were there."""
+    whole, cut = tmp_path / "w.jsonl", tmp_path / "c.jsonl"
+    assert certify(work, whole, "--family", "light:1", *NOISE) == 0
+    cut.write_text("".join(whole.read_text().splitlines(keepends=True)[:4]))
+    capsys.readouterr()
+    files = [work / "m.tflite", work / "d.npz", "--quiet", "--family", "light:1"]
+    assert run("audit", cut, *files) == 0
+    assert "of 6 images right and certified" in capsys.readouterr().out
+
+
 def test_of_counted_views_it_is_certain(work, tmp_path, capsys):
     out = tmp_path / "j.jsonl"
     assert certify(work, out, "--family", "shift:1:border=zero", model="s.tflite") == 0
