@@ -116,10 +116,10 @@ def _tensor(reader: Reader, index: int) -> tuple[Any, ...]:
     tensor = reader.subgraph.tensors[index]
     parameters, shape = tensor.quantization, [int(size) for size in tensor.shape]
     # The same numbers as another type, or by a map of a sparse array, are not read by every kernel.
-    held = (int(tensor.type), tensor.sparsity is None, not tensor.externalBuffer)
+    held = [int(tensor.type), tensor.sparsity is None, not tensor.externalBuffer]
     if parameters is None or parameters.scale is None:
         return shape, held
-    held = (*held, parameters.details is None)
+    held.append(parameters.details is None)
     scales = [float(scale) for scale in np.atleast_1d(parameters.scale)]
     zeros = sorted({int(zero) for zero in np.atleast_1d(parameters.zeroPoint)})
     axis = int(parameters.quantizedDimension)

@@ -15,6 +15,7 @@ from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.flatbuffer.explicit_clips import explicit_clips
 from tflite_export.graph import Linear
 from tflite_export.passes.tie_free import tie_free
+from tflite_export.read import read_graph
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -188,6 +189,17 @@ CHANGES = (
     *(scale, weight_zero_point, bias_scale, fused_relu6, output_zero_point, axis_of_scales),
     *(wide_bias, sparse_weights, second_output),
 )
+
+
+def test_a_border_of_another_shape_shows():
+    """Interpreters go by the border's shape, the reader by that of the tensor behind it."""
+    graph = read_graph((MODELS / "digits" / "model.tflite").read_bytes(), as_stored=True)
+    model = schema.ModelT.InitFromPackedBuf(to_flatbuffer(graph, io="uint8"), 0)
+    assert contract_problem(packed(model)) == ""
+    border = model.subgraphs[0].tensors[int(model.subgraphs[0].inputs[0])]
+    batch, height, width, channels = map(int, border.shape)
+    border.shape = [batch, height // 2, 2 * width, channels]
+    assert "shape" in contract_problem(packed(model))
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0TFL3" + b"\xff" * 50])
