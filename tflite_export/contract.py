@@ -100,6 +100,7 @@ def _meaning(tflite: bytes, *, ours: bool = False) -> list[tuple[Any, ...]]:
         options = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
         kept = {name: value for name, value in options.items() if name not in _REDUNDANT}
         kept["of"] = type(operator.builtinOptions).__name__  # of another kind, kernels read none
+        kept["outputs"] = len(operator.outputs)
         name = _name(reader, result)
         meaning.append((name, reader.kind(operator), kept, sources, _tensor(reader, result)))
     meaning.append(("outputs", [place.get(index) for index in results]))
@@ -114,16 +115,19 @@ def _name(reader: Reader, index: int) -> str:
 def _tensor(reader: Reader, index: int) -> tuple[Any, ...]:
     tensor = reader.subgraph.tensors[index]
     parameters, shape = tensor.quantization, [int(size) for size in tensor.shape]
+    # The same numbers as another type, or by a map of a sparse array, are not read by every kernel.
+    held = [int(tensor.type), tensor.sparsity is None, not tensor.externalBuffer]
     if parameters is None or parameters.scale is None:
-        return (shape,)
+        return shape, held
+    held.append(parameters.details is None)
     scales = [float(scale) for scale in np.atleast_1d(parameters.scale)]
     zeros = sorted({int(zero) for zero in np.atleast_1d(parameters.zeroPoint)})
     axis = int(parameters.quantizedDimension)
     # Interpreters look at the axis also where all of its scales are one.
     fits = 0 <= axis < max(len(shape), 1) and len(scales) in (1, *shape[axis : axis + 1])
     if len(set(scales)) == 1:
-        return shape, scales[:1], zeros, fits
-    return shape, scales, zeros, axis, fits
+        return shape, held, scales[:1], zeros, fits
+    return shape, held, scales, zeros, axis, fits
 
 
 def _constant(reader: Reader, index: int) -> list[int]:

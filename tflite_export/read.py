@@ -118,7 +118,10 @@ class Reader:
             if self.kind(operator) != _Code.QUANTIZE or index != (source if before else result):
                 continue
             other = result if before else source
-            inner, outer = self.subgraph.tensors[other].quantization, border.quantization
+            held = self.subgraph.tensors[other]
+            inner, outer = held.quantization, border.quantization
+            if [*map(int, held.shape)] != [*map(int, border.shape)]:
+                raise ExportError(f"'{_text(border.name)}' has not its int8 tensor's shape.")
             same = inner.scale[0] == outer.scale[0] and len(inner.scale) == len(outer.scale) == 1
             if not same or int(outer.zeroPoint[0]) != int(inner.zeroPoint[0]) + 128:
                 raise ExportError(f"'{_text(border.name)}' is not its int8 tensor plus 128.")

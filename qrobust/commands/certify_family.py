@@ -67,7 +67,7 @@ def run_certify(args: argparse.Namespace) -> int:
         print(
             _json(found, members, alpha, norm)
             if args.json
-            else joint_text(found, members.family, alpha, norm=norm)
+            else joint_text(found, members.family, alpha, norm=norm, images=members.images)
         )
     return status
 
@@ -91,7 +91,7 @@ def run_audit(args: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from qrobust.certify import check_offline
+    from qrobust.certify import Verdict, check_offline
     from qrobust.certify.arithmetic.exact_numbers import rational, text
     from qrobust.certify.file.model_file import load_model, read_model
     from qrobust.certify.inputs import expected_by, load_inputs
@@ -112,16 +112,21 @@ def run_audit(args: argparse.Namespace) -> int:
             f"'{args.journal}' is not about all members of {members.family.text} of the first "
             f"images of '{args.data}'"
         )
+
+    def together(verdict: Verdict) -> None:
+        if args.json:
+            return
+        refuted = set(verdict.refuted)
+        some = [c for line, c in checked.certificates.items() if line not in refuted]
+        alpha = "0" if plan["alpha"] == "0" else text(rational(plan["alpha"], "alpha") * size)
+        norm = some[0].norm if some else "l2"
+        found = joint(some, size)
+        print(joint_text(found, members.family, alpha, norm=norm, images=planned // size))
+
     with tempfile.TemporaryDirectory() as folder:
         args.data = Path(folder) / "members.npz"
         np.savez(args.data, **_arrays(members))
-        status = verify.run_audit(args)
-    if status == 0 and not args.json:
-        certificates = list(checked.certificates.values())
-        alpha = "0" if plan["alpha"] == "0" else text(rational(plan["alpha"], "alpha") * size)
-        norm = certificates[0].norm if certificates else "l2"
-        print(joint_text(joint(certificates, size), members.family, alpha, norm=norm))
-    return status
+        return verify.run_audit(args, together)
 
 
 def _arrays(members: Any) -> dict[str, Any]:

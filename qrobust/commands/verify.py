@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +204,13 @@ def is_proof_journal(path: Any) -> bool:
     return isinstance(header, dict) and is_proof(header)
 
 
-def run_audit(args: argparse.Namespace) -> int:
-    """Check a journal of proofs, or hand on to the audit of votes."""
+def run_audit(args: argparse.Namespace, then: Callable[[Any], None] | None = None) -> int:
+    """Check a journal of proofs, or hand on to the audit of votes.
+
+    Args:
+        args: of the command line.
+        then: says more of votes that stand; see `run_audit_command`.
+    """
     from qrobust.certify import load_data
     from qrobust.certify.commands.audit import run_audit_command
     from qrobust.certify.file.model_file import read_model
@@ -217,7 +222,7 @@ def run_audit(args: argparse.Namespace) -> int:
     if not is_proof_journal(args.journal):
         if (args.mask, args.box, args.reach) != (None, None, None):
             raise ValueError(f"'{args.journal}' holds no proofs: leave out --mask, --box, --reach")
-        return run_audit_command(args)
+        return run_audit_command(args, then)
     total = sum("index" in line.value for line in read_lines(args.journal, chained=False))
     if args.offline:
         print(f"{total} proofs: not checkable without the model")

@@ -130,15 +130,17 @@ def joint(certificates: Iterable[Certificate], members: int) -> list[JointCertif
     return found
 
 
-def joint_text(found: list[JointCertificate], family: Family, alpha: str, *, norm: str) -> str:
-    """Return what holds, in words."""
+def joint_text(
+    found: list[JointCertificate], family: Family, alpha: str, *, norm: str, images: int
+) -> str:
+    """Return what holds, in words, of all images: one that is missing is not certified."""
     certified = [c for c in found if c.label >= 0]
     right = sum(c.label == c.y for c in certified)
     unit = "LSB" if norm in ("l1", "l2") else "pixels"
     least = min((c.radius_q16 for c in certified), default=0) / 65536
-    share = f"{len(certified)} of {len(found)} images"
+    share = f"{len(certified)} of {images} images"
     if found and all(c.y is not None for c in found):
-        share = f"{right} of {len(found)} images right and certified ({len(certified)} certified)"
+        share = f"{right} of {images} images right and certified ({len(certified)} certified)"
     risk = "certain" if alpha == "0" else f"each with probability 1 - {alpha} at least"
     return (
         f"{family.text}, {family.size} members, all at once: {share}, {risk}; least radius "

@@ -15,6 +15,7 @@ from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.flatbuffer.explicit_clips import explicit_clips
 from tflite_export.graph import Linear
 from tflite_export.passes.tie_free import tie_free
+from tflite_export.read import read_graph
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -140,7 +141,65 @@ def axis_of_scales(model):
     return False
 
 
-CHANGES = (scale, weight_zero_point, bias_scale, fused_relu6, output_zero_point, axis_of_scales)
+def connected(model):
+    """The operands of a FULLY_CONNECTED, and the operator."""
+    for operator in model.subgraphs[0].operators:
+        code = model.operatorCodes[operator.opcodeIndex].builtinCode
+        if code == schema.BuiltinOperator.FULLY_CONNECTED:
+            return [model.subgraphs[0].tensors[int(i)] for i in operator.inputs], operator
+    return None
+
+
+def wide_bias(model):
+    """XNNPACK and the reference read other numbers from the same bias as int64."""
+    if (found := connected(model)) is None:
+        return False
+    bias = found[0][2]
+    held = np.asarray(model.buffers[bias.buffer].data, np.uint8).tobytes()
+    wide = schema.BufferT()
+    wide.data = np.frombuffer(np.frombuffer(held, "<i4").astype("<i8").tobytes(), np.uint8)
+    model.buffers.append(wide)
+    bias.type, bias.buffer = schema.TensorType.INT64, len(model.buffers) - 1
+    return True
+
+
+def sparse_weights(model):
+    """XNNPACK takes the numbers as they lie, others follow the map or refuse it."""
+    if (found := connected(model)) is None:
+        return False
+    weights = found[0][1]
+    weights.sparsity = schema.SparsityParametersT()
+    weights.sparsity.traversalOrder, weights.sparsity.dimMetadata = [1, 0], []
+    for size in weights.shape:
+        dense = schema.DimensionMetadataT()
+        dense.denseSize = int(size)
+        weights.sparsity.dimMetadata.append(dense)
+    return True
+
+
+def second_output(model):
+    if (found := connected(model)) is None:
+        return False
+    model.subgraphs[0].tensors.append(model.subgraphs[0].tensors[int(found[1].outputs[0])])
+    found[1].outputs = [*map(int, found[1].outputs), len(model.subgraphs[0].tensors) - 1]
+    return True
+
+
+CHANGES = (
+    *(scale, weight_zero_point, bias_scale, fused_relu6, output_zero_point, axis_of_scales),
+    *(wide_bias, sparse_weights, second_output),
+)
+
+
+def test_a_border_of_another_shape_shows():
+    """Interpreters go by the border's shape, the reader by that of the tensor behind it."""
+    graph = read_graph((MODELS / "digits" / "model.tflite").read_bytes(), as_stored=True)
+    model = schema.ModelT.InitFromPackedBuf(to_flatbuffer(graph, io="uint8"), 0)
+    assert contract_problem(packed(model)) == ""
+    border = model.subgraphs[0].tensors[int(model.subgraphs[0].inputs[0])]
+    batch, height, width, channels = map(int, border.shape)
+    border.shape = [batch, height // 2, 2 * width, channels]
+    assert "shape" in contract_problem(packed(model))
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0TFL3" + b"\xff" * 50])

@@ -9,10 +9,11 @@ from typing import Any
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational, text
 from qrobust.certify.arithmetic.noise_table import MAX_SIGMA
+from qrobust.certify.arithmetic.streams import LAYOUTS
 from qrobust.certify.methods.settings import Settings
 from qrobust.certify.run.keys import CHOSEN, KeySource, plan_hash
 from qrobust.certify.run.plan import COUNTING, FIELDS, planned
-from qrobust.certify.smoothings.counting import KINDS, SHIFT_KEYS
+from qrobust.certify.smoothings.counting import ABLATION, KINDS, SHIFT_KEYS, SPLITS
 
 _KEYS_2 = {"format", "version", "plan", "plan_sha256", "key", "kernels", "chain"}
 _KEYS_1 = {"format", "version", "model_sha256", "data_sha256", "noise", "sigma", "keep", "null"}
@@ -91,6 +92,12 @@ def read_head(value: dict[str, Any], name: str) -> Head:
         for name, kinds in _PLAN_TYPES.items():
             if type(plan[name]) not in kinds:
                 raise CertifyError(f"{name} is {plan[name]!r}")
+        if plan["streams"] not in LAYOUTS:
+            raise CertifyError(f"streams is {plan['streams']}; known: {LAYOUTS}")
+        if {plan["kernels"] is None, plan["runtime"] is None} != {plan["portable"]}:
+            raise CertifyError(
+                "it names kernels and a runtime where they do not matter, or neither"
+            )
         return Head(
             version=version,
             plan=plan,
@@ -136,6 +143,16 @@ def _check_counting(value: dict[str, Any]) -> None:
     whole = all(type(views[name]) is int for name in _VIEWS - {"shift_key"})
     if not whole or type(views["shift_key"]) is not type(shifts) or views["shift_key"] != shifts:
         raise CertifyError(f"counting is {views!r}")
+    height, width = views["height"], views["width"]
+    fits = 0 <= views["threshold"] <= 255
+    if value["method"] == SPLITS:
+        fits = fits and height == width == 0
+    else:  # two channels for each of the picture's, of every pixel
+        fits = fits and min(height, width) > 0 and value["coordinates"] % (2 * height * width) == 0
+        most = height * width if value["method"] == ABLATION else min(height, width)
+        fits = fits and 1 <= views["size"] <= most
+    if not fits:
+        raise CertifyError(f"counting is {views!r}, of {value['coordinates']} numbers")
 
 
 def _first_version(value: dict[str, Any]) -> Head:

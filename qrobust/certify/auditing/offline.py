@@ -219,11 +219,12 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
         ):
             reasons.append("its key does not follow from the header")
         against = objection(claim_of(head, certificate, again))
-    except Refused as error:
-        against = str(error)
+        chosen = against or head.settings.method != ANYTIME or _chosen_by_pilot(head, certificate)
+    except (Refused, CertifyError) as error:
+        against, chosen = str(error), True
     if against:
         reasons.append(against)
-    elif head.settings.method == ANYTIME and not _chosen_by_pilot(head, certificate):
+    if not chosen:
         reasons.append("n is not what the pilot's votes choose")
     return reasons
 

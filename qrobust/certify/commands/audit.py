@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
@@ -63,12 +63,19 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
 
 
-def run_audit_command(args: argparse.Namespace) -> int:
-    """Audit a journal; return the exit status."""
-    return guarded(lambda: _audit(args))
+def run_audit_command(
+    args: argparse.Namespace, then: Callable[[Verdict], None] | None = None
+) -> int:
+    """Audit a journal; return the exit status.
+
+    Args:
+        args: of the command line.
+        then: says more of a journal that stands.
+    """
+    return guarded(lambda: _audit(args, then))
 
 
-def _audit(args: argparse.Namespace) -> int:
+def _audit(args: argparse.Namespace, then: Callable[[Verdict], None] | None) -> int:
     settings = AuditSettings(
         every=args.every,
         sample=args.sample,
@@ -101,4 +108,6 @@ def _audit(args: argparse.Namespace) -> int:
         print(json.dumps(verdict.to_json()))
     else:
         show(verdict.text())
+    if then is not None and verdict.stands:
+        then(verdict)
     return 0 if verdict.stands else MISMATCH

@@ -1,6 +1,7 @@
 """Families around a smoothed classifier: every member certified, alpha shared, audited again."""
 
 import json
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -91,6 +92,33 @@ def test_an_unfinished_journal_is_gone_on_with(work, tmp_path):
         for path in (whole, cut)
     ]
     assert same[0] == same[1] and len(same[0]) == 11
+
+
+def test_images_that_are_missing_are_not_certified(work, tmp_path, capsys):
+    """Of an unfinished journal an audit spoke of all images that were there."""
+    whole, cut = tmp_path / "w.jsonl", tmp_path / "c.jsonl"
+    assert certify(work, whole, "--family", "light:1", *NOISE) == 0
+    cut.write_text("".join(whole.read_text().splitlines(keepends=True)[:4]))
+    capsys.readouterr()
+    files = [work / "m.tflite", work / "d.npz", "--quiet", "--family", "light:1"]
+    assert run("audit", cut, *files) == 0
+    assert "of 6 images right and certified" in capsys.readouterr().out
+
+
+def test_a_refuted_member_leaves_its_image_uncertified(work, tmp_path, capsys):
+    """Chance explains some refuted lines; nobody counts them as certified, nor their families."""
+    out = tmp_path / "j.jsonl"
+    assert certify(work, out, "--family", "light:1", *NOISE, "--alpha", ".99") == 0
+    files = [work / "m.tflite", work / "d.npz", "--quiet", "--family", "light:1"]
+    fresh = ["--fresh-seed", 1, "--fresh-n", 30000, "--gamma", ".5"]
+    capsys.readouterr()
+    assert run("audit", out, *files, *fresh) == 0
+    text = capsys.readouterr().out
+    refuted = [int(n) for n in re.search("refuted lines: (.*)", text)[1].split(", ")]
+    kept = [c for n, c in enumerate(read_certificates(out), 2) if n not in refuted]
+    certified = sum(c.label >= 0 for c in joint(kept, 3))
+    assert certified < sum(c.label >= 0 for c in joint(read_certificates(out), 3))
+    assert f"({certified} certified)" in text
 
 
 def test_of_counted_views_it_is_certain(work, tmp_path, capsys):

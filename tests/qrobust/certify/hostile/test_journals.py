@@ -4,9 +4,11 @@ import subprocess
 import sys
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from qrobust.certify import (
+    Certifier,
     CertifyError,
     Job,
     KeySource,
@@ -15,10 +17,12 @@ from qrobust.certify import (
     Witness,
     certify_dataset,
     check_offline,
+    make_data,
 )
 from qrobust.certify.run.keys import key_text, plan_hash
 
 from ..auditing.journals import rewritten, values_of
+from ..counting_files import counting_file
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +153,60 @@ def test_version_1_makes_no_joint_statement_without_a_plan(journal, tmp_path):
     text = Verdict(checked, None, Witness(), Fraction(1, 100)).text()
     print(text)
     assert checked.failed or "certified accuracy" not in text
+
+
+@pytest.mark.parametrize(
+    "change", [{"streams": 999}, {"kernels": "callable"}, {"runtime": "another"}]
+)
+def test_a_plan_that_contradicts_itself(journal, tmp_path, change):
+    values = values_of(journal)
+    for value in values[1:-1]:
+        value |= {k: v for k, v in change.items() if k == "streams"}
+    values[0]["plan"] |= change
+    assert refused(rehashed(values, tmp_path / "j"))
+
+
+def test_an_alpha_below_the_samplers_error_is_a_finding_and_no_end(journal, tmp_path):
+    values = values_of(journal)
+    values[0]["plan"] |= {"method": "two_class", "alpha": "0." + 25 * "0" + "1"}
+    for value in values[1:-1]:
+        value["settings"] |= {name: values[0]["plan"][name] for name in ("method", "alpha")}
+    assert check_offline(rehashed(values, tmp_path / "j")).failed
+
+
+@pytest.mark.parametrize(
+    ("kind", "views", "radius"),
+    [
+        ("bands", {"width": 1000}, 400),
+        ("blocks", {"height": 200, "width": 200}, 60),
+        ("bands", {"threshold": 256}, 0),
+        ("ablation", {"height": 0}, 0),
+        ("ablation", {"size": 200}, 90),
+    ],
+)
+def test_views_of_another_picture(tmp_path, kind, views, radius):
+    """20 pixels have no 1000 columns; a core that is told of them certifies patches of 400."""
+    content = counting_file(kind)
+    pictures = make_data(np.random.default_rng(4).integers(0, 256, (3, 4, 5, 1)).astype(np.uint8))
+    with Certifier(content, threads=1) as certifier:
+        settings = Settings(method=kind, n0=0, n=certifier.smoothing.views, alpha="0")
+    list(certify_dataset(Job(content, settings, threads=1), pictures, out=tmp_path / "j"))
+    assert not check_offline(tmp_path / "j").failed
+    values = values_of(tmp_path / "j")
+    plan = values[0]["plan"]
+    plan["counting"] |= views
+    sides = plan["counting"]["height"], plan["counting"]["width"]
+    count = {"bands": sides[1], "blocks": sides[0] * sides[1]}.get(kind, plan["counting"]["size"])
+    plan["n"] = count
+    for value in values[1:-1]:
+        best = value["candidate"]
+        value["counting"] |= views
+        value["settings"]["n"] = value["n"] = value["samples"] = count
+        value["votes"] = [count if c == best else 0 for c in range(3)]
+        value |= {"label": best, "radius": float(radius), "radius_q16": radius << 16}
+        value["decision"] = "certified"
+    values[0]["plan_sha256"] = plan_hash(plan)
+    assert refused(rewritten(values, tmp_path / "f"))
 
 
 def test_exponents_of_other_digits_are_bounded():
