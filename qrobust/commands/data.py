@@ -136,8 +136,8 @@ def _convert(args: argparse.Namespace) -> int:
 
     data = _load(args)
     arrays = {"x": data.x} | ({} if data.y is None else {"y": data.y})
-    with replacing(args.out) as beside, open(beside, "wb") as file:
-        np.savez_compressed(file, **arrays)
+    with replacing(args.out) as beside:
+        np.savez_compressed(beside, **arrays)
     labels = "with labels" if data.y is not None else "without labels"
     print(f"{args.out}: {len(data)} inputs of shape {data.x.shape[1:]}, {labels}")
     return 0

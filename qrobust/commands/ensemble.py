@@ -7,6 +7,7 @@ from typing import Any
 
 from qrobust.commands.inputs import load_for
 from qrobust.load_keras import load_keras
+from tflite_export.atomic import replacing
 
 HELP = "put several quantized .keras of any bit width into one, which exports as one integer file"
 _LEARN = "learn"
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
     weights = _weights(args, models)
     ensemble = combine(models, weights, rule=args.rule)
-    ensemble.save(args.out)
+    with replacing(args.out) as beside:
+        ensemble.save(beside)
     shown = (1,) * len(models) if weights is None else weights
     for path, weight in zip(args.models, shown, strict=True):
         print(f"{path}: weight {weight}{'' if weight else ', left out'}")

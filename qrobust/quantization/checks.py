@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from qrobust.quantization.graph import WRAPPERS, inner_model
@@ -20,7 +21,7 @@ def check_float_model(model: Any) -> None:
         ValueError: open shapes, channels first, other types than float32, weights that are no
             finite numbers, a model that is quantized already.
     """
-    if not is_model(model):
+    if isinstance(model, keras.Model) and not is_model(model):
         raise ValueError(
             f"'{getattr(model, 'name', type(model).__name__)}' ({type(model).__name__}) records no "
             f"graph of layers. Build it as a Sequential or Functional model; the layers of a "

@@ -59,9 +59,9 @@ class Network:
 
     name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    model: str = ""
     weights: str = ""
     start: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,15 +115,15 @@ class Defence:
     """
 
     sigma: float = 0.0
-    mixed: float = 0.0
-    noise: str = "gaussian"
-    size: int = 0
-    threshold: int = 0
     jacobian: float = 0.0
     consistency: float = 0.0
     smooth_adversarial: float = 0.0
     attack_norm: str = "l2"
     macer: float = 0.0
+    mixed: float = 0.0
+    noise: str = "gaussian"
+    size: int = 0
+    threshold: int = 0
     ibp: float = 0.0
     ibp_kappa: float = 0.5
     ibp_warmup: int = 0

@@ -81,8 +81,8 @@ def _doubled(part: Split) -> Split:
 def in_words(defence: Defence) -> str:
     """What a defence puts in front of the network, in words."""
     if defence.noise == GAUSSIAN:
-        return f"noise of sigma {defence.sigma:g}"
-    return f"{defence.noise} of size {defence.size}"
+        return f"sigma={defence.sigma:g}"
+    return f"noise={defence.noise}, size={defence.size}"
 
 
 def same_view(layer: Any, defence: Defence) -> tuple[bool, str]:

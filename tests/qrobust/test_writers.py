@@ -11,6 +11,9 @@ import tflite_export
 ROOTS = [Path(package.__file__).parent for package in (qrobust, tflite_export)]
 #: Journals grow line by line, with a chain; the one function itself; what is no file of a user.
 EXEMPT = {"certify/run/journal.py", "atomic.py"}
+#: Written into memory, or into a temporary folder that goes with the command.
+EXEMPT |= {"certify/report/page/pictures.py", "corruptions/pictures.py"}
+EXEMPT |= {"commands/certify_family.py", "web/compile.py"}
 WRITERS = {
     "write_bytes", "write_text", "savefig", "savez", "savez_compressed", "save", "tofile", "to_csv",
     "save_weights", "imsave", "export_archive", "copyfile", "copy", "copy2", "rename", "replace",

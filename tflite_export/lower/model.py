@@ -98,9 +98,9 @@ def lower_layer(layer: Any, inputs: Sequence[Any], builder: Builder) -> Any:
     for value in inputs:
         if isinstance(value, Probabilities):
             raise ExportError(
-                f"Layer '{layer.name}': reads the softmax or sigmoid of '{value.layer}', which is "
-                f"exact on no device, so only a final one can be exported (it is left out). Use a "
-                f"quantized activation there."
+                f"Layer '{layer.name}': reads the softmax of '{value.layer}', or the sigmoid, "
+                f"which is exact on no device, so only a final one can be exported (it is left "
+                f"out). Use a quantized activation there."
             )
     check_layer(layer)
     result = lowering_of(layer)(layer, inputs, builder)

@@ -74,5 +74,8 @@ def lowering_of(layer: Any) -> Lowering:
     """
     key = layer_key(layer)
     if key not in _LOWERINGS:
-        raise ExportError(f"Layer '{layer.name}' ({key}) has no exact kernel: {_road(layer, key)}.")
+        raise ExportError(
+            f"Layer '{layer.name}' ({key}) cannot be exported, it has no exact kernel: "
+            f"{_road(layer, key)}."
+        )
     return _LOWERINGS[key]
