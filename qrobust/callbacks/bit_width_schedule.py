@@ -1,7 +1,8 @@
 """Bit widths as a function of the epoch."""
 
-import gc
+import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import keras
@@ -53,7 +54,7 @@ class BitWidthSchedule(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the bits of an earlier fit; refuse callbacks that bring back others."""
         last = max([*self.weight_bits, *self.activation_bits])
-        for other in _beside(self):
+        for other in _beside():
             if getattr(other, "restore_best_weights", False) and other.start_from_epoch < last:
                 raise ValueError(
                     f"{type(other).__name__}(restore_best_weights=True) could bring back weights "
@@ -84,10 +85,18 @@ class BitWidthSchedule(keras.callbacks.Callback):
                 logs[name] = float(np.mean(list(bits.values())))
 
 
-def _beside(callback: Any) -> list[Any]:
-    """The callbacks of the same training: Keras tells a callback nothing of the others."""
-    lists = [found for found in gc.get_referrers(callback) if isinstance(found, list)]
-    return [one for found in lists for one in found if isinstance(one, keras.callbacks.Callback)]
+def _beside() -> list[Any]:
+    """The callbacks of the same training: Keras tells a callback nothing of the others.
+
+    The list of them is what calls ``on_train_begin``, so it is found on the stack.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, keras.callbacks.CallbackList):
+            return list(owner.callbacks)
+        frame = frame.f_back
+    return []
 
 
 def _at(schedule: Mapping[int, BitsByName], epoch: int) -> BitsByName | None:
