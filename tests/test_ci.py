@@ -96,7 +96,7 @@ def clone(tmp_path):
 
 def test_every_suite_runs_and_the_newest_comes_last(environment, clone):
     (_, run), (work, path) = environment, clone
-    done, calls = run(str(work / ".ci/run"), cwd=work, PATH=path)
+    done, calls = run(str(work / ".ci/run"), "all", cwd=work, PATH=path)
     assert done.returncode == 0, done.stderr
     ran = [call for call in calls if call.startswith(("pytest", "benchmarks"))]
     assert ran[0] == "pytest -n 2" and ran[-1] == "pytest -n 2 -q"
@@ -106,7 +106,7 @@ def test_every_suite_runs_and_the_newest_comes_last(environment, clone):
 
 def test_a_suite_that_fails_is_named_after_the_others_have_run(environment, clone):
     (_, run), (work, path) = environment, clone
-    done, calls = run(str(work / ".ci/run"), cwd=work, PATH=path, KILLS_STATUS="1")
+    done, calls = run(str(work / ".ci/run"), "all", cwd=work, PATH=path, KILLS_STATUS="1")
     assert done.returncode == 1 and done.stderr.endswith("failed: kills\n")
     assert any("fuzzing" in call for call in calls)
 
@@ -115,7 +115,15 @@ def test_without_time_the_suites_are_left_out_by_name(environment, clone):
     (_, run), (work, path) = environment, clone
     script = work / ".ci/run"
     script.write_text(script.read_text().replace("minutes=50", "minutes=3"))
-    done, calls = run(str(script), cwd=work, PATH=path)
+    done, calls = run(str(script), "all", cwd=work, PATH=path)
     assert done.returncode == 0
     assert "slow: left out" in done.stdout and "newest: left out" in done.stdout
     assert not any("-m slow" in call or "--upgrade" in call for call in calls)
+
+
+def test_the_slower_suites_are_run_where_asked_for_and_said_to_be_left_out_else(environment, clone):
+    (_, run), (work, path) = environment, clone
+    done, calls = run(str(work / ".ci/run"), cwd=work, PATH=path)
+    assert done.returncode == 0 and "slower suites are left out" in done.stdout
+    assert not any("-m slow" in call or "fuzzing" in call for call in calls)
+    assert any("--upgrade" in call or call == "pytest -n 2 -q" for call in calls)
