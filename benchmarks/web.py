@@ -119,10 +119,6 @@ def _measure(name, model, options):
     )
 
 
-def _claim(certificate):
-    return certificate["label"], certificate["radius_q16"], tuple(certificate["votes"])
-
-
 def _in_node(page, n):
     script = Path(__file__).with_name("web_speed.mjs")
     command = ["node", str(script), str(page), str(n)]
@@ -133,12 +129,10 @@ def _in_node(page, n):
 def _native(certifier, folder, image, n):
     """Processor seconds of n votes by the page's C compiled for this computer, and the votes."""
     write_network(read_graph(certifier.file.content), folder)
-    sources = {**c99.certifier_sources(c99.NOISE)}
-    for name, text in sources.items():
+    for name, text in c99.certifier_sources(c99.NOISE).items():
         (folder / name).write_text(text)
     shim = (PROJECT / "qrobust" / "web" / "wasm" / "page.c").read_text()
-    # The target's own memcpy and string.h serve here, and nothing is exported by attribute.
-    shim = shim.partition("/* ---- what clang may call")[0]
+    # The computer's own C library serves here, and functions keep their names in C.
     shim = shim.replace("__attribute__((export_name(name)))", "")
     (folder / "page.c").write_text(shim)
     file = certifier.file
@@ -157,11 +151,11 @@ def _native(certifier, folder, image, n):
     ctypes.memmove(calls.image_at(), tensor.tobytes(), tensor.size)
     ctypes.memmove(calls.tables_at(), np.array(words, "<u4").tobytes(), 4 * len(words))
     ctypes.memmove(calls.key_at(), np.array([_SEED, 0], "<u8").tobytes(), 16)
-    if calls.open(len(words)) != 0:
+    if calls.page_open(len(words)) != 0:
         raise RuntimeError("the certifier refuses its tables")
     calls.clear_votes()
     began = time.process_time()
-    calls.count(1, 0, n)
+    calls.page_count(1, 0, n)
     seconds = time.process_time() - began
     return seconds, list((ctypes.c_uint32 * file.classes).from_address(calls.votes_at()))
 
