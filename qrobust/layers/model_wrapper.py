@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tflite_export.lower.walk import functional, is_model
+from tflite_export.keras_private import functional, is_model
 
 
 class ModelWrapper(keras.layers.Wrapper):

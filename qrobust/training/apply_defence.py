@@ -7,8 +7,7 @@ import keras
 from qrobust.layers import BatchNormalization, GridNoise, JacobianRegularized
 from qrobust.layers.input_noise import INPUT_NOISES
 from qrobust.quantization.units import find_units
-from tflite_export.keras_private import built_shape
-from tflite_export.lower.walk import walk
+from tflite_export.keras_private import built_shape, walk
 
 
 def defend(
