@@ -38,6 +38,7 @@ SLOW = {
     "quickstart": [],
     "attack_digits": [],
     "attacks": [],
+    "sequential": [],
     "worst_case": [],
     "bernhard": BERNHARD,
     "stq": STQ,
