@@ -23,7 +23,7 @@ _OURS = (
     "DenseBatchNorm DepthwiseConv2DBatchNorm FixedPoint GridNoise "
     "IntegerGlobalAveragePooling2D IntervalBounds JacobianRegularized Macer MeanTernary "
     "PowerOfTwoWeights QuantizedBits QuantizedRelu SmoothAdversarial SplitNoise "
-    "StochasticMeanTernary StochasticTernary Ternary"
+    "StochasticMeanTernary StochasticTernary Ternary WeightDistribution"
 )
 _QKERAS = (
     "Clip QActivation QAdaptiveActivation QAveragePooling2D QBatchNormalization QBidirectional "

@@ -18,6 +18,7 @@ from qrobust.layers.jacobian_regularized import JacobianRegularized
 from qrobust.layers.macer import Macer
 from qrobust.layers.smooth_adversarial import SmoothAdversarial
 from qrobust.layers.split_noise import SplitNoise
+from qrobust.layers.weight_distribution import WeightDistribution
 
 __all__ = [
     "AblationNoise",
@@ -34,4 +35,5 @@ __all__ = [
     "Macer",
     "SmoothAdversarial",
     "SplitNoise",
+    "WeightDistribution",
 ]
