@@ -28,6 +28,7 @@ from qrobust.attacks.ground.pixel_grid import PixelGrid, distances, project, ver
 from qrobust.attacks.ground.search import Attacked, Search
 from qrobust.attacks.targets.counted_target import CountedTarget
 from qrobust.attacks.targets.keras_target import KerasTarget
+from qrobust.attacks.targets.mixture_target import MixtureTarget
 from qrobust.attacks.targets.smoothed_target import SmoothedTarget
 from qrobust.attacks.targets.tflite_target import TFLiteTarget
 from qrobust.attacks.white_box.auto_projected_gradient import auto_projected_gradient
@@ -54,6 +55,7 @@ __all__ = [
     "CountedTarget",
     "KerasTarget",
     "Masking",
+    "MixtureTarget",
     "PixelGrid",
     "Search",
     "SuiteSettings",

@@ -100,6 +100,10 @@ class Defence:
             for Gaussian noise.
         threshold: of views: least margin of a vote in steps of the output; a smaller one abstains.
         jacobian: weight of the per-layer Jacobian penalty.
+        weight_spread: of every weight, as a share of its kernel's root mean square, that training
+            starts with (``layers.WeightDistribution``); 0 for fixed weights. What is published is
+            the mean network; ``qrobust bundle MODEL.keras --draws K`` draws others.
+        weight_entropy: weight of the entropy of those distributions.
         consistency: weight of the consistency term.
         smooth_adversarial: radius of SmoothAdv's attack in LSB.
         attack_norm: its norm, "l2" or "linf".
@@ -116,6 +120,8 @@ class Defence:
 
     sigma: float = 0.0
     jacobian: float = 0.0
+    weight_spread: float = 0.0
+    weight_entropy: float = 0.0
     consistency: float = 0.0
     smooth_adversarial: float = 0.0
     attack_norm: str = "l2"

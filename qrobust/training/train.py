@@ -88,6 +88,9 @@ def train(
             build(recipe, dataset, allow_code=allow_code),
             noise=input_layer(recipe.defence, low, high, recipe.seed),
             jacobian=recipe.defence.jacobian,
+            spread=recipe.defence.weight_spread,
+            entropy=recipe.defence.weight_entropy,
+            seed=recipe.seed,
         )
         bits = recipe.quantization
         if not bits.is_float:

@@ -40,8 +40,9 @@ class Answers(Protocol):
 
 def make_answers(file: ModelFile, *, batch: int, kernels: str) -> Answers:
     """Interpreters for a file, or for every member of a bundle."""
-    kind = BundleAnswers if isinstance(file, BundleFile) else FileAnswers
-    return kind(file, batch=batch, kernels=kernels)
+    if isinstance(file, BundleFile):
+        return BundleAnswers(file, batch=batch, kernels=kernels)
+    return FileAnswers(file, batch=batch, kernels=kernels)
 
 
 class FileAnswers:
@@ -108,7 +109,7 @@ class BundleAnswers:
             votes = np.zeros((len(rows), self._classes), np.int64)
             for number, weight in enumerate(weights):
                 votes[np.arange(len(rows)), self._logits(number, rows).argmax(1)] += weight
-            return votes.argmax(1)
+            return _winners(votes)
         drawn = drawn_members(self._bundle, self._words, place, len(rows))
         labels = np.zeros(len(rows), np.intp)
         for number in range(len(weights)):
@@ -125,7 +126,7 @@ class BundleAnswers:
             if number < len(bundle.thresholds):
                 best = np.partition(total[open_], -2, axis=1)[:, -2:]
                 open_ = open_[best[:, 1] - best[:, 0] < bundle.thresholds[number]]
-        return total.argmax(1)
+        return _winners(total)
 
     def _consensus(self, rows: Stored, place: Place) -> NDArray[np.intp]:
         bundle = self._bundle
@@ -138,9 +139,15 @@ class BundleAnswers:
         open_ = np.flatnonzero((said != said[0]).any(axis=0))
         for number in range(bundle.first, len(bundle.weights)):
             total[open_] += bundle.weights[number] * self._logits(number, rows[open_])
-        labels = said[0].copy()
+        labels: NDArray[np.intp] = said[0].copy()
         labels[open_] = total[open_].argmax(1)
         return labels
+
+
+def _winners(scores: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The best class of every row, the lowest of equals."""
+    winners: NDArray[np.intp] = np.argmax(scores, axis=1)
+    return winners
 
 
 def drawn_members(bundle: Bundle, words: Words, place: Any, count: int) -> NDArray[np.intp]:

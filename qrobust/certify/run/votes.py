@@ -42,7 +42,8 @@ __all__ = ["DEFAULT_BATCH", "VoteCounter", "available_cores"]
 class _Lane(Protocol):
     """Interpreters of one file or bundle with a sampler; used by one thread at a time."""
 
-    evaluations: int
+    @property
+    def evaluations(self) -> int: ...
 
     def count(
         self, tensor: NDArray[np.int16], key: Key, purpose: int, start: int, count: int
