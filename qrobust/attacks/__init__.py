@@ -10,6 +10,7 @@ from qrobust.attacks.black_box.sparse_search import sparse_search
 from qrobust.attacks.black_box.spsa import spsa
 from qrobust.attacks.black_box.square import square
 from qrobust.attacks.evaluation.attack_certificates import Broken, attack_certificates
+from qrobust.attacks.evaluation.losses import Losses, losses
 from qrobust.attacks.evaluation.masking import Check, Masking, masking_checks
 from qrobust.attacks.evaluation.standard_worst_case import WorstCase, standard_worst_case
 from qrobust.attacks.evaluation.suite import (
@@ -54,6 +55,7 @@ __all__ = [
     "Check",
     "CountedTarget",
     "KerasTarget",
+    "Losses",
     "Masking",
     "MixtureTarget",
     "PixelGrid",
@@ -72,6 +74,7 @@ __all__ = [
     "distances",
     "fast_gradient",
     "hop_skip_jump",
+    "losses",
     "masking_checks",
     "masking_suite",
     "momentum_iterative",

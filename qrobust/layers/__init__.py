@@ -7,6 +7,7 @@ from qrobust.layers import lowering  # noqa: F401  (tells the exporter about the
 from qrobust.layers.ablation_noise import AblationNoise
 from qrobust.layers.band_noise import BandNoise
 from qrobust.layers.batch_normalization import BatchNormalization
+from qrobust.layers.boundary_samples import BoundarySamples
 from qrobust.layers.consistency import Consistency
 from qrobust.layers.conv2d_batch_norm import Conv2DBatchNorm
 from qrobust.layers.dense_batch_norm import DenseBatchNorm
@@ -24,6 +25,7 @@ __all__ = [
     "AblationNoise",
     "BandNoise",
     "BatchNormalization",
+    "BoundarySamples",
     "Consistency",
     "Conv2DBatchNorm",
     "DenseBatchNorm",

@@ -38,6 +38,7 @@ _WRAPPERS = (
     "Macer",
     "IntervalBounds",
     "WeightDistribution",
+    "BoundarySamples",
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from qrobust.layers import (
+    BoundarySamples,
     Consistency,
     IntervalBounds,
     JacobianRegularized,
@@ -34,6 +35,7 @@ WRAPPERS = (
     Macer,
     IntervalBounds,
     WeightDistribution,
+    BoundarySamples,
 )
 
 

@@ -15,6 +15,7 @@ from qrobust.certify import Settings
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
+from qrobust.training.member_checks import check_members
 from qrobust.verify import FAMILIES
 
 #: Views that hide most of a picture: the file takes twice the data's channels.
@@ -31,6 +32,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "defence.consistency": (0, 1e6),
     "defence.smooth_adversarial": (0, 1e6),
     "defence.macer": (0, 1e6),
+    "defence.boundary": (0, 1e6),
+    "defence.boundary_share": (0.01, 1),
+    "defence.weight_spread": (0, 100),
+    "defence.weight_entropy": (0, 1e6),
     "defence.ibp": (0, 255),
     "defence.ibp_kappa": (0, 1),
     "defence.ibp_warmup": (0, 10**6),
@@ -196,11 +201,13 @@ def check_sources(recipe: Any, path: str) -> None:
             f'{path}: [data] name = "own" takes path, and shape of pictures; other names take '
             f"neither. Received: name={data.name!r}, path={data.path!r}"
         )
-    if bool(network.name) == bool(network.model):
+    if [bool(network.name), bool(network.model), bool(network.members)].count(True) != 1:
         raise ValueError(
-            f"{path}: [network] takes a name, or model = a .keras file. Received: "
-            f"name={network.name!r}, model={network.model!r}"
+            f"{path}: [network] takes a name, or model = a .keras file, or members = several of "
+            f"them. Received: name={network.name!r}, model={network.model!r}, "
+            f"members={list(network.members)}"
         )
+    check_members(recipe, path)
     if network.model and (network.weights or network.start or network.options):
         raise ValueError(f"{path}: [network] model is whole: leave out options, weights and start.")
 

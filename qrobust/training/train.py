@@ -16,6 +16,7 @@ from qrobust.quantization.set_bits import current_bits, set_bits
 from qrobust.training.apply_defence import defend
 from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
+from qrobust.training.members import ensemble_of
 from qrobust.training.named_code import is_code, named_code
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
@@ -74,6 +75,9 @@ def train(
     if recipe.quantization.is_float:
         recipe = _float_only(recipe)
     dataset = load_data(recipe, data, allow_code=allow_code)
+    if recipe.network.members:
+        model = ensemble_of(recipe, dataset)
+        return Trained(model, dataset, right_answers(model, dataset.test))
     x = dataset.train.x
     low, high = (0, 255) if x.dtype == np.uint8 else (-128, 127)
     twin = None if log is None else log / "float.keras"
