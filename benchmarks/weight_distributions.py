@@ -14,6 +14,9 @@ K networks, expected over the draw, on the strongest points of each attack.
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -23,7 +26,14 @@ from render import table
 
 import qrobust
 from qrobust.architectures import digits_cnn
-from qrobust.attacks import LINF, Budget, KerasTarget, MixtureTarget, projected_gradient
+from qrobust.attacks import (
+    LINF,
+    Budget,
+    KerasTarget,
+    MixtureTarget,
+    TFLiteTarget,
+    projected_gradient,
+)
 from qrobust.certify import Certifier
 from qrobust.certify.file.bundle import DRAW, Bundle
 from qrobust.datasets import digits
@@ -61,11 +71,10 @@ def main() -> int:
                  if isinstance(x, WeightDistribution)]  # fmt: skip
         learned = f"{np.median(np.concatenate(known)):.3f}" if known else "-"
         about = {"weights": name, "median spread": learned}
-        rows.append(about | judged("mean" if spread else "-", [model], model, data.test, args))
-        if spread:
-            for k in args.draws:
-                members = draw_members(model, k, seed=SEED)
-                rows.append(about | judged(f"{k} drawn", members, model, data.test, args))
+        drawn = draw_members(model, max(args.draws), seed=SEED) if spread else []
+        networks = [Network.of(member) for member in (model, *drawn)]
+        for row in judged(networks, args.draws if spread else [], data.test, args):
+            rows.append(about | row)
         print(table(rows), flush=True)
     results.record(
         args.record,
@@ -99,48 +108,81 @@ def fitted(model: Any, train: Any, epochs: int, rate: float) -> Any:
     return model
 
 
-def judged(who: str, members: list[Any], mean: Any, test: Any, args: Any) -> dict[str, Any]:
-    """Clean, certified and attacked, of one network or of a mixture of drawn ones."""
-    files = [export(member).tflite for member in members]
-    content = Bundle(DRAW, tuple(files), (1,) * len(files)).to_bytes()
+@dataclass(frozen=True)
+class Network:
+    """A network as a file, which answers, and as a target, which shows gradients."""
+
+    tflite: bytes
+    target: KerasTarget
+
+    @classmethod
+    def of(cls, model: Any) -> "Network":
+        return cls(export(model).tflite, KerasTarget(model))
+
+
+def judged(
+    networks: list[Network], draws: list[int], test: Any, args: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """A row of the mean network, the first, and one of every mixture of the first K drawn ones."""
+    mean, members = networks[0], networks[1:]
+    x, y = test.x[: args.attacked], test.y[: args.attacked]
+    budget = Budget(args.epsilon, LINF)
+
+    def points(source: Any) -> Any:
+        return projected_gradient(
+            source, x, y, budget, steps=20, restarts=2, losses=("cross_entropy", "margin"),
+            stop=False, seed=SEED,
+        ).strongest  # fmt: skip
+
+    through_mean = points(mean.target)
+    through_one = points(members[0].target) if members else None
+    yield {
+        "who answers": "the mean" if members else "the network",
+        "clean": right([mean], x, y),
+        **certified([mean], test, args),
+        "attacked through one drawn": "-" if members == [] else right([mean], through_one, y),
+        "through the mean": right([mean], through_mean, y),
+        "through all (EOT)": "-",
+    }
+    for k in draws:
+        some = members[:k]
+        mixture = MixtureTarget([member.target for member in some])
+        together = through_one if k == 1 else points(mixture)
+        yield {
+            "who answers": f"{k} drawn",
+            "clean": right(some, x, y),
+            **certified(some, test, args),
+            "attacked through one drawn": right(some, through_one, y),
+            "through the mean": right(some, through_mean, y),
+            "through all (EOT)": right(some, together, y),
+        }
+
+
+def certified(some: list[Network], test: Any, args: argparse.Namespace) -> dict[str, Any]:
+    """Certified accuracy of a mixture, a draw for every copy."""
+    files = tuple(network.tflite for network in some)
+    content = Bundle(DRAW, files, (1,) * len(files)).to_bytes()
     x, y = test.x[: args.images], test.y[: args.images]
     with Certifier(content, sigma=SIGMA, classes=10, seed=SEED) as certifier:
         found = [
             certifier.certify(image, n0=100, n=args.n, alpha="0.001", index=i)
             for i, image in enumerate(x)
         ]
-    certified = {
+    return {
         f"certified at {r}": results.share(
             sum(c.label == label and c.radius >= r for c, label in zip(found, y, strict=True)),
             len(x),
         )
         for r in RADII
     }
-    x, y = test.x[: args.attacked], test.y[: args.attacked]
-    targets = [KerasTarget(member, name=f"member {k}") for k, member in enumerate(members)]
-    mixture = MixtureTarget(targets)
-    budget = Budget(args.epsilon, LINF)
-
-    def left(source: Any) -> str:
-        attacked = projected_gradient(
-            source, x, y, budget, steps=20, restarts=2, losses=("cross_entropy", "margin"),
-            stop=False, seed=SEED,
-        )  # fmt: skip
-        return right(targets, attacked.strongest, y)
-
-    return {
-        "who answers": who,
-        "clean": right(targets, x, y),
-        **certified,
-        "attacked through one network": left(targets[0]),
-        "through the mean": left(KerasTarget(mean, name="mean")),
-        "through all (EOT)": left(mixture) if len(members) > 1 else "-",
-    }
 
 
-def right(targets: list[Any], x: Any, y: Any) -> str:
-    """Right answers, expected over the draw."""
-    shares = [float((target.logits(x).argmax(1) == y).mean()) for target in targets]
+def right(networks: list[Network], x: Any, y: Any) -> str:
+    """Right answers of the files, expected over the draw."""
+    shares = []
+    for network in networks:
+        with closing(TFLiteTarget(network.tflite, trusted=True, threads=1)) as file:
+            shares.append(float((file.logits(x).argmax(1) == y).mean()))
     return f"{100 * np.mean(shares):.1f} %"
 
 

@@ -182,6 +182,11 @@ def refuse_bundle(content: bytes) -> None:
         )
 
 
+def files_of(content: bytes) -> tuple[bytes, ...]:
+    """Return the members of a bundle, or a file alone."""
+    return read_bundle(content).members if is_bundle(content) else (content,)
+
+
 def alike(specs: list[_Spec]) -> _Spec:
     """Return what all members of a bundle have alike; `CertifyError` where they differ."""
     if any(spec != specs[0] for spec in specs):
