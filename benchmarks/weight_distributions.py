@@ -117,6 +117,7 @@ class Network:
 
     @classmethod
     def of(cls, model: Any) -> "Network":
+        """A Keras model, exported."""
         return cls(export(model).tflite, KerasTarget(model))
 
 
