@@ -7,11 +7,11 @@
 
 ``PYTHON`` has tensorflow-model-optimization 0.8.1 and tf_keras in an environment of its own; a
 process of it trains with 8-bit QAT for ``--steps`` batches and converts with the stock converter:
-on cifar10 from the float ResNet-8 of mlcommons/tiny (``pretrainedResnet.h5``), on kws a DS-CNN that
-it first trains in float for ``--float-steps``, on the keyword features of
+on cifar10 from the float ResNet-8 of mlcommons/tiny (``pretrainedResnet.h5``), on kws a DS-CNN
+that it first trains in float for ``--float-steps``, on the keyword features of
 ``datasets.speech_commands``. Without ``--python`` only files are looked at:
-``pretrainedResnet_quant.tflite`` (post-training quantization) of ``--baselines``, ours, and those of
-``--files``. All meet the same commands: integers that differ between LiteRT's kernel families,
+``pretrainedResnet_quant.tflite`` (post-training quantization) of ``--baselines``, ours, and those
+of ``--files``. All meet the same commands: integers that differ between LiteRT's kernel families,
 accuracy, certificates (Clopper-Pearson, alpha .001), Square on the file, bytes and votes a second
 of one core. Sizes are in steps of the data's integers; where a file's input grid has another step,
 sigma, radii and epsilon are the same sizes on it.

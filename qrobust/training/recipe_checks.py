@@ -25,6 +25,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "data.shape": (1, 1 << 14),
     "data.held_out": (0, 2**31),
+    "network.member_weights": (0, 31),
     "defence.sigma": (0, 1e4),
     "defence.size": (0, 1 << 16),
     "defence.threshold": (0, 255),
