@@ -15,6 +15,7 @@ from qrobust.certify import Settings
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
+from qrobust.certify.methods.settings import MOST_SAMPLES
 from qrobust.verify import FAMILIES
 
 #: Views that hide most of a picture: the file takes twice the data's channels.
@@ -47,10 +48,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "certification.images": (0, 2**31),
     "certification.radii": (0, 1e6),
     "certification.sigma": (0, 1e4),
-    "certification.n0": (1, 10**9),
-    "certification.n": (1, 10**9),
-    "certification.settings.n0": (1, 10**9),
-    "certification.settings.n": (1, 10**9),
+    "certification.n0": (1, MOST_SAMPLES),
+    "certification.n": (1, MOST_SAMPLES),
+    "certification.settings.n0": (1, MOST_SAMPLES),
+    "certification.settings.n": (1, MOST_SAMPLES),
     "parity.inputs": (1, 2**31),
     "attack.images": (0, 2**31),
     "attack.epsilon": (0, 1e6),
