@@ -15,6 +15,7 @@ from qrobust.certify import Settings
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
+from qrobust.certify.methods.settings import MOST_SAMPLES
 from qrobust.verify import FAMILIES
 
 #: Views that hide most of a picture: the file takes twice the data's channels.
@@ -24,6 +25,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "data.shape": (1, 1 << 14),
     "data.held_out": (0, 2**31),
+    "data.sound_noise": (0, 127),
+    "data.copies": (1, 1000),
     "defence.sigma": (0, 1e4),
     "defence.size": (0, 1 << 16),
     "defence.threshold": (0, 255),
@@ -45,10 +48,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "certification.images": (0, 2**31),
     "certification.radii": (0, 1e6),
     "certification.sigma": (0, 1e4),
-    "certification.n0": (1, 10**9),
-    "certification.n": (1, 10**9),
-    "certification.settings.n0": (1, 10**9),
-    "certification.settings.n": (1, 10**9),
+    "certification.n0": (1, MOST_SAMPLES),
+    "certification.n": (1, MOST_SAMPLES),
+    "certification.settings.n0": (1, MOST_SAMPLES),
+    "certification.settings.n": (1, MOST_SAMPLES),
     "parity.inputs": (1, 2**31),
     "attack.images": (0, 2**31),
     "attack.epsilon": (0, 1e6),
@@ -191,10 +194,24 @@ def check_sources(recipe: Any, path: str) -> None:
     """
     data, network = recipe.data, recipe.network
     own = data.name == "own"
-    if own != bool(data.path) or (data.shape and not own):
+    if own != bool(data.path):
         raise ValueError(
-            f'{path}: [data] name = "own" takes path, and shape of pictures; other names take '
-            f"neither. Received: name={data.name!r}, path={data.path!r}"
+            f'{path}: [data] name = "own" takes path; other names do not. Received: '
+            f"name={data.name!r}, path={data.path!r}"
+        )
+    if data.name == "caltech101" and data.shape:
+        if len(data.shape) != 3 or data.shape[0] != data.shape[1] or data.shape[2] != 3:
+            raise ValueError(
+                f"{path}: [data] pictures of caltech101 are brought to squares in colour: shape = "
+                f"[96, 96, 3]. Received: {list(data.shape)}"
+            )
+    if (data.sound_noise or data.copies != 1) and data.name != "speech_commands":
+        raise ValueError(
+            f"{path}: [data] sound_noise and copies are of speech_commands, not of {data.name}."
+        )
+    if data.shape and not own and data.name != "caltech101":
+        raise ValueError(
+            f"{path}: [data] shape is of own pictures and of caltech101; {data.name} has one."
         )
     if bool(network.name) == bool(network.model):
         raise ValueError(
