@@ -4,7 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
-from qrobust.commands.inputs import load_for
+from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
 from qrobust.load_keras import load_keras
 
 HELP = "write a fully integer .tflite from a quantized .keras"
@@ -94,8 +94,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="export even what is not exact; the report says what is not",
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DATA", help="inputs that give ranges and are compared"
+        "--data",
+        type=Path,
+        metavar="DATA",
+        help=f"what gives ranges and is compared; {DATA_HELP}",
     )
+    add_fit(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -131,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
         io=args.io,
         input_grid=args.input_grid,
         exact=not args.inexact,
-        inputs=None if args.data is None else load_for(args.data, args.model).x,
+        inputs=None if args.data is None else load_for(args.data, args.model, args.fit).x,
     )
     tflite = exported.tflite
     if args.sigma is not None:
