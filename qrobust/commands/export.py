@@ -84,6 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--splits, --bands, --blocks or --ablation",
     )
     parser.add_argument(
+        "--library",
+        action="store_true",
+        help="with --c99 and --table: also what CMake, ESP-IDF, Zephyr, PlatformIO and Arduino ask "
+        "of a library, and examples",
+    )
+    parser.add_argument(
         "--family",
         metavar="F",
         help="with --c99: also what proves light:B or shift:R[:border=edge|zero|wrap] on a device",
@@ -108,6 +114,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--table holds radii, which need --sigma.")
     if args.family is not None and args.c99 is None:
         raise ValueError("--family is written beside the network's C: give --c99 DIR.")
+    if args.library and (args.c99 is None or args.table is None):
+        raise ValueError("--library makes a library of --c99 DIR with --table N: give both.")
     views = {kind: getattr(args, kind) for kind in ("splits", "bands", "blocks", "ablation")}
     counted = [(kind, size) for kind, size in views.items() if size is not None]
     if args.threshold is not None and not counted:
@@ -157,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
         if args.table is not None or counted:
             written += certifier_c99.write(tflite, args.c99)
             print(f"tables of the certifier: {_table_bytes(args.c99)} bytes")
+        if args.library:
+            written += certifier_c99.write_project(args.c99)
         if args.family is not None:
             written += write_family(tflite, args.c99, args.family)
         print(f"C99: {', '.join(dict.fromkeys(str(path) for path in written))}")
