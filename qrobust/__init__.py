@@ -34,6 +34,7 @@ _HOMES = {
     "load_legacy": "qrobust.quantization",
     "quantize": "qrobust.quantization",
     "SoundCertifier": "qrobust.baselines.sound_certifier",
+    "summary": "qrobust.quantization",
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from qrobust import architectures, datasets
 from qrobust.callbacks import BitWidthSchedule
+from qrobust.certify.inputs.named_code import is_code, named_code
 from qrobust.layers import JacobianRegularized
 from qrobust.layers.input_noise import input_layer_of
 from qrobust.quantization.quantize import quantize
@@ -16,7 +17,6 @@ from qrobust.quantization.set_bits import current_bits, set_bits
 from qrobust.training.apply_defence import defend
 from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
-from qrobust.training.named_code import is_code, named_code
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
 from qrobust.training.views import in_words, input_layer, is_masked, same_view, with_inverse
