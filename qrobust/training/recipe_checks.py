@@ -34,6 +34,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "defence.consistency": (0, 1e6),
     "defence.smooth_adversarial": (0, 1e6),
     "defence.macer": (0, 1e6),
+    "defence.boundary": (0, 1e6),
+    "defence.boundary_share": (0.01, 1),
+    "defence.weight_spread": (0, 100),
+    "defence.weight_entropy": (0, 1e6),
     "defence.ibp": (0, 255),
     "defence.ibp_kappa": (0, 1),
     "defence.ibp_warmup": (0, 10**6),
@@ -183,43 +187,6 @@ def _check_proofs(recipe: Any, path: str) -> None:
             raise ValueError(
                 f"{path}: [proof] radii are whole LSB, at least 1. Received: {radius!r}"
             )
-
-
-def check_sources(recipe: Any, path: str) -> None:
-    """Raise `ValueError` where a recipe does not say, or says twice, what to train on what.
-
-    Args:
-        recipe: as read.
-        path: its file, for the message.
-    """
-    data, network = recipe.data, recipe.network
-    own = data.name == "own"
-    if own != bool(data.path):
-        raise ValueError(
-            f'{path}: [data] name = "own" takes path; other names do not. Received: '
-            f"name={data.name!r}, path={data.path!r}"
-        )
-    if data.name == "caltech101" and data.shape:
-        if len(data.shape) != 3 or data.shape[0] != data.shape[1] or data.shape[2] != 3:
-            raise ValueError(
-                f"{path}: [data] pictures of caltech101 are brought to squares in colour: shape = "
-                f"[96, 96, 3]. Received: {list(data.shape)}"
-            )
-    if (data.sound_noise or data.copies != 1) and data.name != "speech_commands":
-        raise ValueError(
-            f"{path}: [data] sound_noise and copies are of speech_commands, not of {data.name}."
-        )
-    if data.shape and not own and data.name != "caltech101":
-        raise ValueError(
-            f"{path}: [data] shape is of own pictures and of caltech101; {data.name} has one."
-        )
-    if bool(network.name) == bool(network.model):
-        raise ValueError(
-            f"{path}: [network] takes a name, or model = a .keras file. Received: "
-            f"name={network.name!r}, model={network.model!r}"
-        )
-    if network.model and (network.weights or network.start or network.options):
-        raise ValueError(f"{path}: [network] model is whole: leave out options, weights and start.")
 
 
 def check_views(recipe: Any, path: str) -> None:
