@@ -21,7 +21,9 @@ class Data:
             code is allowed, ``module:function``, called with the folder of the data sets (or
             None), which returns a `Dataset`.
         augment: "none", "crop_flip" (4 pixels, mirrored half of the time), "corrupt" (the same,
-            and half of the pictures in another light) or "time_shift" (5 frames of features).
+            and half of the pictures in another light), "families" (moved by up to 4 pixels with
+            the edge repeated, mirrored, 48 steps of light: to keep what ``[verify]`` proves) or
+            "time_shift" (5 frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
         path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.

@@ -69,7 +69,7 @@ OPTION_BOUNDS = (0, 2**16)
 COUNTS = frozenset({"width", "depth", "filters", "units", "classes"})
 CHOICES = {
     "data.fit": ("crop", "stretch", "exact"),
-    "data.augment": ("none", "crop_flip", "corrupt", "time_shift"),
+    "data.augment": ("none", "crop_flip", "corrupt", "families", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
     "defence.noise": ("gaussian", "splits", *MASKED),
 }
