@@ -4,9 +4,8 @@
 
 The same network, bits, epochs and consistency as models/digits_l1's Gaussian recipes, with noise
 ``sat(x + k)``, every ``k_i`` a whole number drawn uniformly from -reach to reach (Lee et al. 2019,
-Yang et al. 2020, on integers). Writes models/digits_l1/uniformREACH/model.tflite. The product has no
-such noise: splits say the same with fewer inferences and no error probability, which is what
-`benchmarks/counting.py` measures.
+Yang et al. 2020, on integers). Writes models/digits_l1/uniformREACH/model.tflite. The product has
+no such noise; what it would be worth beside splits is what `benchmarks/counting.py` measures.
 """
 
 import argparse
@@ -42,6 +41,7 @@ class UniformNoise(GridNoise):
         self.reach = reach
 
     def call(self, inputs, training=False):
+        """Add noise in training."""
         if not training:
             return inputs
         drawn = keras.random.randint(
@@ -50,6 +50,7 @@ class UniformNoise(GridNoise):
         return ops.clip(inputs + ops.cast(drawn, inputs.dtype), self.minimum, self.maximum)
 
     def get_config(self):
+        """The constructor's arguments."""
         return {**super().get_config(), "reach": self.reach}
 
 
