@@ -9,15 +9,15 @@ method proves counts as verified. Intervals, linear bounds and branching are `qr
 each of them proves what the one before proves; branching bounds at most 20 boxes an image (4 of
 MNIST). "MILP" is HiGHS on the integer graph, an oracle whose answers are no proofs; it is asked
 where few pixels change (over whole pictures it decided nothing in a second a class, and its
-presolve does not stop when it is told to). "Smoothing" is the L-inf ball inside the L2 ball of a Gaussian
-certificate (radius over the root of the inputs' number, alpha .001 an image, about the smoothed
-classifier and not the file's own label), for networks that carry a smoothing spec. "Attacked" is
-what gradient descent on the file's integer graph leaves (12 steps, all classes, 3 starts), an upper
-bound. An image that intervals prove or the attack refutes is not given to the methods behind them:
-the answer is certain. Seconds are CPU time of this process, a mean over the images that a method
-was given. Regions with a pixel count change only that many pixels, those of the largest variance,
-so that enumeration is finite work: it runs on every image there and is the truth. A contradiction
-between two methods ends the program with status 1.
+presolve does not stop when it is told to). "Smoothing" is the L-inf ball inside the L2 ball of a
+Gaussian certificate (radius over the root of the inputs' number, alpha .001 an image, about the
+smoothed classifier and not the file's own label), for networks that carry a smoothing spec.
+"Attacked" is what gradient descent on the file's integer graph leaves (12 steps, all classes, 3
+starts), an upper bound. An image that intervals prove or the attack refutes is not given to the
+methods behind them: the answer is certain. Seconds are CPU time of this process, a mean over the
+images that a method was given. Regions with a pixel count change only that many pixels, those of
+the largest variance, so that enumeration is finite work: it runs on every image there and is the
+truth. A contradiction between two methods ends the program with status 1.
 """
 
 from __future__ import annotations
