@@ -185,6 +185,7 @@ class Recipe:
     """A whole recipe; see the classes of its sections.
 
     Attributes:
+        proof: what ``[verify]`` says of L-inf balls.
         notes: Markdown that ends the card: what was tried and what it gave.
     """
 
@@ -265,7 +266,8 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
     data = recipe.data
     if data.path:
         data = replace(data, path=str(path.parent / data.path))
-    return replace(recipe, data=data, network=replace(network, **found))
+    proof = recipe.verify.balls if recipe.verify.radii else recipe.proof
+    return replace(recipe, data=data, network=replace(network, **found), proof=proof)
 
 
 def _check_sigma(content: Any, where: str) -> None:
