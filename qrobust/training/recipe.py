@@ -22,7 +22,9 @@ class Data:
             code is allowed, ``module:function``, called with the folder of the data sets (or
             None), which returns a `Dataset`.
         augment: "none", "crop_flip" (4 pixels, mirrored half of the time), "corrupt" (the same,
-            and half of the pictures in another light) or "time_shift" (5 frames of features).
+            and half of the pictures in another light), "families" (moved by up to 4 pixels with
+            the edge repeated, mirrored, 48 steps of light: to keep what ``[verify]`` proves) or
+            "time_shift" (5 frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
         path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.
@@ -210,6 +212,7 @@ class Recipe:
     """A whole recipe; see the classes of its sections.
 
     Attributes:
+        proof: what ``[verify]`` says of L-inf balls.
         notes: Markdown that ends the card: what was tried and what it gave.
     """
 
@@ -292,7 +295,8 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
     data = recipe.data
     if data.path:
         data = replace(data, path=str(path.parent / data.path))
-    return replace(recipe, data=data, network=replace(network, **found))
+    proof = recipe.verify.balls if recipe.verify.radii else recipe.proof
+    return replace(recipe, data=data, network=replace(network, **found), proof=proof)
 
 
 def _check_sigma(content: Any, where: str) -> None:

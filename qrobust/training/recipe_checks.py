@@ -66,6 +66,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "defence.mixed": (0, 0.99),
     "verify.images": (1, 2**31),
     "verify.budget": (1, 10**9),
+    "verify.radii": (1, 255),
+    "verify.boxes": (0, 10**9),
     "quantization.weight_bits": (1, 8),
     "quantization.activation_bits": (1, 8),
     "quantization.weight_schedule": (1, 8),
@@ -76,7 +78,7 @@ OPTION_BOUNDS = (0, 2**16)
 COUNTS = frozenset({"width", "depth", "filters", "units", "classes"})
 CHOICES = {
     "data.fit": ("crop", "stretch", "exact"),
-    "data.augment": ("none", "crop_flip", "corrupt", "time_shift"),
+    "data.augment": ("none", "crop_flip", "corrupt", "families", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
     "defence.noise": ("gaussian", "splits", *MASKED),
 }
@@ -182,11 +184,20 @@ def _check_proofs(recipe: Any, path: str) -> None:
             f"{path}: [training] epochs = {epochs} end before [defence] ibp_warmup + ibp_ramp do. "
             f"Received: {defence.ibp_warmup} + {defence.ibp_ramp}"
         )
-    for radius in recipe.proof.radii:
-        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
-            raise ValueError(
-                f"{path}: [proof] radii are whole LSB, at least 1. Received: {radius!r}"
-            )
+    verify = recipe.verify
+    if verify.radii and recipe.proof.images:
+        raise ValueError(
+            f"{path}: [proof] is the older name of [verify] radii: give one of them. Received: "
+            f"{list(recipe.proof.radii)} and {list(verify.radii)}"
+        )
+    if verify.boxes and not verify.radii:
+        raise ValueError(f"{path}: [verify] boxes cut L-inf balls: give radii, or leave boxes out.")
+    for name, radii in (("proof", recipe.proof.radii), ("verify", verify.radii)):
+        for radius in radii:
+            if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
+                raise ValueError(
+                    f"{path}: [{name}] radii are whole LSB, at least 1. Received: {radius!r}"
+                )
 
 
 def check_views(recipe: Any, path: str) -> None:
@@ -244,10 +255,10 @@ def _check_certificates(certification: Any, where: str) -> None:
 
 def _check_regions(verify: Any, noise: str, where: str) -> None:
     """A family that there is not would be found only after the training."""
-    if verify.families and noise in MASKED:
+    if (verify.families or verify.radii) and noise in MASKED:
         raise ValueError(
             f"{where}: [verify] proves what the file says of one whole input, which a network of "
-            f"{noise} never sees: leave families out."
+            f"{noise} never sees: leave families and radii out."
         )
     for family in verify.families:
         for part in str(family).split("*"):
