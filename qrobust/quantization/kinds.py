@@ -49,7 +49,6 @@ _ADVICE = {
     "LayerNormalization": "use BatchNormalization, which folds into a kernel",
     "GroupNormalization": "use BatchNormalization, which folds into a kernel",
     "Multiply": "a product of two activations has no exact kernel; leave the gate out",
-    "Conv2DTranspose": "use UpSampling2D and Conv2D",
     "LSTM": "recurrent layers have no exact kernel; use Conv1D",
     "GRU": "recurrent layers have no exact kernel; use Conv1D",
     "SimpleRNN": "recurrent layers have no exact kernel; use Conv1D",

@@ -11,7 +11,6 @@ from math import prod
 from typing import Any
 
 import keras
-import numpy as np
 
 from qrobust.quantization.affine import (
     Affine,
@@ -23,7 +22,8 @@ from qrobust.quantization.affine import (
     with_affine_before,
     with_affine_behind,
 )
-from qrobust.quantization.calls import arguments, around, first, halves, kept, pair
+from qrobust.quantization.averages import AVERAGES, average_kernel
+from qrobust.quantization.calls import arguments, around, first, halves, kept
 from qrobust.quantization.graph import (
     FloatGraph,
     inner_layer,
@@ -42,7 +42,6 @@ from tflite_export.lower.functions import function_name
 
 _L = keras.layers
 _SEPARABLE = (_L.SeparableConv1D, _L.SeparableConv2D)
-_AVERAGES = (_L.AveragePooling1D, _L.AveragePooling2D)
 
 
 def simplify(model: Any) -> Any:
@@ -183,7 +182,7 @@ class _Rewriting:
             return _L.Activation(table, name=self._free(layer.name, own=True))(x)
         if is_linear(inside) and inside is layer:
             return self._linear(layer, x, read)
-        if isinstance(layer, _AVERAGES):
+        if isinstance(layer, AVERAGES):
             return self._average(layer, x)
         if isinstance(layer, _L.GlobalAveragePooling1D) and x.shape[1]:
             return self._global_average1d(layer, x)
@@ -277,25 +276,11 @@ class _Rewriting:
         return total
 
     def _average(self, layer: Any, x: Any) -> Any:
-        """An average over a number of values that is no power of two, as its nearest weights."""
-        pool, strides = pair(layer.pool_size), pair(layer.strides)
+        made = average_kernel(layer, int(x.shape[-1]))
+        if made is None:
+            return None
         one_d = isinstance(layer, _L.AveragePooling1D)
-        if one_d:
-            pool, strides = (1, pool[0]), (1, strides[0])
-        count = prod(pool)
-        if layer.padding != "valid" or not count & (count - 1) or first(layer):
-            return None
-        channels = int(x.shape[-1])
-        make = _L.DepthwiseConv2D(
-            pool, strides=max(strides), use_bias=False, name=layer.name, trainable=False
-        )
-        if strides[0] != strides[1] and not one_d:
-            return None
-        make.build((None, None, None, channels))
-        make.kernel.assign(np.full(make.kernel.shape, 1 / count))
-        if one_d:
-            return self._as_picture(x, layer, make)
-        return make(x)
+        return self._as_picture(x, layer, made) if one_d else made(x)
 
     def _global_average1d(self, layer: Any, x: Any) -> Any:
         length, channels = x.shape[1:]
