@@ -7,10 +7,13 @@ from qrobust.quantization.legacy import load_legacy
 from qrobust.quantization.quantize import quantize
 from qrobust.quantization.search import Lowered, search_bits
 from qrobust.quantization.set_bits import set_bits
+from qrobust.quantization.summary import LayerSummary, ModelSummary, summary
 
 __all__ = [
     "Adopted",
+    "LayerSummary",
     "Lowered",
+    "ModelSummary",
     "adopt",
     "companding",
     "in_front",
@@ -18,4 +21,5 @@ __all__ = [
     "quantize",
     "search_bits",
     "set_bits",
+    "summary",
 ]

@@ -8,8 +8,9 @@ from typing import Any
 
 from qrobust.certify import CertifyError, Settings
 from qrobust.training.recipe_build import build
-from qrobust.training.recipe_checks import check_counts, check_sources, check_values, check_views
+from qrobust.training.recipe_checks import check_counts, check_values, check_views
 from qrobust.training.recipe_evidence import Attack, Corruption, Parity, Proof, Verify
+from qrobust.training.recipe_sources import check_sources
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,21 @@ class Data:
             code is allowed, ``module:function``, called with the folder of the data sets (or
             None), which returns a `Dataset`.
         augment: "none", "crop_flip" (4 pixels, mirrored half of the time), "corrupt" (the same,
-            and half of the pictures in another light) or "time_shift" (5 frames of features).
+            and half of the pictures in another light), "families" (moved by up to 4 pixels with
+            the edge repeated, mirrored, 48 steps of light: to keep what ``[verify]`` proves) or
+            "time_shift" (5 frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
         path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.
-        shape: of one picture there: height, width, channels; none for arrays.
+        shape: of one picture there, height, width, channels (none for arrays); or the square
+            that pictures of "caltech101" are brought to, 96 x 96 by default.
         fit: for pictures there of another size: "crop", "stretch" or "exact".
         held_out: training examples that no phase sees and that become the validation part:
-            ``datasets.hold_out``, the same ones for every recipe.
+            ``datasets.hold_out``, the same ones for every recipe; of speech commands whole
+            speakers.
+        sound_noise: of speech commands: sigma of noise on the samples of training clips, in steps
+            of 2^-7 of full scale.
+        copies: of speech commands with such noise: noisy copies of each training clip.
     """
 
     name: str
@@ -38,6 +46,8 @@ class Data:
     shape: tuple[int, ...] = ()
     fit: str = "crop"
     held_out: int = 0
+    sound_noise: float = 0.0
+    copies: int = 1
 
 
 @dataclass(frozen=True)
@@ -202,6 +212,7 @@ class Recipe:
     """A whole recipe; see the classes of its sections.
 
     Attributes:
+        proof: what ``[verify]`` says of L-inf balls.
         notes: Markdown that ends the card: what was tried and what it gave.
     """
 
@@ -284,7 +295,8 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
     data = recipe.data
     if data.path:
         data = replace(data, path=str(path.parent / data.path))
-    return replace(recipe, data=data, network=replace(network, **found))
+    proof = recipe.verify.balls if recipe.verify.radii else recipe.proof
+    return replace(recipe, data=data, network=replace(network, **found), proof=proof)
 
 
 def _check_sigma(content: Any, where: str) -> None:

@@ -18,7 +18,10 @@ from qrobust.certify.report.page.subject import Subject
 from qrobust.certify.report.summary import Share, Summary, counts
 from qrobust.certify.run.certificate import L0, L2, PATCH, Certificate
 from qrobust.certify.run.keys import CHOSEN
+from tflite_export.clients import described
+from tflite_export.contract import contract_problem
 from tflite_export.inspection import inspect
+from tflite_export.read import read_graph
 
 #: Rows of the table of images; the journal has the others.
 MOST_ROWS = 1000
@@ -69,6 +72,7 @@ def view(subject: Subject) -> dict[str, Any]:
         "proofs": [(p, p.count(REFUTED)) for p in subject.proofs],
         "trained": subject.trained,
         "layers": _layers(subject),
+        "clients": _clients(subject),
         "commands": _commands(subject),
         "hashes": _hashes(subject),
         "wanted": _percent_radius(radii),
@@ -158,6 +162,13 @@ def _layers(subject: Subject) -> list[str]:
         files = files_of(subject.model)
         return [line for content in files for line in str(inspect(content)).splitlines()]
     return list(subject.trained.layers) if subject.trained else []
+
+
+def _clients(subject: Subject) -> list[str]:
+    """On which other clients the file gives the same integers; nothing where none is given."""
+    if subject.model is None or contract_problem(subject.model):
+        return []
+    return described(read_graph(subject.model)).splitlines()
 
 
 def _commands(subject: Subject) -> list[tuple[str, str]]:
