@@ -44,8 +44,8 @@ def batches(
         raise ValueError(f"augment is one of {', '.join(AUGMENTATIONS)}. Received: {augment!r}")
     if augment in ("corrupt", "families") and (x.ndim != 4 or x.min() < 0 or x.max() > 255):
         raise ValueError(
-            f"augment = '{augment}' is of pictures of pixels 0 to 255. Received: {x.dtype} of shape "
-            f"{x.shape}, {x.min()} to {x.max()}"
+            f"augment = '{augment}' is of pictures of pixels 0 to 255. Received: {x.dtype} of "
+            f"shape {x.shape}, {x.min()} to {x.max()}"
         )
     data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
     if augment != "none":
