@@ -31,6 +31,7 @@ QUICK = {
     "verifiers": [],
 }
 SLOW = {
+    "roads": ["edge"],
     "evidence": [],
     "export": [],
     "train_step": [],
