@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     looking = _action(actions, "inspect", "shapes, ranges, classes and what looks wrong")
     writing = _action(actions, "convert", "write inputs as a network takes them, x and y, as .npz")
     for action in (looking, writing):
-        action.add_argument("data", type=Path, metavar="DATA", help=DATA_HELP)
+        action.add_argument(
+            "data", metavar="DATA", help=f"{DATA_HELP}; with --allow-code module:function"
+        )
     writing.add_argument("out", type=Path, metavar="OUT.npz", help="the file to write")
     for action in (looking, writing):
         wanted = action.add_mutually_exclusive_group()
@@ -30,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--shape", type=_shape, metavar="HxWxC", help="of one picture, where there is no model"
         )
         add_fit(action)
+        action.add_argument(
+            "--allow-code",
+            action="store_true",
+            help="import and call DATA, module:function, which returns x or (x, y)",
+        )
     looking.add_argument("--json", action="store_true", help="print what was found as JSON")
     looking.set_defaults(act=_inspect)
     writing.set_defaults(act=_convert)
@@ -57,7 +64,7 @@ def _load(args: argparse.Namespace) -> Any:
     from qrobust.certify.inputs import Expected, load_inputs
 
     if args.model is not None:
-        return load_for(args.data, args.model, args.fit)
+        return load_for(args.data, args.model, args.fit, allow_code=args.allow_code)
 
     def expected() -> Expected:
         if args.shape is None:
@@ -67,7 +74,7 @@ def _load(args: argparse.Namespace) -> Any:
             )
         return Expected(args.shape, fit=args.fit)
 
-    return load_inputs(args.data, expected)
+    return load_inputs(args.data, expected, allow_code=args.allow_code)
 
 
 def _inspect(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
-from qrobust.commands.inputs import load_for
+from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
 from qrobust.load_keras import load_keras
 
 HELP = "write a fully integer .tflite from a quantized .keras"
@@ -84,6 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--splits, --bands, --blocks or --ablation",
     )
     parser.add_argument(
+        "--library",
+        action="store_true",
+        help="with --c99 and --table: also what CMake, ESP-IDF, Zephyr, PlatformIO and Arduino ask "
+        "of a library, and examples",
+    )
+    parser.add_argument(
         "--family",
         metavar="F",
         help="with --c99: also what proves light:B or shift:R[:border=edge|zero|wrap] on a device",
@@ -94,8 +100,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="export even what is not exact; the report says what is not",
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DATA", help="inputs that give ranges and are compared"
+        "--data",
+        type=Path,
+        metavar="DATA",
+        help=f"what gives ranges and is compared; {DATA_HELP}",
     )
+    add_fit(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,6 +114,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--table holds radii, which need --sigma.")
     if args.family is not None and args.c99 is None:
         raise ValueError("--family is written beside the network's C: give --c99 DIR.")
+    if args.library and (args.c99 is None or args.table is None):
+        raise ValueError("--library makes a library of --c99 DIR with --table N: give both.")
     views = {kind: getattr(args, kind) for kind in ("splits", "bands", "blocks", "ablation")}
     counted = [(kind, size) for kind, size in views.items() if size is not None]
     if args.threshold is not None and not counted:
@@ -131,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
         io=args.io,
         input_grid=args.input_grid,
         exact=not args.inexact,
-        inputs=None if args.data is None else load_for(args.data, args.model).x,
+        inputs=None if args.data is None else load_for(args.data, args.model, args.fit).x,
     )
     tflite = exported.tflite
     if args.sigma is not None:
@@ -153,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
         if args.table is not None or counted:
             written += certifier_c99.write(tflite, args.c99)
             print(f"tables of the certifier: {_table_bytes(args.c99)} bytes")
+        if args.library:
+            written += certifier_c99.write_project(args.c99)
         if args.family is not None:
             written += write_family(tflite, args.c99, args.family)
         print(f"C99: {', '.join(dict.fromkeys(str(path) for path in written))}")

@@ -20,22 +20,25 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_for(path: Path, model: Path, fit: str = SQUARE) -> Any:
+def load_for(
+    path: str | Path, model: str | Path, fit: str = SQUARE, *, allow_code: bool = False
+) -> Any:
     """Read data for a network, see ``qrobust.certify.load_inputs``.
 
     Args:
         path: of the data.
         model: a ``.tflite`` or a Keras model, which pictures are brought to the size of.
         fit: for pictures of another size.
+        allow_code: let the path be ``module:function``.
     """
     from qrobust.certify.inputs import Expected, expected_by, load_inputs
 
     def expected() -> Expected:
-        if model.suffix == ".tflite":
+        if Path(model).suffix == ".tflite":
             return expected_by(str(model), fit)
         from qrobust.load_keras import load_keras
 
-        shape = tuple(load_keras(model).input_shape[1:])
+        shape = tuple(load_keras(Path(model)).input_shape[1:])
         return Expected(shape, fit=fit)
 
-    return load_inputs(path, expected)
+    return load_inputs(path, expected, allow_code=allow_code)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qrobust.commands.inputs import load_for
+from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
 from qrobust.load_keras import load_keras
 
 HELP = "count the integers that differ between Keras, the file and every runtime"
@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inputs", type=int, default=200, metavar="N", help="random inputs (default: 200)"
     )
-    parser.add_argument("--data", type=Path, metavar="DATA", help="these inputs instead")
+    parser.add_argument("--data", type=Path, metavar="DATA", help=f"instead; {DATA_HELP}")
+    add_fit(parser)
     parser.add_argument("--seed", type=int, default=0, help="of random inputs (default: 0)")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
@@ -53,7 +54,7 @@ def _inputs(model: Any, tflite: bytes, args: argparse.Namespace) -> tuple[Any, A
     from tflite_export.parity import lower_for_file
 
     if args.data is not None:
-        data = load_for(args.data, args.tflite)
+        data = load_for(args.data, args.tflite, args.fit)
         return data.x, data.y
     generator = np.random.default_rng(args.seed)
     lowered = lower_for_file(model, tflite)

@@ -7,6 +7,8 @@ import json
 import sys
 from typing import Any
 
+from qrobust.commands.inputs import load_for
+
 _DEFECT = 1
 
 
@@ -22,11 +24,14 @@ def is_bounds_journal(path: Any) -> bool:
     return isinstance(header, dict) and header.get("kind") == KIND
 
 
+def _data(args: argparse.Namespace) -> Any:
+    return load_for(args.data, args.model, args.fit)
+
+
 def run_bounds(args: argparse.Namespace) -> int:
     """Bound the first images of a data set; a run that stops is gone on with."""
     from tqdm import tqdm
 
-    from qrobust.certify import load_data
     from qrobust.certify.report.write_report import can_plot
     from qrobust.verify.bounds_journal import bound_dataset, global_bounds, plot_bounds
     from qrobust.verify.pixels import DEFAULT_BUDGET, pixels_of
@@ -40,7 +45,7 @@ def run_bounds(args: argparse.Namespace) -> int:
         raise ValueError("--pixel-bounds takes one image after the other: leave out --workers")
     if args.plot is not None and not can_plot():
         raise ValueError("--plot needs Matplotlib: pip install 'qrobust[report]'")
-    problem, data = Problem(args.model, kernels=args.kernels), load_data(args.data)
+    problem, data = Problem(args.model, kernels=args.kernels), _data(args)
     images = len(data) if args.limit is None else min(args.limit, len(data))
     budget = DEFAULT_BUDGET if args.budget is None else args.budget
     steps = bound_dataset(
@@ -70,7 +75,6 @@ def run_bounds(args: argparse.Namespace) -> int:
 
 def run_bounds_audit(args: argparse.Namespace) -> int:
     """Take every step of a journal of bounds again."""
-    from qrobust.certify import load_data
     from qrobust.certify.run.journal import read_lines
     from qrobust.verify.bounds_journal import audit_bounds
     from qrobust.verify.problem import Problem
@@ -83,7 +87,7 @@ def run_bounds_audit(args: argparse.Namespace) -> int:
     if args.model is None or args.data is None:
         raise ValueError("bounds are checked with their model and data: audit JOURNAL MODEL DATA")
     problem = Problem(args.model, kernels=str(header.get("kernels")))
-    findings = list(audit_bounds(args.journal, problem, load_data(args.data)))
+    findings = list(audit_bounds(args.journal, problem, _data(args)))
     failed = [reason for _, reason in findings if reason]
     for reason in [] if args.json else failed:
         print(reason)
@@ -98,7 +102,6 @@ def run_bounds_attack(args: argparse.Namespace) -> int:
     """Attack every lower bound with fewer pixels; 1 when one has a hole."""
     from dataclasses import asdict
 
-    from qrobust.certify import load_data
     from qrobust.verify.bounds_journal import attack_bounds
     from qrobust.verify.problem import Problem
     from tflite_export.atomic import write_text
@@ -106,7 +109,7 @@ def run_bounds_attack(args: argparse.Namespace) -> int:
     if (args.mask, args.box, args.reach, args.images) != (None, None, None, None):
         raise ValueError("bounds of pixels are attacked as they are: no --mask, --box, --images")
     problem = Problem(args.model)
-    found = attack_bounds(args.certificates, problem, load_data(args.data), seed=args.seed)
+    found = attack_bounds(args.certificates, problem, _data(args), seed=args.seed)
     write_text(args.out, json.dumps({"region": "pixels", **asdict(found)}, indent=1) + "\n")
     for defect in found.defects:
         print(defect)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+
 HELP = "prove that labels hold in boxes and families of changes, without an error probability"
 _DEFECT = 1
 
@@ -14,7 +16,8 @@ _DEFECT = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("model", metavar="MODEL.tflite", help="fully integer classifier")
-    parser.add_argument("data", metavar="DATA.npz", help="x: inputs; y: true classes, optional")
+    parser.add_argument("data", type=Path, metavar="DATA", help=DATA_HELP)
+    add_fit(parser)
     parser.add_argument(
         "--out", required=True, metavar="PROOFS.jsonl", help="resumed if unfinished"
     )
@@ -92,7 +95,6 @@ def run(args: argparse.Namespace) -> int:
         return run_bounds(args)
     if args.plot is not None:
         raise ValueError("--plot goes with --pixel-bounds K")
-    from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
     from qrobust.certify.run.journal import is_stream
     from qrobust.verify.batch import ProofJob, prove_dataset
@@ -101,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.verify.problem import Problem
 
     content = read_model(args.model)
-    data = load_data(args.data)
+    data = load_for(args.data, args.model, args.fit)
     if not 0 <= args.start < len(data):
         raise ValueError(f"--start must lie in [0, {len(data)}), received {args.start}")
     for name in ("limit", "workers"):
@@ -211,7 +213,6 @@ def run_audit(args: argparse.Namespace, then: Callable[[Any], None] | None = Non
         args: of the command line.
         then: says more of votes that stand; see `run_audit_command`.
     """
-    from qrobust.certify import load_data
     from qrobust.certify.commands.audit import run_audit_command
     from qrobust.certify.file.model_file import read_model
     from qrobust.certify.run.journal import read_lines
@@ -241,7 +242,7 @@ def run_audit(args: argparse.Namespace, then: Callable[[Any], None] | None = Non
     findings = audit_proofs(
         args.journal,
         content,
-        load_data(args.data),
+        load_for(args.data, args.model, args.fit),
         mask=_mask(args.mask),
         corners=_corners(args),
         every=args.every,
@@ -262,13 +263,12 @@ def run_cross_examination(args: argparse.Namespace) -> int:
     import hashlib
     from dataclasses import asdict
 
-    from qrobust.certify import load_data
     from qrobust.certify.file.model_file import read_model
     from qrobust.verify.batch import ProofJob, job_header
     from qrobust.verify.cross_examine import cross_examine
 
     content = read_model(args.model)
-    data = load_data(args.data)
+    data = load_for(args.data, args.model, args.fit)
     header, lines = _read(args.certificates, content, "xnnpack")
     if header["data_sha256"] != data.sha256:
         raise ValueError(f"'{args.certificates}' is about other data than '{args.data}'.")

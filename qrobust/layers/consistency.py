@@ -10,6 +10,7 @@ from qrobust.layers.model_wrapper import (
     ModelWrapper,
     add_normalizer,
     check_classifier,
+    check_draws,
     check_logits,
     check_one_input,
 )
@@ -37,8 +38,8 @@ class Consistency(LossWeight, ModelWrapper):
         entropy: weight of the entropy of the mean prediction.
 
     Raises:
-        ValueError: a negative weight, fewer than two copies, or a model of several inputs or of
-            one logit.
+        ValueError: a negative weight, fewer than two copies, or a model of several inputs, of one
+            logit, that ends in a softmax, or in which nothing is random.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Consistency(LossWeight, ModelWrapper):
         if copies < 2:
             raise ValueError(f"copies is at least 2. Received: copies={copies}")
         check_classifier(layer, "Consistency")
+        if weight:
+            check_draws(layer, "Consistency")
         self._make_weight(weight)
         self.copies = copies
         self.entropy = entropy

@@ -28,8 +28,9 @@ class GridNoise(keras.layers.Layer):
         seed: of the noise.
 
     Raises:
-        ValueError: a negative sigma, a share that is none, or a range that is not 255 steps wide:
-            a device saturates where its 8-bit input tensor ends, and so must the noise.
+        ValueError: a negative sigma, one between 0 and 1, mixed precision, a share that is none, or
+            a range that is not 255 steps wide: a device saturates where its 8-bit input tensor
+            ends, and so must the noise.
     """
 
     def __init__(
@@ -45,6 +46,18 @@ class GridNoise(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.initial_sigma = _sigma_range(sigma)
+        if 0 < self.initial_sigma[1] < 1:
+            raise ValueError(
+                f"sigma is in LSB, steps of the input's grid, and noise of less than one step is "
+                f"mostly rounded away. On the [0, 1] scale of pixels {sigma} is 255 times as many "
+                f"steps. Received: sigma={sigma}"
+            )
+        if keras.backend.standardize_dtype(self.compute_dtype) in ("float16", "bfloat16"):
+            raise ValueError(
+                f"Train in float32: in {self.compute_dtype} (mixed precision) pixels and integers "
+                f"of a quantized network are rounded again, so that what is trained is not what is "
+                f"exported. keras.mixed_precision.set_global_policy('float32')"
+            )
         if not 0 <= clean_share < 1:
             raise ValueError(f"clean_share lies in [0, 1). Received: clean_share={clean_share}")
         self.clean_share = clean_share

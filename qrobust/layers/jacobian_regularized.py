@@ -14,7 +14,7 @@ from qrobust.layers.jacobian import (
     logits_jacobian,
 )
 from qrobust.layers.loss_weight import LossWeight
-from qrobust.layers.model_wrapper import ModelWrapper, check_one_input
+from qrobust.layers.model_wrapper import ModelWrapper, check_one_device, check_one_input
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
@@ -77,6 +77,7 @@ class JacobianRegularized(LossWeight, ModelWrapper):
         if not training:
             return self.layer(inputs, training=False)
         check_one_input(inputs, "JacobianRegularized")
+        check_one_device("JacobianRegularized")
         if self.wraps_model:
             logits, norms = logits_jacobian(
                 lambda x: self.layer(x, training=True),
@@ -145,6 +146,11 @@ def _check_layer(layer: Any) -> None:
             f"Dense, Conv2D or DepthwiseConv2D layer, or a whole model."
         )
 
+    if getattr(layer, "groups", 1) != 1:
+        raise ValueError(
+            f"The Jacobian of '{layer.name}' is computed for one group only. Received: "
+            f"groups={layer.groups}"
+        )
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise ValueError(
             f"The Jacobian of '{layer.name}' is computed for channels_last only. Received: "

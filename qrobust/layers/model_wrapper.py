@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from tflite_export.keras_private import functional, is_model
+from tflite_export.keras_private import functional, is_model, layers_inside
+from tflite_export.logits import logits_model
 
 
 class ModelWrapper(keras.layers.Wrapper):
@@ -23,7 +24,7 @@ class ModelWrapper(keras.layers.Wrapper):
 
 
 def check_classifier(layer: Any, wrapper: str) -> None:
-    """Refuse what has several inputs, or fewer than two logits.
+    """Refuse what has several inputs, fewer than two logits, or no logits but probabilities.
 
     Args:
         layer: a model, built or not, or a wrapper around one.
@@ -44,6 +45,35 @@ def check_classifier(layer: Any, wrapper: str) -> None:
             f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs."
         )
     check_logits(graph.outputs[0].shape, wrapper, inner.name)
+    if logits_model(inner) is not inner:
+        raise ValueError(
+            f"{wrapper} reads logits, and '{inner.name}' ends in a softmax, under which it would "
+            f"train next to nothing. Leave the softmax out, and compile the loss with "
+            f"from_logits=True."
+        )
+
+
+def check_draws(layer: Any, wrapper: str) -> None:
+    """Refuse a model in which nothing is random in training: its copies would all be equal.
+
+    Raises:
+        ValueError: no layer inside draws, as far as the model is built.
+    """
+    if getattr(layer, "built", False) and not any(map(_draws, layers_inside(layer))):
+        raise ValueError(
+            f"{wrapper} compares noisy copies, and nothing in '{layer.name}' is random: its term "
+            f"would be 0. Put GridNoise(sigma), with sigma in steps of the grid such as 64, behind "
+            f"the input."
+        )
+
+
+def _draws(layer: Any) -> bool:
+    """Whether a layer, or something that it holds (a quantizer), draws in training."""
+    held = list(vars(layer).values())
+    inside = [value for part in held for value in getattr(part, "__dict__", {}).values()]
+    return any(isinstance(value, keras.random.SeedGenerator) for value in (*held, *inside)) or any(
+        "stochastic" in type(value).__name__.lower() for value in held
+    )
 
 
 def check_one_input(inputs: Any, wrapper: str) -> None:
@@ -54,6 +84,24 @@ def check_one_input(inputs: Any, wrapper: str) -> None:
     """
     if isinstance(inputs, list | tuple | dict):
         raise ValueError(f"{wrapper} takes one input. Received: {len(inputs)} of them.")
+
+
+def check_one_device(wrapper: str) -> None:
+    """Refuse to train in one of several replicas, whose kernels are no arrays of their own.
+
+    Raises:
+        ValueError: under a TensorFlow strategy such as MirroredStrategy.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if tf.distribute.has_strategy():
+        kind = type(tf.distribute.get_strategy()).__name__
+        raise ValueError(
+            f"{wrapper} trains on one device, and not under {kind}. Leave strategy.scope() out, or "
+            f"train with GridNoise and Consistency alone, which do train there."
+        )
 
 
 def check_logits(shape: Any, wrapper: str, name: str) -> None:

@@ -50,20 +50,20 @@ def use_page(folder, jobs, *, extra=None, timeout_s=120):
     served |= {"driver.mjs": _DRIVER.read_bytes(), "jobs.json": json.dumps(jobs).encode()}
     served |= extra or {}
     posted = queue.Queue()
-    server = _server(served, posted)
+    server = serve(served, posted)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_address[1]}/"
         with Browser(chromium(), url) as browser:
-            return [_next(posted, browser, timeout_s) for _ in jobs]
+            return [next_posted(posted, browser, timeout_s) for _ in jobs]
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-def _next(posted, browser, timeout_s):
+def next_posted(posted, browser, timeout_s):
     ends = time.monotonic() + timeout_s
     while time.monotonic() < ends:
         try:
@@ -78,7 +78,7 @@ def _next(posted, browser, timeout_s):
     raise RuntimeError(f"the page said nothing for {timeout_s} s")
 
 
-def _server(served, posted):
+def serve(served, posted):
     down = threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):

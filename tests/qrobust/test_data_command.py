@@ -1,6 +1,7 @@
 """``qrobust data``, and data of every kind on the other commands."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -65,3 +66,55 @@ def test_what_files_are_brought_to_has_to_be_said(folder, capsys):
     assert "--model MODEL or --shape HxWxC" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cli.main(["data", "inspect", str(folder / "photos"), "--shape", "5 by 4"])
+
+
+REGIONS = (
+    ("--family", "light:6"),
+    ("--norm", "linf", "--radius", "1"),
+    ("--pixel-bounds", "1", "--limit", "2"),
+)
+
+
+@pytest.mark.parametrize("region", REGIONS, ids=lambda words: words[0])
+def test_proofs_of_pictures_are_those_of_their_arrays(folder, monkeypatch, capsys, region):
+    monkeypatch.chdir(folder)
+    assert cli.main(["data", "convert", "photos", "d.npz", "--model", "m.tflite"]) == 0
+    proven = []
+    for data, out in (("photos", "a.jsonl"), ("d.npz", "b.jsonl")):
+        made = ["verify", "m.tflite", data, "--out", out, "--quiet", *region]
+        assert cli.main(made) == 0
+        made_of = [json.loads(line) for line in (folder / out).read_text().splitlines()]
+        proven.append([{k: v for k, v in line.items() if k not in _OF_A_RUN} for line in made_of])
+    assert len(proven[0]) > 2 and proven[0] == proven[1]
+    for data in ("photos", "d.npz"):
+        assert cli.main(["audit", "b.jsonl", "m.tflite", data, "--quiet"]) == 0
+        attack = ["attack", "m.tflite", data, "--out", "r.json", "--certificates", "a.jsonl"]
+        assert cli.main(attack) == 0
+    other = folder / "photos" / "a" / "0.png"
+    Image.fromarray(255 - np.array(Image.open(other))).save(other)
+    assert cli.main(["audit", "b.jsonl", "m.tflite", "photos", "--quiet"]) != 0
+
+
+def test_a_function_gives_data_where_code_is_allowed(folder, monkeypatch, capsys):
+    (folder / "data_of_mine.py").write_text(
+        "import numpy as np\n"
+        "def load():\n    return np.arange(40).reshape(2, 5, 4, 1), [1, 0]\n"
+        "def wrong():\n    return 'nothing'\n"
+    )
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    convert = ["data", "convert", "data_of_mine:load", "d.npz"]
+    assert cli.main(convert) == 2
+    assert "qrobust data convert data_of_mine:load data.npz --allow-code" in capsys.readouterr().err
+    certify = ["certify", "m.tflite", "data_of_mine:load", "--out", "c.jsonl"]
+    assert cli.main(certify) == 2
+    assert "run by one command only" in capsys.readouterr().err
+    assert "data_of_mine" not in sys.modules and not (folder / "d.npz").exists()
+    assert cli.main([*convert, "--allow-code"]) == 0
+    with np.load("d.npz") as held:
+        assert held["x"].sum() == sum(range(40)) and held["y"].tolist() == [1, 0]
+    assert cli.main(["data", "inspect", "data_of_mine:wrong", "--allow-code"]) == 2
+    assert "data_of_mine:wrong returned" in capsys.readouterr().err
+    (folder / "a:b").write_text("a file of that name is a file\n")
+    assert cli.main(["data", "inspect", "a:b", "--allow-code"]) == 2
+    assert "npz" in capsys.readouterr().err

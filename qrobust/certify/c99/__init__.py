@@ -1,5 +1,6 @@
 """The certifier as C99: its sources, and the tables that a model's smoothing spec asks for."""
 
+from qrobust.certify.c99.project import write_project
 from qrobust.certify.c99.tables import (
     FAMILIES,
     NOISE,
@@ -22,4 +23,5 @@ __all__ = [
     "table_words",
     "view_words",
     "write",
+    "write_project",
 ]

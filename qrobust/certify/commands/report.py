@@ -25,7 +25,7 @@ from qrobust.certify.report.page.write_page import can_write_page, write_page
 from qrobust.certify.report.published import Published, read_published, same_images
 from qrobust.certify.report.read import read_header, read_summary
 from qrobust.certify.report.summary import Summary
-from qrobust.certify.report.write_report import write_report
+from qrobust.certify.report.write_report import WRITTEN, write_report
 from tflite_export.printable import printable
 
 DESCRIPTION = """\
@@ -60,6 +60,9 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         help="runs to compare; FILE.tsv is read as Cohen et al.'s table of radii on [0, 1]",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write the report")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace what an earlier report left in DIR"
+    )
     parser.add_argument("--radii", nargs="+", metavar="R", help="of the table, in LSB")
     parser.add_argument(
         "--same-images", action="store_true", help="compare on the images that all runs have"
@@ -115,6 +118,8 @@ def _report(args: argparse.Namespace) -> int:
     subject = _subject(args, runs, own[0], named[own[0]]) if possible and own else None
     if subject is not None:
         subject.check()
+    if not args.overwrite:
+        _check_free(Path(args.out))
     written = write_report(runs, args.out, radii=args.radii)
     if subject is not None:
         try:
@@ -126,6 +131,16 @@ def _report(args: argparse.Namespace) -> int:
     if not possible:
         print(f"no {_PAGE}: it needs pip install 'qrobust[report]'", file=sys.stderr)
     return 0
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse to replace a report: it may be the only one of certificates that are gone."""
+    there = [name for name in (*WRITTEN, _PAGE) if (folder / name).exists()]
+    if there:
+        raise CertifyError(
+            f"{printable(str(folder))} holds {', '.join(there)} already; give another --out, or "
+            "--overwrite to replace them"
+        )
 
 
 def _named(journals: Iterable[str]) -> Iterable[tuple[str, str]]:

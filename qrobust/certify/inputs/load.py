@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.inputs import pictures, sounds
 from qrobust.certify.inputs.expected import Expected
+from qrobust.certify.inputs.named_code import is_module_function, named_data
 from qrobust.certify.run.data import Data, load_data, make_data
 from tflite_export.printable import one_line, printable
 
@@ -21,7 +22,9 @@ _TABLES = frozenset({".csv", ".tsv"})
 _PATHS, _LABELS = ("path", "file", "filename", "image"), ("label", "class", "y")
 
 
-def load_inputs(path: str | Path, expected: Callable[[], Expected]) -> Data:
+def load_inputs(
+    path: str | Path, expected: Callable[[], Expected], *, allow_code: bool = False
+) -> Data:
     """Read inputs, and labels where they are known, from whatever holds them.
 
     * ``.npz``: arrays ``x`` and, where known, ``y``;
@@ -30,17 +33,23 @@ def load_inputs(path: str | Path, expected: Callable[[], Expected]) -> Data:
     * a folder of them: inputs in the order of their names, without labels;
     * a folder of one folder for each class: with labels (see `Expected.class_of`);
     * ``.csv`` or ``.tsv``: a heading, a column ``path`` (relative to the table) and, where known,
-      ``label``, of names or class numbers.
+      ``label``, of names or class numbers;
+    * ``module:function``, where code is allowed: called without arguments, returns ``x``,
+      ``(x, y)`` or a `Data`.
 
     What was guessed - sizes, the order of classes - is printed on standard error.
 
     Args:
         path: of the data.
         expected: gives what the network expects; only called for what is no array.
+        allow_code: let the path be ``module:function``, which is imported and called.
 
     Raises:
         CertifyError: nothing readable there, or nothing that fits the network.
+        ValueError: code that is not allowed or not there.
     """
+    if is_module_function(path):
+        return named_data(str(path), allow_code=allow_code)
     place = Path(path)
     if place.is_dir():
         return _folder(place, expected())

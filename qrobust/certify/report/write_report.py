@@ -17,6 +17,14 @@ from qrobust.certify.run.certificate import L0, L1, L2, PATCH, Certificate
 from tflite_export.atomic import replacing, write_text
 from tflite_export.printable import markdown, printable
 
+_CSV, _TEXT, _CURVE, _SAMPLES = (
+    "certified_accuracy.csv",
+    "report.md",
+    "certified_accuracy.png",
+    "samples.png",
+)
+#: What a report may consist of.
+WRITTEN = (_CSV, _TEXT, _CURVE, _SAMPLES)
 _AXIS = {
     L2: "certified L2 radius (LSB)",
     L1: "certified L1 radius (LSB), certain",
@@ -66,14 +74,14 @@ def write_report(
     try:
         target.mkdir(parents=True, exist_ok=True)
         written = [
-            _write(target / "certified_accuracy.csv", _csv(summaries)),
-            _write(target / "report.md", _markdown(summaries, chosen)),
+            _write(target / _CSV, _csv(summaries)),
+            _write(target / _TEXT, _markdown(summaries, chosen)),
         ]
         if can_plot():
-            written.append(plot_accuracy(summaries, target / "certified_accuracy.png"))
+            written.append(plot_accuracy(summaries, target / _CURVE))
             drawn = {name: s for name, s in summaries.items() if s.samples}  # published ones: no
             if drawn:
-                written.append(_plot_samples(drawn, target / "samples.png"))
+                written.append(_plot_samples(drawn, target / _SAMPLES))
     except OSError as error:
         raise CertifyError(f"cannot write the report to {target}: {error.strerror}") from None
     return written

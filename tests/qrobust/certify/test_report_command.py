@@ -31,7 +31,11 @@ def test_the_page_is_written_beside_the_tables(journals, capsys):
     assert "qrobust audit c.jsonl m.tflite d.npz" in text
     assert "early" in text and "sequential_early" not in text
     assert text.count("<details") == 2 and "Image 3" in text
-    assert run() == 0  # nothing else needed
+    before = {path.name: path.read_bytes() for path in (journals / "r").iterdir()}
+    assert run() == 2  # never silently over another report
+    assert "r holds certified_accuracy.csv, report.md" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (journals / "r").iterdir()} == before
+    assert run("--overwrite") == 0  # nothing else needed
     assert "no pictures" in (journals / "r" / "report.html").read_text()
 
 

@@ -113,3 +113,72 @@ def test_noise_on_integer_inputs(dtype):
     noisy = np.asarray(layers.GridNoise(16)(x, training=True))
     assert noisy.min() >= 0 and noisy.max() <= 255 and 10 < (noisy - X).std() < 18
     np.testing.assert_array_equal(layers.GridNoise(16)(x), X)
+
+
+@pytest.mark.parametrize("wrapper", ["Consistency", "SmoothAdversarial", "Macer"])
+def test_a_softmax_inside_is_refused(wrapper):
+    inner = inner_model()
+    model = keras.Model(inner.inputs, L.Softmax()(inner.outputs[0]), name="ends")
+    nested = keras.Sequential([keras.Input((8,)), model], name="around")
+    for wrong in (model, nested):
+        with pytest.raises(ValueError, match="ends in a softmax.*from_logits=True"):
+            WRAPPERS[wrapper](wrong)
+    WRAPPERS[wrapper](inner)
+
+
+DRAWING = {
+    "noise": lambda: [layers.GridNoise(64)],
+    "dropout": lambda: [L.Dropout(0.1)],
+    "augmentation": lambda: [L.Reshape((2, 4, 1)), L.RandomFlip(), L.Flatten()],
+    "nested": lambda: [keras.Sequential([layers.SplitNoise(8)])],
+}
+
+
+def silent(*more):
+    return keras.Sequential([keras.Input((8,)), *more, L.Dense(3)], name="silent")
+
+
+@pytest.mark.parametrize("kind", DRAWING)
+def test_consistency_takes_whatever_draws(kind):
+    layers.Consistency(silent(*DRAWING[kind]()), 5)
+
+
+def test_consistency_without_anything_random_is_refused():
+    with pytest.raises(ValueError, match="nothing in 'silent' is random.*GridNoise"):
+        layers.Consistency(silent(L.Dense(4)), 5)
+    layers.Consistency(silent(), 0)  # switched off on purpose
+
+
+def test_stochastic_weights_draw():
+    from qrobust import quantize
+
+    ternary = quantize(silent(), weight_bits="stochastic_ternary", activation_bits=4)
+    layers.Consistency(ternary, 5)
+    with pytest.raises(ValueError, match="is random"):
+        layers.Consistency(quantize(silent(), weight_bits=4, activation_bits=4), 5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's strategies")
+def test_a_jacobian_penalty_says_that_it_trains_on_one_device():
+    import tensorflow as tf
+
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        wrapped = layers.JacobianRegularized(L.Dense(3), 1e-3)
+        wrapped(X)  # inference may
+        with pytest.raises(ValueError, match="one device, and not under OneDeviceStrategy"):
+            wrapped(X, training=True)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_noise_says_that_mixed_precision_is_no_good(policy):
+    with pytest.raises(ValueError, match="Train in float32.*set_global_policy"):
+        layers.GridNoise(64, dtype=keras.mixed_precision.DTypePolicy(policy))
+
+
+def test_noise_below_a_step_is_refused():
+    for sigma in (0.25, (0.0, 0.5)):
+        with pytest.raises(ValueError, match=r"steps of the input's grid.*sigma="):
+            layers.GridNoise(sigma)
+    noise = layers.GridNoise((0, 1))
+    noise.sigma = 0.5  # a schedule passes through
+    layers.GridNoise(0)

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from qrobust import cli
-from qrobust.training.named_code import named_code
+from qrobust.certify.inputs.named_code import named_code
 from qrobust.training.recipe import Data, Defence, Network, Recipe, Training
 from qrobust.training.train import build, load_data, train
 

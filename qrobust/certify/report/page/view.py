@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from qrobust.certify.arithmetic.exact_numbers import rational
+from qrobust.certify.file.bundle import files_of
 from qrobust.certify.file.smoothing_spec import read_spec
 from qrobust.certify.report.page import curve
 from qrobust.certify.report.page.evidence import REFUTED
@@ -17,7 +18,10 @@ from qrobust.certify.report.page.subject import Subject
 from qrobust.certify.report.summary import Share, Summary, counts
 from qrobust.certify.run.certificate import L0, L2, PATCH, Certificate
 from qrobust.certify.run.keys import CHOSEN
+from tflite_export.clients import described
+from tflite_export.contract import contract_problem
 from tflite_export.inspection import inspect
+from tflite_export.read import read_graph
 
 #: Rows of the table of images; the journal has the others.
 MOST_ROWS = 1000
@@ -68,6 +72,7 @@ def view(subject: Subject) -> dict[str, Any]:
         "proofs": [(p, p.count(REFUTED)) for p in subject.proofs],
         "trained": subject.trained,
         "layers": _layers(subject),
+        "clients": _clients(subject),
         "commands": _commands(subject),
         "hashes": _hashes(subject),
         "wanted": _percent_radius(radii),
@@ -154,8 +159,16 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
 
 def _layers(subject: Subject) -> list[str]:
     if subject.model is not None:
-        return str(inspect(subject.model)).splitlines()
+        files = files_of(subject.model)
+        return [line for content in files for line in str(inspect(content)).splitlines()]
     return list(subject.trained.layers) if subject.trained else []
+
+
+def _clients(subject: Subject) -> list[str]:
+    """On which other clients the file gives the same integers; nothing where none is given."""
+    if subject.model is None or contract_problem(subject.model):
+        return []
+    return described(read_graph(subject.model)).splitlines()
 
 
 def _commands(subject: Subject) -> list[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""Whether pages can be read by everybody: axe-core in headless Chromium."""
