@@ -25,7 +25,8 @@ class Data:
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
         path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.
-        shape: of one picture there: height, width, channels; none for arrays.
+        shape: of one picture there, height, width, channels (none for arrays); or the square
+            that pictures of "caltech101" are brought to, 96 x 96 by default.
         fit: for pictures there of another size: "crop", "stretch" or "exact".
         held_out: training examples that no phase sees and that become the validation part:
             ``datasets.hold_out``, the same ones for every recipe.

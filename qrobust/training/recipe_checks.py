@@ -191,10 +191,20 @@ def check_sources(recipe: Any, path: str) -> None:
     """
     data, network = recipe.data, recipe.network
     own = data.name == "own"
-    if own != bool(data.path) or (data.shape and not own):
+    if own != bool(data.path):
         raise ValueError(
-            f'{path}: [data] name = "own" takes path, and shape of pictures; other names take '
-            f"neither. Received: name={data.name!r}, path={data.path!r}"
+            f'{path}: [data] name = "own" takes path; other names do not. Received: '
+            f"name={data.name!r}, path={data.path!r}"
+        )
+    if data.name == "caltech101" and data.shape:
+        if len(data.shape) != 3 or data.shape[0] != data.shape[1] or data.shape[2] != 3:
+            raise ValueError(
+                f"{path}: [data] pictures of caltech101 are brought to squares in colour: shape = "
+                f"[96, 96, 3]. Received: {list(data.shape)}"
+            )
+    elif data.shape and not own:
+        raise ValueError(
+            f"{path}: [data] shape is of own pictures and of caltech101; {data.name} has one."
         )
     if bool(network.name) == bool(network.model):
         raise ValueError(

@@ -199,6 +199,8 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
         raise ValueError(f"[data] name is one of {known}. Received: {name!r}")
     if name == "speech_commands":
         return datasets.speech_commands(folder, recipe.data.words or None)
+    if name == "caltech101" and recipe.data.shape:
+        return datasets.caltech101(folder, size=recipe.data.shape[0])
     loaded: datasets.Dataset = getattr(datasets, name)(folder)
     return loaded
 
