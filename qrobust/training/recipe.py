@@ -29,7 +29,11 @@ class Data:
             that pictures of "caltech101" are brought to, 96 x 96 by default.
         fit: for pictures there of another size: "crop", "stretch" or "exact".
         held_out: training examples that no phase sees and that become the validation part:
-            ``datasets.hold_out``, the same ones for every recipe.
+            ``datasets.hold_out``, the same ones for every recipe; of speech commands whole
+            speakers.
+        sound_noise: of speech commands: sigma of noise on the samples of training clips, in steps
+            of 2^-7 of full scale.
+        copies: of speech commands with such noise: noisy copies of each training clip.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Data:
     shape: tuple[int, ...] = ()
     fit: str = "crop"
     held_out: int = 0
+    sound_noise: float = 0.0
+    copies: int = 1
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "data.shape": (1, 1 << 14),
     "data.held_out": (0, 2**31),
+    "data.sound_noise": (0, 127),
+    "data.copies": (1, 1000),
     "defence.sigma": (0, 1e4),
     "defence.size": (0, 1 << 16),
     "defence.threshold": (0, 255),
@@ -202,7 +204,11 @@ def check_sources(recipe: Any, path: str) -> None:
                 f"{path}: [data] pictures of caltech101 are brought to squares in colour: shape = "
                 f"[96, 96, 3]. Received: {list(data.shape)}"
             )
-    elif data.shape and not own:
+    if (data.sound_noise or data.copies != 1) and data.name != "speech_commands":
+        raise ValueError(
+            f"{path}: [data] sound_noise and copies are of speech_commands, not of {data.name}."
+        )
+    if data.shape and not own and data.name != "caltech101":
         raise ValueError(
             f"{path}: [data] shape is of own pictures and of caltech101; {data.name} has one."
         )

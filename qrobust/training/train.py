@@ -178,7 +178,8 @@ def load_data(recipe: Recipe, folder: str | None, *, allow_code: bool = False) -
     """The recipe's data set as its network takes it, with what it holds out of training apart."""
     dataset = _load(recipe, folder, allow_code=allow_code)
     held = recipe.data.held_out
-    dataset = datasets.hold_out(dataset, held) if held else dataset
+    if held and recipe.data.name != "speech_commands":  # which holds whole speakers
+        dataset = datasets.hold_out(dataset, held)
     return with_inverse(dataset, recipe.defence)
 
 
@@ -198,7 +199,14 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
         known = ", ".join(("own", "digits", *_FOLDER_LOADERS))
         raise ValueError(f"[data] name is one of {known}. Received: {name!r}")
     if name == "speech_commands":
-        return datasets.speech_commands(folder, recipe.data.words or None)
+        of = recipe.data
+        return datasets.speech_commands(
+            folder,
+            of.words or None,
+            noise=of.sound_noise,
+            copies=of.copies,
+            held_out=of.held_out,
+        )
     if name == "caltech101" and recipe.data.shape:
         return datasets.caltech101(folder, size=recipe.data.shape[0])
     loaded: datasets.Dataset = getattr(datasets, name)(folder)
