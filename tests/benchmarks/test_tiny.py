@@ -25,6 +25,7 @@ QUICK = {
     "coverage": [],
     "foreign": [],
     "fuzzing": [],
+    "kills": [],
     "packed": [],
     "sandbox_cost": [],
     "web": [],
