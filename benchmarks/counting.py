@@ -4,7 +4,7 @@
     python benchmarks/counting.py l1 [FOLDER ...] [--record counting_l1]
     python benchmarks/counting.py patches [FOLDER ...] [--record counting_patches]
 
-`digits`: L1. Splits, Gaussian noise of three sigmas and uniform noise of two widths, all of one
+`digits`: L1. Splits, Gaussian noise of four sigmas and uniform noise of two widths, all of one
 network, trained with one recipe (models/digits_splits, models/digits_l1), on the same images.
 Counted and Gaussian certificates are read from the journals that those models ship; uniform ones
 are made here (10,000 draws, alpha .001): with k_i uniform in -L .. L a change of L1 size r moves at
@@ -46,7 +46,7 @@ from qrobust.verify import Problem
 MODELS = PROJECT / "models"
 JOURNAL, MODEL = "certificates.jsonl", "model.tflite"
 DIGITS_RADII = (0, 32, 64, 128, 192, 255, 384)
-SIGMAS, REACHES = (64, 128, 192), (256, 512)
+SIGMAS, REACHES = (64, 96, 128, 192), (256, 512)
 ALPHA, N0, N = Fraction(1, 1000), 100, 10_000
 #: L1 radii of [0, 1], and what Levine and Feizi's WideResNet-40 certifies there of all 10,000 test
 #: images of CIFAR-10, in percent: the envelope over M, recomputed from the arrays that they publish

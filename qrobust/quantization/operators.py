@@ -44,8 +44,9 @@ def _changed(
         return _causal(operation, inputs[0], free, padded)
     if isinstance(operation, _L.Average):
         share = 1 / len(inputs)
-        if dyadic:
-            share = _dyadic(share)
+        if dyadic:  # one sum: the export adds all but the last branch without rounding
+            total = _L.Add(name=free())(list(inputs))
+            return _rescaled(total, _dyadic(share), 0.0, free)
         return _rescaled(_summed(inputs, free), share, 0.0, free)
     if isinstance(operation, _L.Subtract):
         return _difference(inputs, free)
