@@ -26,9 +26,15 @@ from tflite_export import export, runtimes
 
 WORKERS = Path(__file__).parent / "foreign_clients"
 MODELS = results.PROJECT / "models"
-SHIPPED = ("digits", "cifar10_resnet8_w4a4", "cifar10_stq", "kws_dscnn_w4a8", "kws_stq/adversarial")
+SHIPPED = (
+    *("digits", "cifar10_resnet8_w4a4", "cifar10_resnet20_w4a4", "cifar10_stq"),
+    *("cifar10_bernhard/w4a4", "kws_dscnn_w4a8", "kws_stq/adversarial"),
+    *("digits_proof", "mnist_proof", "digits_splits", "digits_bands"),
+)
 #: Float twins that the stock converter is shown on.
-FLOAT = {"digits": "digits/float", "cifar10_resnet8_w4a4": "cifar10_resnet8_w4a4/float"}
+FLOAT = {
+    name: f"{name}/float" for name in ("digits", "cifar10_resnet8_w4a4", "cifar10_resnet20_w4a4")
+}
 LITERT = "LiteRT XNNPACK"
 STANDARD, STOCK = "export", "stock converter"
 _SECONDS = 600

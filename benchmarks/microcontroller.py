@@ -7,6 +7,8 @@ Every core certifies the images under QEMU; outputs, votes and radii are compare
 `--resnet8` makes an untrained ResNet-8 (w4a4, calibrated on noise), which needs the training extra:
 what is counted does not depend on what the weights say. Instructions come from QEMU's -icount and
 are not cycles. TFLM's arena is what its x86-64 build takes, whose pointers are twice as wide.
+Of a file that counts views, every view is run and DATA.npz holds what certificates are about;
+"noise" is then what makes a view, and the outputs are those of the views, seen in the votes.
 """
 
 import argparse
@@ -43,6 +45,8 @@ _COLUMNS = (
     "instr/inference",
     "instr/noise",
     "instr/vote",
+    "votes/certificate",
+    "instr/certificate",
     "outputs differ",
     "certificates differ",
 )
@@ -71,11 +75,14 @@ def main() -> int:
         parser.error("give MODEL.tflite and DATA.npz, or --resnet8")
     images = images[: options.images]
     given = read_spec(tflite)
-    sigma = _SIGMA if given is None else given.sigma
-    spec = SmoothingSpec.for_model(tflite, sigma=sigma, tables=((options.n, "0.001"),))
-    model = attach_spec(tflite, spec)
+    if given is not None and given.counting is not None:
+        model, draws = tflite, "all views"
+    else:
+        sigma = _SIGMA if given is None else given.sigma
+        spec = SmoothingSpec.for_model(tflite, sigma=sigma, tables=((options.n, "0.001"),))
+        model, draws = attach_spec(tflite, spec), f"n = {options.n}"
     rows, wrong = _rows(model, images, options)
-    print(f"{name}: {len(images)} images, n = {options.n}, gcc {options.optimize}")
+    print(f"{name}: {len(images)} images, {draws}, gcc {options.optimize}")
     print(tabulate(rows, _COLUMNS, intfmt=","))
     arena = tflm_arena(tflite)
     print(f"TFLM's arena for the same file: {arena}")
@@ -94,13 +101,14 @@ def main() -> int:
 
 def _rows(model: bytes, images: Any, options: argparse.Namespace) -> tuple[list[Any], int]:
     graph, file = read_graph(model), load_model(model)
-    tensors = images.reshape(len(images), *file.shape).astype(np.int64) + file.grid.zero_point
-    outputs = reference.run(graph, tensors)[0]
-    with Certifier(model, seed=_SEED) as certifier:
-        expected = [
-            certifier.certify(image, n0=_PILOT, n=options.n, alpha="0.001", index=index)
-            for index, image in enumerate(images)
-        ]
+    counted = read_spec(model).counting is not None
+    asked = {} if counted else {"n0": _PILOT, "n": options.n, "alpha": "0.001"}
+    with Certifier(model, **({} if counted else {"seed": _SEED})) as certifier:
+        images = images.reshape(len(images), *certifier.inputs)
+        expected = [certifier.certify(image, **asked, index=i) for i, image in enumerate(images)]
+    tensors = images.astype(np.int64) + file.grid.zero_point
+    outputs = np.empty(0, np.int8) if counted else reference.run(graph, tensors)[0]
+    sources = device.VIEWS if counted else device.CERTIFIER
     rows, wrong = [], 0
     for name in options.cores:
         core = device.CORES[name]
@@ -111,7 +119,7 @@ def _rows(model: bytes, images: Any, options: argparse.Namespace) -> tuple[list[
             program = device.build_core(core, folder, optimize=options.optimize)
             flash = [
                 device.flash_bytes([folder / source], core, optimize=options.optimize)
-                for source in ("model.c", *device.CERTIFIER)
+                for source in ("model.c", *sources)
             ]
             result = device.run(
                 program, tensors.astype(np.int8), pilot=_PILOT, seed=_SEED, timeout_s=3600
@@ -125,8 +133,10 @@ def _rows(model: bytes, images: Any, options: argparse.Namespace) -> tuple[list[
         meter = result.meter
         arena = generate(graph).arena
         vote = meter.run + meter.sample
+        votes = round(np.mean([c.samples for c in expected]))
         sizes = (name, *flash, arena, meter.stack_certify)
-        rows.append((*sizes, meter.run, meter.sample, vote, differing, certificates))
+        costs = (meter.run, meter.sample, vote, votes, votes * vote)
+        rows.append((*sizes, *costs, differing, certificates))
         print(f"{name} done", file=sys.stderr)
         wrong += differing + certificates
     return rows, wrong

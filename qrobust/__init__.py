@@ -33,6 +33,7 @@ _HOMES = {
     "keras_certifier": "qrobust.baselines.keras_certifier",
     "load_legacy": "qrobust.quantization",
     "quantize": "qrobust.quantization",
+    "SoundCertifier": "qrobust.baselines.sound_certifier",
     "summary": "qrobust.quantization",
 }
 

@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     from qrobust.command_examples import EXAMPLES
     from qrobust.commands import (
         attack,
+        bundle,
         certify_family,
         corrupt,
         data,
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         "quickstart": quickstart,
         "train": train,
         "ensemble": ensemble,
+        "bundle": bundle,
         "export": export,
         "inspect": inspect,
         "parity": parity,

@@ -28,6 +28,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust ensemble a.keras b.keras c.keras --out both.keras",
         "qrobust ensemble a.keras b.keras --out both.keras --weights learn held_out.npz",
     ),
+    "bundle": (
+        "qrobust bundle a.tflite b.tflite c.tflite --out all.bundle --learn held_out.npz",
+        "qrobust bundle a.tflite b.tflite c.tflite --out all.bundle --rule consensus --first 2",
+        "qrobust bundle random.keras --draws 16 --sigma 64 --out random.bundle",
+    ),
     "export": (
         "qrobust export model.keras model.tflite",
         "qrobust export model.keras model.tflite --sigma 64 --unit 'pixel step'",

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 # A test compares both with what the packages register.
 _OURS = (
-    "AblationNoise BandNoise BatchNormalization Binary Consistency Conv2DBatchNorm "
+    "AblationNoise BandNoise BatchNormalization Binary BoundarySamples Consistency Conv2DBatchNorm "
     "DenseBatchNorm DepthwiseConv2DBatchNorm FixedPoint GridNoise "
     "IntegerGlobalAveragePooling2D IntervalBounds JacobianRegularized Macer MeanTernary "
     "PowerOfTwoWeights QuantizedBits QuantizedRelu SmoothAdversarial SplitNoise "
-    "StochasticMeanTernary StochasticTernary Ternary"
+    "StochasticMeanTernary StochasticTernary Ternary WeightDistribution"
 )
 _QKERAS = (
     "Clip QActivation QAdaptiveActivation QAveragePooling2D QBatchNormalization QBidirectional "

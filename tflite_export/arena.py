@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from tflite_export.graph import IntegerGraph, Tensor
+from tflite_export.graph import IntegerGraph, Table, Tensor
 
 _ALIGNMENT = 16
+_INDEX_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,7 @@ class Buffer:
     """A tensor's bytes and the operators, first to last, during which they must stay.
 
     Attributes:
-        tensor: which.
+        tensor: which, or the output of the table whose indices these are.
         size: bytes, aligned.
         first: index of the operator that writes it; -1 for an input.
         last: index of the last operator that reads it.
@@ -55,14 +56,24 @@ def plan(graph: IntegerGraph) -> list[tuple[Buffer, int]]:
 
 def _buffers(graph: IntegerGraph) -> list[Buffer]:
     first = {tensor: 0 for tensor in graph.inputs}
-    first |= {operator.output: i for i, operator in enumerate(graph.operators)}
     last = dict(first)
-    for i, operator in enumerate(graph.operators):
+    buffers, step = [], -1
+    for operator in graph.operators:
+        step += 1
         for tensor in operator.inputs:
-            last[tensor] = i
+            last[tensor] = step
+        if isinstance(operator, Table):  # a CAST and an ADD of int32 before the GATHER
+            for _ in range(2):
+                size = _aligned(_INDEX_BYTES * operator.output.size)
+                buffers.append(Buffer(operator.output, size, step, step + 1))
+                step += 1
+        first[operator.output] = last[operator.output] = step
     for tensor in graph.outputs:
-        last[tensor] = len(graph.operators) - 1
-    return [
-        Buffer(tensor, -(-tensor.size // _ALIGNMENT) * _ALIGNMENT, first[tensor], last[tensor])
-        for tensor in first
+        last[tensor] = max(step, 0)
+    return buffers + [
+        Buffer(tensor, _aligned(tensor.size), first[tensor], last[tensor]) for tensor in first
     ]
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT

@@ -1,6 +1,5 @@
 """Text from files is data: nothing in it reaches a terminal, a page or a table as a command."""
 
-import html
 import re
 
 #: What may open something in Markdown; within a word an underscore may not.
@@ -39,8 +38,3 @@ def _escaped(character: str) -> str:
 def markdown(text: object, longest: int = LONGEST) -> str:
     """Return `printable` text that Markdown shows as it is, in tables too."""
     return _MARKDOWN.sub(r"\\\g<0>", printable(text, longest))
-
-
-def html_text(text: object, longest: int = LONGEST) -> str:
-    """Return `printable` text for an HTML element or a quoted attribute."""
-    return html.escape(printable(text, longest))

@@ -31,6 +31,7 @@ from tflite_export.graph import (
     Pad,
     Reshape,
     ResizeNearest,
+    Table,
     Tensor,
     Transpose,
 )
@@ -38,6 +39,7 @@ from tflite_export.grid import INT8_MIN, Grid, IntArray
 from tflite_export.leaning import read_scale
 from tflite_export.passes.spread import unspread
 from tflite_export.passes.tie_free import unscaled
+from tflite_export.read_tables import makes_indices, read_table
 from tflite_export.row_wise import DAMAGED, check_row_wise, read_model
 from tflite_export.spreading import SPREAD, spreads
 
@@ -87,6 +89,7 @@ class Reader:
         self.model, self.as_stored = model, as_stored
         self.subgraph = model.subgraphs[0]
         self.tensors: dict[int, Tensor] = {}
+        self.places: dict[int, tuple[int, Any]] = {}  # int32 indices of tables, see read_tables
         self.operators: list[Operator] = []
 
     def graph(self) -> IntegerGraph:
@@ -99,7 +102,8 @@ class Reader:
             if tensor.lean:
                 raise ExportError(f"'{tensor.name}' has the step {tensor.scale:g}, {_OFF}.")
         for operator in written:
-            self.operators.append(self._operator(operator))
+            if not makes_indices(self, operator):
+                self.operators.append(self._operator(operator))
         outputs = tuple(self.tensors[i] for i in results)
         name = _text(self.subgraph.name) or "model"
         graph = IntegerGraph(name, inputs, outputs, tuple(self.operators))
@@ -324,5 +328,6 @@ _READERS: dict[type[Operator], Callable[[Reader, Any, Any], Operator]] = {
     Pad: lambda r, w, o: Pad(**r.moved(w), paddings=_pairs(r.data(int(w.inputs[1])))),
     Reshape: lambda r, w, o: Reshape(**r.moved(w)),
     ResizeNearest: _resize,
+    Table: read_table,
     Transpose: _transpose,
 }

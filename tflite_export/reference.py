@@ -25,6 +25,7 @@ from tflite_export.graph import (
     Pair,
     Reshape,
     ResizeNearest,
+    Table,
     Tensor,
     Transpose,
 )
@@ -196,6 +197,12 @@ def _concatenate(operator: Concatenate, *arrays: IntArray) -> IntArray:
     return np.concatenate(arrays, axis=operator.axis + 1)
 
 
+def _table(operator: Table, q: IntArray) -> IntArray:
+    channels = len(operator.entries)
+    rows = np.arange(q.shape[-1]) if channels > 1 else 0
+    return np.asarray(operator.entries[rows, q - INT8_MIN])
+
+
 def _reshape(operator: Reshape, q: IntArray) -> IntArray:
     return q.reshape(len(q), *operator.output.shape)
 
@@ -215,4 +222,5 @@ _EXECUTORS: dict[type[Operator], Callable[..., IntArray]] = {
     Transpose: _transpose,
     ResizeNearest: _resize_nearest,
     Concatenate: _concatenate,
+    Table: _table,
 }

@@ -19,6 +19,7 @@ from tflite_export.graph import (
     Pair,
     Reshape,
     ResizeNearest,
+    Table,
     Transpose,
 )
 
@@ -91,7 +92,7 @@ def _pooled(operator: MaxPool2D) -> Shape | None:
     return None if moved is None else (*moved, depth)
 
 
-def _same(operator: Add | Maximum) -> Shape:
+def _same(operator: Add | Maximum | Table) -> Shape:
     return operator.inputs[0].shape
 
 
@@ -148,4 +149,5 @@ _SHAPES: dict[type[Operator], Callable[[Any], Shape | None]] = {
     ResizeNearest: _resized,
     Concatenate: _joined,
     Reshape: _reshaped,
+    Table: _same,
 }

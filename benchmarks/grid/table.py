@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from grid.cells import Cell
 from grid.paired import paired_interval
 
+#: Names of corruptions that are not the mildest of their kind.
+STRONGER = (" 2", " 3", " 4", " 5")
+
 Found = Mapping[str, Mapping[str, Any]]
 
 
@@ -24,8 +27,12 @@ def outcomes(found: Found, cell: Cell) -> dict[str, NDArray[np.bool_]]:
         for number, radius in enumerate(cell.settings["radii"], 1):
             of[f"certified, {number} sigma"] = found["certified"]["right"][radius]
     if "corrupted" in found:
-        kinds = np.array(list(found["corrupted"]["right"].values()))
-        of["corrupted, all kinds"] = kinds.all(0)
+        mildest = [
+            right
+            for name, right in found["corrupted"]["right"].items()
+            if not name.endswith(STRONGER)
+        ]
+        of["corrupted, all kinds, mildest"] = np.all(mildest, axis=0)
     return {name: np.asarray(values, bool) for name, values in of.items()}
 
 

@@ -17,6 +17,8 @@ HERE = Path(__file__).resolve().parent
 FIRMWARE = HERE / "firmware" / "main.c"
 DECISIONS = ("certified", "abstained", "gave_up", "undecided")
 CERTIFIER = ("qrobust_certify.c", "certifier_tables.c")
+#: Of a file that counts views.
+VIEWS = ("qrobust_views.c", "certifier_tables.c")
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 
@@ -91,7 +93,7 @@ class Meter:
 
 @dataclass(frozen=True)
 class Result:
-    """Outputs and certificates of all images, in order."""
+    """Outputs (none of a file that counts views) and certificates of all images, in order."""
 
     outputs: NDArray[np.int8]
     certificates: tuple[Certificate, ...]
@@ -171,8 +173,9 @@ def run(
 
     Args:
         program: what a build returned.
-        images: int8[count, ...], tensor values.
-        pilot: samples that choose the class; 0 for inference only.
+        images: int8[count, ...], tensor values; of a file that counts views, of what it is asked
+            about.
+        pilot: samples that choose the class; 0 for inference only. Of views, any other number.
         sequential: certify by the sequential test of the tables, not by their radius table.
         seed: of the random streams.
         first: index of the first image in the streams' key.
@@ -199,12 +202,13 @@ def flash_bytes(sources: Sequence[Path], core: Core, *, optimize: str = "-O2") -
 
 
 def _sources(folder: Path) -> list[Path]:
-    certifier = [folder / name for name in CERTIFIER if (folder / name).exists()]
-    return [FIRMWARE, folder / "model.c", *certifier]
+    certifier = sorted({folder / name for name in (*CERTIFIER, *VIEWS)})
+    return [FIRMWARE, folder / "model.c", *(source for source in certifier if source.exists())]
 
 
 def _includes(folder: Path, board: Path) -> list[str]:
-    certifier = ["-DWITH_CERTIFIER"] if (folder / CERTIFIER[0]).exists() else []
+    kinds = (("-DWITH_CERTIFIER", CERTIFIER[0]), ("-DWITH_VIEWS", VIEWS[0]))
+    certifier = [option for option, source in kinds if (folder / source).exists()]
     return [f"-I{folder}", f"-I{board}", *certifier]
 
 

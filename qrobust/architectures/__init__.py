@@ -5,6 +5,7 @@ quantized features), starts with an optional power-of-two `Rescaling`, and ends 
 """
 
 from qrobust.architectures.autoencoder import autoencoder
+from qrobust.architectures.denoiser import denoiser
 from qrobust.architectures.digits_cnn import digits_cnn
 from qrobust.architectures.ds_cnn import ds_cnn
 from qrobust.architectures.mobilenet_v1 import mobilenet_v1
@@ -15,6 +16,7 @@ from qrobust.architectures.stq_net import stq_net
 
 __all__ = [
     "autoencoder",
+    "denoiser",
     "digits_cnn",
     "ds_cnn",
     "mobilenet_v1",

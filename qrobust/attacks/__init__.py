@@ -10,6 +10,7 @@ from qrobust.attacks.black_box.sparse_search import sparse_search
 from qrobust.attacks.black_box.spsa import spsa
 from qrobust.attacks.black_box.square import square
 from qrobust.attacks.evaluation.attack_certificates import Broken, attack_certificates
+from qrobust.attacks.evaluation.losses import Losses, losses
 from qrobust.attacks.evaluation.masking import Check, Masking, masking_checks
 from qrobust.attacks.evaluation.standard_worst_case import WorstCase, standard_worst_case
 from qrobust.attacks.evaluation.suite import (
@@ -28,6 +29,7 @@ from qrobust.attacks.ground.pixel_grid import PixelGrid, distances, project, ver
 from qrobust.attacks.ground.search import Attacked, Search
 from qrobust.attacks.targets.counted_target import CountedTarget
 from qrobust.attacks.targets.keras_target import KerasTarget
+from qrobust.attacks.targets.mixture_target import MixtureTarget
 from qrobust.attacks.targets.smoothed_target import SmoothedTarget
 from qrobust.attacks.targets.tflite_target import TFLiteTarget
 from qrobust.attacks.white_box.auto_projected_gradient import auto_projected_gradient
@@ -53,7 +55,9 @@ __all__ = [
     "Check",
     "CountedTarget",
     "KerasTarget",
+    "Losses",
     "Masking",
+    "MixtureTarget",
     "PixelGrid",
     "Search",
     "SuiteSettings",
@@ -70,6 +74,7 @@ __all__ = [
     "distances",
     "fast_gradient",
     "hop_skip_jump",
+    "losses",
     "masking_checks",
     "masking_suite",
     "momentum_iterative",

@@ -3,18 +3,36 @@
 import argparse
 from pathlib import Path
 
+_OF_BUNDLES = ("rule", "weights", "thresholds", "first")
 HELP = "show the layers, grids and smoothing spec of a .tflite"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL.tflite", help="any .tflite")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL.tflite", help="any .tflite, or a .bundle"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what the file holds."""
-    from qrobust.certify import read_spec
+    from qrobust.certify.file.bundle import files_of, is_bundle, read_bundle
     from qrobust.certify.file.model_file import read_model
+
+    content = read_model(args.model)
+    if is_bundle(content):
+        said = read_bundle(content).description()
+        print(f"bundle: {', '.join(f'{key} {said[key]}' for key in _OF_BUNDLES)}")
+    for number, model in enumerate(files_of(content), 1):
+        if is_bundle(content):
+            print(f"\nmember {number}")
+        _show_file(model)
+    return 0
+
+
+def _show_file(model: bytes) -> None:
+    """Print what one file holds."""
+    from qrobust.certify import read_spec
     from qrobust.terminal import show
     from tflite_export.clients import described
     from tflite_export.contract import contract_problem
@@ -22,7 +40,6 @@ def run(args: argparse.Namespace) -> int:
     from tflite_export.printable import printable
     from tflite_export.read import read_graph
 
-    model = read_model(args.model)
     show(inspect(model))
     spec = read_spec(model)
     problem = contract_problem(model)
@@ -45,4 +62,3 @@ def run(args: argparse.Namespace) -> int:
         )
         unit = "" if spec.unit is None else f", one step: {printable(spec.unit)}"
         print(f"smoothing spec: {spec.noise}{scale}{unit}, radius tables: {tables}")
-    return 0

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from qrobust.audio.eight_bits import eight_bits
 from qrobust.audio.fit_clip import CLIP_SAMPLES, fit_clip
 from qrobust.audio.mfcc import mfcc
 from qrobust.audio.quantize_features import FEATURE_EXPONENT, quantize_features
@@ -23,6 +24,7 @@ KEYWORDS = (
 )  # fmt: skip
 
 _BACKGROUND = "_background_noise_"
+_NOISE_SEED = 1804
 _CLIPS_AT_ONCE = 256  # bounds the memory while features are computed
 
 
@@ -38,6 +40,9 @@ def speech_commands(
     *,
     features: Literal["mfcc", "waveform"] = "mfcc",
     exponent: int = FEATURE_EXPONENT,
+    noise: float = 0.0,
+    copies: int = 1,
+    held_out: int = 0,
 ) -> Dataset:
     """One-second spoken words, split by speaker as the publisher does.
 
@@ -60,6 +65,12 @@ def speech_commands(
             that has a folder, in alphabetical order.
         features: "mfcc" for the quantized features of `qrobust.audio`, "waveform" for samples.
         exponent: Grid of the features, as in `quantize_features`; not used for waveforms.
+        noise: Sigma of rounded Gaussian noise on the samples of training clips, before their
+            features, in steps of 2^-7 of full scale; samples of all parts are then rounded to 8
+            bits first (`eight_bits`), as `qrobust.SoundCertifier` takes them.
+        copies: Noisy copies of each training clip; one where there is no noise.
+        held_out: Where there is no validation part: all clips of the first training speakers, in
+            the order of SHA-256 of their names, that have so many clips become one.
 
     Returns:
         int8 `(49, 10, 1)` features or int16 `(16000,)` samples, with a validation part if the
@@ -68,13 +79,19 @@ def speech_commands(
     Raises:
         FileNotFoundError: No folders with WAV files, or none for an asked word.
         ValueError: Words asked twice, fewer than two classes, nobody to train or to test on, a file
-            that is no such WAV file, or an unknown `features`.
+            that is no such WAV file, an unknown `features`, noise or copies that cannot be, or
+            speakers to hold out where there is a validation part or nobody is left.
 
     Source:
         Warden 2018 (arXiv 1804.03209), versions 0.01 and 0.02.
     """
     if features not in ("mfcc", "waveform"):
         raise ValueError(f"`features` has to be 'mfcc' or 'waveform'. Received: {features!r}")
+    if noise < 0 or copies < 1 or (copies > 1 and not noise) or (noise and features != "mfcc"):
+        raise ValueError(
+            "`noise` is a sigma of 0 or more, for features; `copies` is 1 or more, 1 without "
+            f"noise. Received: noise={noise}, copies={copies}, features={features!r}"
+        )
     place = find(
         folder,
         name="Speech Commands",
@@ -101,10 +118,12 @@ def speech_commands(
         parts["test"] = parts.pop("validation")
     elif "validation" not in spoken:
         del parts["validation"]
+    if held_out:
+        _hold_speakers(parts, held_out)
     for part in parts.keys() - {"train"}:
         # Mixed, so that the first examples of a test part are a fair sample of its words.
         parts[part].sort(key=lambda clip: _sha1(f"{clip.path.parent.name}/{clip.path.name}"))
-    grid = exponent if features == "mfcc" else None
+    road = _Road(exponent if features == "mfcc" else None, noise, copies)
     return Dataset(
         name="speech_commands",
         class_names=words,
@@ -113,7 +132,7 @@ def speech_commands(
             if features == "mfcc"
             else "sample step (2^-15 of full scale)"
         ),
-        **{part: _load(clips, grid) for part, clips in parts.items()},
+        **{part: _load(clips, road.of(part)) for part, clips in parts.items()},
     )
 
 
@@ -128,6 +147,26 @@ def _spoken(place: Path, words: tuple[str, ...], found: list[str]) -> dict[str, 
         for path in sorted((place / word).glob("*.wav")):
             parts[speaker_split(path.name)].append(_Clip(path, 0, label))
     return parts
+
+
+def _hold_speakers(parts: dict[str, list[_Clip]], count: int) -> None:
+    """Move all that some training speakers said to the validation part."""
+    if "validation" in parts:
+        raise ValueError("There are validation speakers already: choose by them, hold nobody out.")
+    by_speaker: dict[str, list[_Clip]] = {}
+    for clip in parts["train"]:
+        speaker, is_speech, _ = clip.path.name.partition("_nohash_")
+        if is_speech:
+            by_speaker.setdefault(speaker, []).append(clip)
+    held: set[_Clip] = set()
+    for speaker in sorted(by_speaker, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
+        if len(held) >= count:
+            break
+        held.update(by_speaker[speaker])
+    if len(held) == sum(map(len, by_speaker.values())):
+        raise ValueError(f"Nobody is left to train on. Received: held_out={count}")
+    parts["validation"] = [clip for clip in parts["train"] if clip in held]
+    parts["train"] = [clip for clip in parts["train"] if clip not in held]
 
 
 def _add_unknown(
@@ -159,14 +198,37 @@ def _add_silence(parts: dict[str, list[_Clip]], place: Path, label: int) -> None
             clips += [_Clip(path, start, label) for start in starts]
 
 
-def _load(clips: list[_Clip], exponent: int | None) -> Split:
-    """Features on the grid 2^exponent, or samples where there is none."""
-    parts = []
+def _load(clips: list[_Clip], road: "_Road") -> Split:
+    """What the road makes of the clips, in their order, each as often as it says."""
+    rng = np.random.default_rng(_NOISE_SEED)
+    parts, clips = [], [clip for clip in clips for _ in range(road.copies)]
     for start in range(0, len(clips), _CLIPS_AT_ONCE):
         some = clips[start : start + _CLIPS_AT_ONCE]
-        samples = np.stack([_samples(clip) for clip in some])
-        parts.append(samples if exponent is None else quantize_features(mfcc(samples), exponent))
+        parts.append(road.along(np.stack([_samples(clip) for clip in some]), rng))
     return Split(np.concatenate(parts), np.array([clip.label for clip in clips]))
+
+
+class _Road(NamedTuple):
+    """From 16-bit samples to what a network takes."""
+
+    exponent: int | None  # of the features' grid; None: samples
+    noise: float
+    copies: int
+    eight: bool = False
+
+    def of(self, part: str) -> "_Road":
+        """Only training clips get noise and copies; all get 8 bits where there is noise."""
+        eight = self.noise > 0
+        return self._replace(eight=eight) if part == "train" else _Road(self.exponent, 0, 1, eight)
+
+    def along(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.exponent is None:
+            return samples
+        heard = eight_bits(samples) if self.eight else samples
+        if self.noise:
+            added = np.rint(self.noise * rng.standard_normal(heard.shape, np.float32))
+            heard = np.clip(heard + added, -128, 127)
+        return quantize_features(mfcc(heard), self.exponent)
 
 
 def _samples(clip: _Clip) -> np.ndarray:

@@ -78,7 +78,20 @@ def learn_weights(
         raise ValueError(f"copies is at least 1. Received: {copies}")
     noisy = _noisy(images, members[0].input_grid, sigma, copies, seed)
     z = np.stack([_logits(member, noisy) for member in members])
-    wanted = np.tile(labels, copies)
+    return weigh(z, np.tile(labels, copies), total)
+
+
+def weigh(z: FloatArray, wanted: npt.NDArray[np.int64], total: int = TOTAL) -> LearnedWeights:
+    """Weights of members from their logits; see ``learn_weights``.
+
+    Args:
+        z: logits in steps of each member's grid, float64[members, copies, classes].
+        wanted: classes, int64[copies].
+        total: what the integers add up to.
+
+    Raises:
+        ValueError: logits that say nothing of the classes.
+    """
     factors = _fit(z, wanted)
     if not factors.sum() > 0:
         raise ValueError(
@@ -86,10 +99,10 @@ def learn_weights(
             "y. Are x and y of the members' task, and sigma in LSB?"
         )
     weights = integer_weights(factors.tolist(), total)
-    alone = [_judged(z[i : i + 1], [1.0], wanted) for i in range(len(members))]
+    alone = [_judged(z[i : i + 1], [1.0], wanted) for i in range(len(z))]
     found = {
         "learned": _judged(z, weights, wanted),
-        "equal": _judged(z, [1.0] * len(members), wanted),
+        "equal": _judged(z, [1.0] * len(z), wanted),
         "best member": min(alone),
     }
     return LearnedWeights(

@@ -7,6 +7,7 @@ from qrobust.layers import lowering  # noqa: F401  (tells the exporter about the
 from qrobust.layers.ablation_noise import AblationNoise
 from qrobust.layers.band_noise import BandNoise
 from qrobust.layers.batch_normalization import BatchNormalization
+from qrobust.layers.boundary_samples import BoundarySamples
 from qrobust.layers.consistency import Consistency
 from qrobust.layers.conv2d_batch_norm import Conv2DBatchNorm
 from qrobust.layers.dense_batch_norm import DenseBatchNorm
@@ -18,11 +19,13 @@ from qrobust.layers.jacobian_regularized import JacobianRegularized
 from qrobust.layers.macer import Macer
 from qrobust.layers.smooth_adversarial import SmoothAdversarial
 from qrobust.layers.split_noise import SplitNoise
+from qrobust.layers.weight_distribution import WeightDistribution
 
 __all__ = [
     "AblationNoise",
     "BandNoise",
     "BatchNormalization",
+    "BoundarySamples",
     "Consistency",
     "Conv2DBatchNorm",
     "DenseBatchNorm",
@@ -34,4 +37,5 @@ __all__ = [
     "Macer",
     "SmoothAdversarial",
     "SplitNoise",
+    "WeightDistribution",
 ]

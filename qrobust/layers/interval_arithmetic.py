@@ -147,7 +147,8 @@ def _product(layer: Any, inputs: Any, kernel: Any) -> Any:
 
 
 def _check_monotone(activation: Any, layer: Any) -> None:
-    if function_name(activation) not in _FUNCTIONS and not hasattr(activation, "grid"):
+    rises = hasattr(activation, "grid") and getattr(activation, "rises", True)
+    if function_name(activation) not in _FUNCTIONS and not rises:
         raise ValueError(
             f"Layer '{layer.name}': no interval bounds through {activation!r}. Use a quantizer of "
             f"qrobust.quantizers, {', '.join(_FUNCTIONS)}."

@@ -146,6 +146,11 @@ def _check_layer(layer: Any) -> None:
             f"Dense, Conv2D or DepthwiseConv2D layer, or a whole model."
         )
 
+    if getattr(layer, "groups", 1) != 1:
+        raise ValueError(
+            f"The Jacobian of '{layer.name}' is computed for one group only. Received: "
+            f"groups={layer.groups}"
+        )
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise ValueError(
             f"The Jacobian of '{layer.name}' is computed for channels_last only. Received: "

@@ -31,7 +31,15 @@ def _grid_noise(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result
     return value.on(layer.grid()) if isinstance(value, PendingInput) else value
 
 
-_WRAPPERS = ("JacobianRegularized", "Consistency", "SmoothAdversarial", "Macer", "IntervalBounds")
+_WRAPPERS = (
+    "JacobianRegularized",
+    "Consistency",
+    "SmoothAdversarial",
+    "Macer",
+    "IntervalBounds",
+    "WeightDistribution",
+    "BoundarySamples",
+)
 
 
 @lowers(*(f"qrobust.{name}" for name in _WRAPPERS))

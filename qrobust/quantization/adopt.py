@@ -10,6 +10,7 @@ import qkeras
 
 from qrobust.quantization.adopted_activations import Form, adopted_activation, is_quantizer
 from qrobust.quantization.adopted_layers import adopted_weights, copied, folded_with
+from qrobust.quantization.affine import is_grid_scaling
 from qrobust.quantization.calibration import calibration_data, input_grids
 from qrobust.quantization.checks import check_exports
 from qrobust.quantization.graph import FloatGraph, packed_model
@@ -234,6 +235,7 @@ class _Adoption:
         makes = _is_weighted(layer) or isinstance(
             layer, _L.Add | _L.AveragePooling2D | _L.GlobalAveragePooling2D | _L.AveragePooling1D
         )
+        makes = makes or (isinstance(layer, _L.Rescaling) and not is_grid_scaling(layer))
         relu = isinstance(layer, _L.ReLU) or function_name(getattr(layer, "activation", 0)) in (
             "relu",
             "relu6",

@@ -12,6 +12,7 @@ from tflite_export.lower.functions import function_name
 _L = keras.layers
 _Floats = npt.NDArray[np.float64]
 _KERNELS = (_L.Dense, _L.Conv1D, _L.Conv2D, _L.DepthwiseConv2D)
+_WITH_TRANSPOSED = (*_KERNELS, _L.Conv2DTranspose)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def with_affine_behind(layer: Any, affine: Affine) -> Any:
     kernel = np.asarray(layer.kernel, np.float64)
     depthwise = isinstance(layer, _L.DepthwiseConv2D)
     per_channel = affine.scale.reshape(kernel.shape[-2:]) if depthwise else affine.scale
+    if isinstance(layer, _L.Conv2DTranspose):  # whose output channels come before its inputs
+        per_channel = affine.scale[:, None]
     bias = np.asarray(layer.bias, np.float64) if layer.use_bias else 0.0
     use_bias = layer.use_bias or affine.moves
     return copy_of(layer, kernel * per_channel, bias * affine.scale + affine.offset, use_bias)
@@ -135,4 +138,4 @@ def copy_of(
 
 def is_plain_linear(layer: Any) -> bool:
     """Whether a layer is a float kernel without an activation of its own."""
-    return type(layer) in _KERNELS and function_name(layer.activation) == "linear"
+    return type(layer) in _WITH_TRANSPOSED and function_name(layer.activation) == "linear"

@@ -54,7 +54,7 @@ def _check_layer(layer: Any) -> None:
             f"Layer '{layer.name}' ({kind}) has data_format='channels_first'; devices keep "
             f"channels last. Build the model with data_format='channels_last'."
         )
-    if getattr(layer, "padding", None) == "causal":
+    if getattr(layer, "padding", None) == "causal" and kind != "Conv1D":
         raise ValueError(
             f"Layer '{layer.name}' ({kind}) pads causally, which its QKeras twin cannot. Put "
             f"ZeroPadding1D((dilation_rate * (kernel_size - 1), 0)) in front, and padding='valid'."

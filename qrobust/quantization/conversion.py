@@ -8,6 +8,7 @@ import numpy as np
 import qkeras
 
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+from qrobust.quantization.choices import WIDE_BITS, Choices
 from qrobust.quantization.equal_steps import equal_steps
 from qrobust.quantization.graph import (
     WRAPPERS,
@@ -29,27 +30,24 @@ from qrobust.quantization.kinds import (
 )
 from qrobust.quantization.names import Names
 from qrobust.quantization.options import Options, named
-from qrobust.quantization.ranges import integer_bits, observe, predict
+from qrobust.quantization.ranges import observe, predict
 from qrobust.quantization.roads import Roads
 from qrobust.quantization.simplify import simplify
 from qrobust.quantization.stated import exact_average, stated
 from qrobust.quantization.sums import sum_exponent
+from qrobust.quantization.tables import is_tabulated, quantizer_on
 from qrobust.quantization.twins import (
     bias_quantizer,
     copy_linear,
     is_linear,
     linear_twin,
-    relu_quantizer,
 )
-from qrobust.quantizers import QuantizedBits, QuantizedRelu
+from qrobust.quantizers import QuantizedBits, QuantizedRelu, Tabulated
 from tflite_export.grid import Grid
 from tflite_export.keras_private import call_of
 from tflite_export.lower.functions import PROBABILITIES, function_name
 
 _L = keras.layers
-# Wide intermediate results (branches, averages, logits) cost nothing in 8 bits.
-_WIDE_BITS = 8
-_RELU_INTEGER, _WIDE_INTEGER, _LOGITS_INTEGER = 2, 3, 4
 
 
 class Conversion:
@@ -84,7 +82,8 @@ class Conversion:
         self.roads = Roads(self.float, self.folded)
         self.observed = self._observe()
         known = (self.float, self.roads, self.observed, options)
-        self.steps = equal_steps(*known) if options.equal_steps else {}
+        steps = equal_steps(*known) if options.equal_steps else {}
+        self.choices = Choices(*known[1:], steps)
         self.twins: dict[int, Any] = {}
         self.wrappers: dict[int, Any] = {}
         self.grids: dict[int, Grid | None] = {}  # of the twin's tensors; None: not rounded yet
@@ -131,6 +130,8 @@ class Conversion:
             return self._joined(layer, output, inputs)
         if isinstance(layer, AVERAGES):
             return self._rounded((exact_average(layer, node) or self._copy(layer))(x), output)
+        if is_tabulated(layer):
+            return self._tabulated(node, x)
         if isinstance(layer, _L.Activation | _L.ReLU):
             return self._activation(layer, output, x)
         if is_softmax(layer):
@@ -186,7 +187,7 @@ class Conversion:
         quantizer = None
         if activation == "relu":
             outputs = [use.output_tensors[0] for use in self.float.uses(layer)]
-            quantizer = self._relu_quantizer(kernel.name, outputs, None)
+            quantizer = self.choices.relu(kernel.name, outputs, None)
         elif activation not in (*PROBABILITIES, "linear"):
             raise ValueError(no_twin(kernel, kernel.activation))
         own = kernel if isinstance(kernel, FoldedBatchNorm) else norm
@@ -199,7 +200,7 @@ class Conversion:
             self.twins[id(kernel)] = (kernel, own, twin)
         y = self._wrapped(layer, self.twins[id(kernel)][2])(x)
         if activation in PROBABILITIES:
-            y = self._quantized(y, self._wide_quantizer(output))
+            y = self._quantized(y, self.choices.wide(output))
             name = self.names.free(f"{kernel.name}_{activation}")
             return _L.Activation(activation, name=name)(y)
         if quantizer is not None:
@@ -234,7 +235,20 @@ class Conversion:
         if not is_relu(layer):
             raise ValueError(no_twin(layer, getattr(layer, "activation", None)))
         upper = upper_clip(layer)
-        quantizer = self._relu_quantizer(layer.name, [output], upper)
+        quantizer = self.choices.relu(layer.name, [output], upper)
+        y = qkeras.QActivation(quantizer, name=self.names.own(layer.name))(x)
+        self.grids[id(y)] = quantizer.grid()
+        return y
+
+    def _tabulated(self, node: Any, x: Any) -> Any:
+        layer, output = node.operation, node.output_tensors[0]
+        known = self.grids.get(id(x))
+        source = None if known is None else quantizer_on(known)
+        quantizer = Tabulated(
+            layer.activation,
+            source or self.choices.wide(node.input_tensors[0]),
+            self.choices.table(layer, output),
+        )
         y = qkeras.QActivation(quantizer, name=self.names.own(layer.name))(x)
         self.grids[id(y)] = quantizer.grid()
         return y
@@ -252,11 +266,11 @@ class Conversion:
         relu = self.roads.meet_relu(output)
         unsigned = relu or self.roads.never_negative(output)
         grids = [self.grids[id(x)] or Grid.pixels() for x in inputs]
-        quantizer = None if relu else self._wide_quantizer(output)
+        quantizer = None if relu else self.choices.wide(output)
         exponent = None if quantizer is None else quantizer.grid().exponent
         wanted = sum_exponent([g.exponent for g in grids], exponent, unsigned=unsigned)
         if wanted is not None and quantizer is not None and wanted != exponent:
-            quantizer = type(quantizer)(_WIDE_BITS, quantizer.integer + wanted - (exponent or 0))
+            quantizer = type(quantizer)(WIDE_BITS, quantizer.integer + wanted - (exponent or 0))
         if wanted is not None and not unsigned:
             inputs = [self._coarser(x, g, wanted) for x, g in zip(inputs, grids, strict=True)]
         y = self._copy(layer)(inputs)
@@ -270,8 +284,8 @@ class Conversion:
         if grid.exponent >= exponent:
             return x
         kind = QuantizedRelu if grid.is_unsigned else QuantizedBits
-        integer = exponent + _WIDE_BITS - (0 if grid.is_unsigned else 1)
-        return self._quantized(x, kind(_WIDE_BITS, integer))
+        integer = exponent + WIDE_BITS - (0 if grid.is_unsigned else 1)
+        return self._quantized(x, kind(WIDE_BITS, integer))
 
     def _joined(self, layer: Any, output: Any, inputs: Sequence[Any]) -> Any:
         """Branches side by side, on one grid."""
@@ -283,44 +297,17 @@ class Conversion:
         return self._rounded(y, output)
 
     def _rounded(self, y: Any, tensor: Any) -> Any:
-        """Put in a quantizer unless a ReLU further on brings one."""
-        if self.roads.meet_relu(tensor):
+        """Put in a quantizer unless a ReLU or a table further on brings one."""
+        if self.roads.meet_quantizer(tensor):
             self.grids[id(y)] = None
             return y
-        return self._quantized(y, self._wide_quantizer(tensor))
+        return self._quantized(y, self.choices.wide(tensor))
 
     def _quantized(self, y: Any, quantizer: Any) -> Any:
         name = self.names.free(f"{call_of(y)[0].operation.name}_quantizer")
         z = qkeras.QActivation(quantizer, name=name)(y)
         self.grids[id(z)] = quantizer.grid()
         return z
-
-    def _wide_quantizer(self, tensor: Any) -> Any:
-        values = self.observed.get(id(tensor))
-        signed = not self.roads.never_negative(tensor)
-        if id(tensor) in self.steps:
-            integer = self.steps[id(tensor)] + _WIDE_BITS - signed
-        elif values is not None:
-            integer = integer_bits(values, _WIDE_BITS, signed=signed)
-        elif self.roads.is_last(tensor):
-            integer = _LOGITS_INTEGER
-        else:
-            integer = _WIDE_INTEGER if signed else _RELU_INTEGER
-        return (QuantizedBits if signed else QuantizedRelu)(_WIDE_BITS, integer)
-
-    def _relu_quantizer(self, name: str, tensors: Sequence[Any], upper: float | None) -> Any:
-        bits = self.options.activation_bits.needed(name)
-        seen = [v for v in (self.observed.get(id(t)) for t in tensors) if v is not None]
-        integer = _RELU_INTEGER
-        if upper is not None:
-            integer = int(np.ceil(np.log2(upper)))
-        with named(name):
-            if seen:
-                width = relu_quantizer(bits, 0).bits
-                integer = integer_bits(np.concatenate(seen), width, signed=False, upper=upper)
-            if id(tensors[0]) in self.steps:
-                integer = self.steps[id(tensors[0])] + relu_quantizer(bits, 0).bits
-            return relu_quantizer(bits, integer, upper)
 
     def _copy(self, layer: Any) -> Any:
         if id(layer) not in self.twins:

@@ -6,11 +6,13 @@ from typing import Any
 import keras
 
 from qrobust.layers import (
+    BoundarySamples,
     Consistency,
     IntervalBounds,
     JacobianRegularized,
     Macer,
     SmoothAdversarial,
+    WeightDistribution,
 )
 from qrobust.quantization.twins import is_linear
 from tflite_export.keras_private import (
@@ -24,8 +26,17 @@ from tflite_export.keras_private import (
 from tflite_export.lower.functions import function_name
 
 _L = keras.layers
-#: Wrappers around a whole model; the Jacobian's may also be around a layer.
-WRAPPERS = (JacobianRegularized, Consistency, SmoothAdversarial, Macer, IntervalBounds)
+#: Wrappers around a whole model; the Jacobian's may also be around a layer, and the distribution
+#: of a kernel always is.
+WRAPPERS = (
+    JacobianRegularized,
+    Consistency,
+    SmoothAdversarial,
+    Macer,
+    IntervalBounds,
+    WeightDistribution,
+    BoundarySamples,
+)
 
 
 class FloatGraph:
@@ -94,7 +105,7 @@ def last_axis(norm: Any, tensor: Any) -> bool:
 def inner_layer(layer: Any) -> Any:
     """The layer in a wrapper around a single layer; any other layer itself."""
     wraps = isinstance(layer, JacobianRegularized) and not layer.wraps_model
-    return layer.layer if wraps else layer
+    return layer.layer if wraps or isinstance(layer, WeightDistribution) else layer
 
 
 def inner_model(layer: Any) -> Any:
@@ -105,11 +116,14 @@ def inner_model(layer: Any) -> Any:
 
 
 def rewrapped(wrapper: Any, layer: Any) -> Any:
-    """The same wrapper around another layer, its weight that of now."""
+    """The same wrapper around another layer, its weight or its spreads those of now."""
     config = {key: value for key, value in wrapper.get_config().items() if key != "layer"}
     if "weight" in config:
         config["weight"] = wrapper.weight
-    return type(wrapper)(layer, **config)
+    again = type(wrapper)(layer, **config)
+    if isinstance(wrapper, WeightDistribution):
+        again.start_from(wrapper)
+    return again
 
 
 def is_nested(layer: Any) -> bool:

@@ -46,13 +46,9 @@ MOVERS = (
 )
 KEPT = (*MOVERS, _L.Rescaling, *INPUT_NOISES)
 _ADVICE = {
-    "LeakyReLU": "use ReLU",
-    "PReLU": "use ReLU",
-    "ELU": "use ReLU",
     "LayerNormalization": "use BatchNormalization, which folds into a kernel",
     "GroupNormalization": "use BatchNormalization, which folds into a kernel",
     "Multiply": "a product of two activations has no exact kernel; leave the gate out",
-    "Conv2DTranspose": "use UpSampling2D and Conv2D",
     "LSTM": "recurrent layers have no exact kernel; use Conv1D",
     "GRU": "recurrent layers have no exact kernel; use Conv1D",
     "SimpleRNN": "recurrent layers have no exact kernel; use Conv1D",
@@ -95,8 +91,8 @@ def no_twin(layer: Any, activation: Any = None) -> str:
     kind = type(layer).__name__
     if isinstance(layer, _L.ReLU):
         return (
-            f"Layer '{layer.name}': a ReLU with negative_slope or threshold has no exact integer "
-            f"form. Use a plain ReLU, or one with max_value."
+            f"Layer '{layer.name}': a ReLU with a threshold, or with negative_slope and max_value "
+            f"both, has no exact integer form. Use a plain ReLU, or one of the two."
         )
     if activation is not None:
         name = getattr(activation, "__name__", activation)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from qrobust.quantization.affine import copy_of
 from qrobust.quantization.names import Names
 from qrobust.quantization.rewritten import rewritten
 from tflite_export.keras_private import nodes
@@ -20,7 +21,8 @@ def without_operators(model: Any, *, dyadic: bool = False) -> Any:
     """The same function with layers in place of operators on tensors.
 
     Sums and differences of tensors of one shape become Add; a number that is added, multiplied or
-    divided by becomes a Rescaling; Subtract and Average become Add and Rescaling.
+    divided by becomes a Rescaling; Subtract and Average become Add and Rescaling; a causal
+    convolution becomes zeros and one without padding.
 
     Args:
         model: a Sequential or Functional model.
@@ -28,13 +30,18 @@ def without_operators(model: Any, *, dyadic: bool = False) -> Any:
             already can keep; a float graph folds any number into its kernels.
     """
     names = Names(node.operation.name for node in nodes(model))
-    return rewritten(model, partial(_changed, names=names, dyadic=dyadic))
+    padded: dict[int, Any] = {}
+    return rewritten(model, partial(_changed, names=names, dyadic=dyadic, padded=padded))
 
 
-def _changed(node: Any, inputs: Sequence[Any], *, names: Names, dyadic: bool) -> Any:
+def _changed(
+    node: Any, inputs: Sequence[Any], *, names: Names, dyadic: bool, padded: dict[int, Any]
+) -> Any:
     operation = node.operation
     kind = type(operation).__name__
     free = partial(names.free, operation.name)
+    if type(operation) is _L.Conv1D and operation.padding == "causal":
+        return _causal(operation, inputs[0], free, padded)
     if isinstance(operation, _L.Average):
         share = 1 / len(inputs)
         if dyadic:
@@ -59,6 +66,14 @@ def _changed(node: Any, inputs: Sequence[Any], *, names: Names, dyadic: bool) ->
         return None
     scale, offset = _KINDS[kind](number, first)
     return None if scale is None else _rescaled(inputs[0], scale, offset, free)
+
+
+def _causal(layer: Any, x: Any, free: Callable[[], str], padded: dict[int, Any]) -> Any:
+    """Zeros before the sequence, and a convolution without padding; one copy for all calls."""
+    if id(layer) not in padded:
+        padded[id(layer)] = copy_of(layer, padding="valid")
+    before = layer.dilation_rate[0] * (layer.kernel_size[0] - 1)
+    return padded[id(layer)](_L.ZeroPadding1D((before, 0), name=free())(x))
 
 
 def _summed(inputs: Sequence[Any], free: Callable[[], str]) -> Any:

@@ -6,6 +6,7 @@ from qrobust.quantization.bit_widths import BitsByName, BitWidths
 from qrobust.quantization.calibration import calibration_data, input_grids
 from qrobust.quantization.checks import check_exports, check_float_model
 from qrobust.quantization.conversion import Conversion
+from qrobust.quantization.float32 import as_float32
 from qrobust.quantization.options import Options
 from tflite_export.grid import Grid
 
@@ -38,7 +39,8 @@ def quantize(
     the name is that of the layer that holds the ReLU.
 
     Args:
-        model: a built Sequential or Functional model.
+        model: a built Sequential or Functional model; one of another type policy is taken as the
+            same weights in float32.
         weight_bits: 2 to 6 for an exact export (7 and 8 train, too), "binary", "ternary" or
             "stochastic_ternary" (QKeras's), "mean_ternary" or "stochastic_mean_ternary"; or by
             layer name.
@@ -72,6 +74,7 @@ def quantize(
         seed,
         equal_steps,
     )
+    model = as_float32(model)
     check_float_model(model)
     data = None if calibrate is None else calibration_data(model, calibrate)
     grids = input_grids(model, input_grid, data)

@@ -1,5 +1,6 @@
 """Where a tensor of a float model comes from and what it meets next."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -7,6 +8,7 @@ import keras
 from qrobust.layers.input_noise import INPUT_NOISES
 from qrobust.quantization.graph import FloatGraph, inner_layer, inner_model, is_nested
 from qrobust.quantization.kinds import AVERAGES, is_relu, is_softmax, moves
+from qrobust.quantization.tables import is_tabulated
 from qrobust.quantization.twins import is_linear
 from tflite_export.lower.functions import function_name
 
@@ -28,14 +30,21 @@ class Roads:
 
     def meet_relu(self, tensor: Any) -> bool:
         """Whether every road from a tensor leads through a ReLU before it leads anywhere else."""
+        return self._meet(tensor, is_relu)
+
+    def meet_quantizer(self, tensor: Any) -> bool:
+        """Whether every road leads first to what rounds in its twin: a ReLU or a table."""
+        return self._meet(tensor, lambda layer: is_relu(layer) or is_tabulated(layer))
+
+    def _meet(self, tensor: Any, met: Callable[[Any], bool]) -> bool:
         readers = self._graph.readers(tensor)
         if not readers or id(tensor) in self._graph.final:
             return False
         return all(
-            is_relu(node.operation)
+            met(node.operation)
             or (
                 (moves(node.operation) or id(node.operation) in self._folded)
-                and self.meet_relu(node.output_tensors[0])
+                and self._meet(node.output_tensors[0], met)
             )
             for node in readers
         )
@@ -48,6 +57,8 @@ class Roads:
         layer = inner_layer(node.operation)
         if is_relu(layer) or function_name(getattr(layer, "activation", None)) == "relu":
             return True
+        if is_tabulated(layer):
+            return bool(layer.activation.never_negative)
         passes = moves(layer) or isinstance(layer, _JOINS)
         return passes and all(self.never_negative(t) for t in node.input_tensors)
 

@@ -11,7 +11,6 @@ from math import prod
 from typing import Any
 
 import keras
-import numpy as np
 
 from qrobust.quantization.affine import (
     Affine,
@@ -23,7 +22,8 @@ from qrobust.quantization.affine import (
     with_affine_before,
     with_affine_behind,
 )
-from qrobust.quantization.calls import arguments, around, first, halves, kept, pair
+from qrobust.quantization.averages import AVERAGES, average_kernel
+from qrobust.quantization.calls import arguments, around, first, halves, kept
 from qrobust.quantization.graph import (
     FloatGraph,
     inner_layer,
@@ -35,12 +35,13 @@ from qrobust.quantization.graph import (
     rewrapped,
 )
 from qrobust.quantization.operators import without_operators
+from qrobust.quantization.tables import function_of, tabulated_name
 from qrobust.quantization.twins import FOLDED, is_linear
+from qrobust.quantizers import OfOneValue
 from tflite_export.lower.functions import function_name
 
 _L = keras.layers
 _SEPARABLE = (_L.SeparableConv1D, _L.SeparableConv2D)
-_AVERAGES = (_L.AveragePooling1D, _L.AveragePooling2D)
 
 
 def simplify(model: Any) -> Any:
@@ -172,12 +173,16 @@ class _Rewriting:
             return self._with_affine(node)(x)
         inside = inner_layer(layer)
         if isinstance(inside, _SEPARABLE):
-            return self._separated(inside, x)
+            return self._separated(inside, x, bool(self.graph.readers(node.output_tensors[0])))
         if isinstance(layer, _L.Add) and len(inputs) > 2:
             return self._added(layer, inputs)
+        read = bool(self.graph.readers(node.output_tensors[0]))
+        table = function_of(layer, read=read)
+        if table is not None:
+            return _L.Activation(table, name=self._free(layer.name, own=True))(x)
         if is_linear(inside) and inside is layer:
-            return self._linear(layer, x)
-        if isinstance(layer, _AVERAGES):
+            return self._linear(layer, x, read)
+        if isinstance(layer, AVERAGES):
             return self._average(layer, x)
         if isinstance(layer, _L.GlobalAveragePooling1D) and x.shape[1]:
             return self._global_average1d(layer, x)
@@ -222,29 +227,36 @@ class _Rewriting:
             self.copies[id(model)] = simplify(model)
         return self.copies[id(model)]
 
-    def _linear(self, layer: Any, x: Any) -> Any:
+    def _linear(self, layer: Any, x: Any, read: bool) -> Any:
         """Split off an activation that the twin of a linear layer does not have."""
         name = function_name(layer.activation)
         if layer.activation in (keras.activations.relu, keras.activations.softmax):
             return None
         if name == "linear":
             return None
-        known = {"relu": _L.ReLU, "relu6": lambda **k: _L.ReLU(6.0, **k), "softmax": _L.Softmax}
+        known: dict[str, Callable[..., Any]] = {
+            "relu": _L.ReLU,
+            "relu6": lambda **k: _L.ReLU(6.0, **k),
+            "softmax": _L.Softmax,
+        }
+        table = tabulated_name(layer.activation, read=read)
+        if table is not None:
+            known[table] = lambda **k: _L.Activation(OfOneValue(table), **k)
         if name not in known:
             return None  # quantize says what is wrong with it
         plain = self._once(id(layer), lambda: copy_of(layer, activation="linear"))
         return known[name](name=self._free(f"{layer.name}_{name}"))(plain(x))
 
-    def _called(self, layer: Any, x: Any) -> Any:
-        y = self._linear(layer, x)
+    def _called(self, layer: Any, x: Any, read: bool) -> Any:
+        y = self._linear(layer, x, read)
         return layer(x) if y is None else y
 
-    def _separated(self, layer: Any, x: Any) -> Any:
+    def _separated(self, layer: Any, x: Any, read: bool) -> Any:
         depthwise, pointwise = self._once(id(layer), lambda: halves(layer, self._free))
         one_d = isinstance(layer, _L.SeparableConv1D)
         if not one_d:
-            return self._called(pointwise, depthwise(x))
-        return self._as_picture(x, layer, lambda y: self._called(pointwise, depthwise(y)))
+            return self._called(pointwise, depthwise(x), read)
+        return self._as_picture(x, layer, lambda y: self._called(pointwise, depthwise(y), read))
 
     def _as_picture(self, x: Any, layer: Any, apply: Callable[[Any], Any]) -> Any:
         """Run what takes pictures on a sequence or a vector."""
@@ -264,25 +276,11 @@ class _Rewriting:
         return total
 
     def _average(self, layer: Any, x: Any) -> Any:
-        """An average over a number of values that is no power of two, as its nearest weights."""
-        pool, strides = pair(layer.pool_size), pair(layer.strides)
+        made = average_kernel(layer, int(x.shape[-1]))
+        if made is None:
+            return None
         one_d = isinstance(layer, _L.AveragePooling1D)
-        if one_d:
-            pool, strides = (1, pool[0]), (1, strides[0])
-        count = prod(pool)
-        if layer.padding != "valid" or not count & (count - 1) or first(layer):
-            return None
-        channels = int(x.shape[-1])
-        make = _L.DepthwiseConv2D(
-            pool, strides=max(strides), use_bias=False, name=layer.name, trainable=False
-        )
-        if strides[0] != strides[1] and not one_d:
-            return None
-        make.build((None, None, None, channels))
-        make.kernel.assign(np.full(make.kernel.shape, 1 / count))
-        if one_d:
-            return self._as_picture(x, layer, make)
-        return make(x)
+        return self._as_picture(x, layer, made) if one_d else made(x)
 
     def _global_average1d(self, layer: Any, x: Any) -> Any:
         length, channels = x.shape[1:]

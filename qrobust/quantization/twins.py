@@ -25,12 +25,14 @@ LINEAR = (
     keras.layers.Dense,
     keras.layers.Conv1D,
     keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
     keras.layers.DepthwiseConv2D,
 )
 _PLAIN = {
     keras.layers.Dense: qkeras.QDense,
     keras.layers.Conv1D: qkeras.QConv1D,
     keras.layers.Conv2D: qkeras.QConv2D,
+    keras.layers.Conv2DTranspose: qkeras.QConv2DTranspose,
     keras.layers.DepthwiseConv2D: qkeras.QDepthwiseConv2D,
 }
 _NAMED: dict[str, type[WeightQuantizer]] = {
@@ -104,7 +106,7 @@ def linear_twin(
         bias: quantizer of the bias.
 
     Raises:
-        ValueError: a grouped convolution.
+        ValueError: a transposed convolution with output_padding.
     """
     kind = type(layer)
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
@@ -113,9 +115,9 @@ def linear_twin(
     for key in ("lora_rank", "lora_alpha", "quantization_config", "groups"):
         if config.get(key) in (None, 1):
             config.pop(key, None)
-    axes = (-2, -1) if depthwise else (-1,)
-    if config.get("groups", 1) != 1:
-        raise ValueError("grouped convolutions have no twin; use a depthwise convolution")
+    axes = output_axes(layer)
+    if config.pop("output_padding", None) is not None:
+        raise ValueError("QKeras's transposed convolution has no output_padding; leave it out")
     quantizer = weight_quantizer(weight_bits, weight_scale, axes, seed)
     bias = bias or FixedPoint()
     if norm is not None:
@@ -126,6 +128,13 @@ def linear_twin(
         return FOLDED.get(kind, kind)(**config)
     name = "depthwise_quantizer" if depthwise else "kernel_quantizer"
     return _PLAIN[kind](**config, **{name: quantizer}, bias_quantizer=bias)
+
+
+def output_axes(layer: Any) -> tuple[int, ...]:
+    """The axes of a layer's kernel that count its output channels."""
+    if _is_depthwise(layer):
+        return (-2, -1)
+    return (-2,) if isinstance(layer, keras.layers.Conv2DTranspose) else (-1,)
 
 
 def _norm_config(layer: Any, norm: Any) -> dict[str, Any]:
@@ -170,11 +179,8 @@ def bias_quantizer(layer: Any, outputs: Sequence[Any], sources: Sequence[Any]) -
         return None
     reach = max((float(np.abs(v).max(initial=0.0)) for v in sources if v is not None), default=0.0)
     kernel = np.abs(np.asarray(layer.kernel, np.float64))
-    channels = (
-        kernel.sum(axis=(0, 1))
-        if kernel.ndim == 4 and _is_depthwise(layer)
-        else kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
-    )
+    kept = [axis % kernel.ndim for axis in output_axes(layer)]
+    channels = kernel.sum(axis=tuple(axis for axis in range(kernel.ndim) if axis not in kept))
     worst = max(float(channels.max()) * 2 * reach, largest)
     return FixedPoint(min(14 - exponent, 22 - int(np.ceil(np.log2(worst)))))
 

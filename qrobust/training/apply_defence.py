@@ -4,11 +4,18 @@ from typing import Any
 
 import keras
 
-from qrobust.layers import BatchNormalization, GridNoise, JacobianRegularized
+from qrobust.layers import (
+    BatchNormalization,
+    GridNoise,
+    JacobianRegularized,
+    WeightDistribution,
+)
 from qrobust.layers.input_noise import INPUT_NOISES
 from qrobust.quantization.units import find_units
 from tflite_export.keras_private import built_shape
 from tflite_export.lower.walk import walk
+
+_DRAWN = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
 def defend(
@@ -16,6 +23,8 @@ def defend(
     *,
     sigma: float = 0.0,
     jacobian: float = 0.0,
+    spread: float = 0.0,
+    entropy: float = 0.0,
     noise: Any = None,
     exponent: int = 0,
     minimum: int = 0,
@@ -33,6 +42,9 @@ def defend(
             for batch norms, whose copies train faster, and for those with a penalty.
         sigma: of the input noise in LSB; 0 for none.
         jacobian: weight of the per-layer Jacobian penalty; 0 for none.
+        spread: that the distribution of every weight starts with (``WeightDistribution``), as a
+            share of its kernel's root mean square; 0 for fixed weights.
+        entropy: weight of those distributions' entropy.
         noise: the layer on the input, ``SplitNoise`` or ``BandNoise``; by default ``GridNoise``
             of sigma, exponent, minimum, maximum and seed, which another layer has itself.
         exponent: log2 of the input's step, in the model's units.
@@ -45,8 +57,14 @@ def defend(
 
     Raises:
         ExportError: the model has no recorded graph.
-        ValueError: a negative sigma or weight, or a penalty on a layer that runs twice.
+        ValueError: a negative sigma or weight, a penalty on a layer that runs twice, a penalty
+            beside a spread, or an entropy without one.
     """
+    if (spread and jacobian) or (entropy and not spread):
+        raise ValueError(
+            f"Weights are drawn (spread) or their Jacobian is penalized, and entropy goes with a "
+            f"spread. Received: spread={spread}, entropy={entropy}, jacobian={jacobian}"
+        )
     (old,) = model.inputs
     inputs = keras.Input(old.shape[1:], name=old.name)
     if noise is None:
@@ -71,6 +89,12 @@ def defend(
 
     copies: dict[int, Any] = {}
 
+    def drawn(layer: Any) -> Any:
+        if id(layer) not in copies:  # runs of a shared layer share its distribution
+            own = None if seed is None else seed + len(copies) + 1
+            copies[id(layer)] = WeightDistribution(layer, spread, entropy=entropy, seed=own)
+        return copies[id(layer)]
+
     def visit(layer: Any, tensors: Any) -> Any:
         unit = units.get(id(layer))
         if unit is not None:
@@ -84,6 +108,8 @@ def defend(
             if id(layer) not in copies:  # branches that share a norm share its copy
                 copies[id(layer)] = _faster(layer)
             layer = copies[id(layer)]
+        if spread and type(layer) in _DRAWN:
+            layer = drawn(layer)
         return layer(tensors[0] if len(tensors) == 1 else list(tensors))
 
     (output,) = walk(model, [noise(inputs)], visit)

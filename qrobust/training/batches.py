@@ -8,6 +8,7 @@ import tensorflow as tf
 _PAD = 4
 _FRAMES = 5
 _LIFT, _HAZE = 51.0, 0.6
+_LIGHT = 48
 
 
 def batches(
@@ -25,7 +26,10 @@ def batches(
             size, mirrored half of the time; "corrupt" for pictures of pixels 0 to 255: the same,
             and half of them in another light, in equal parts contrast (.3 to 1 times, about each
             channel's mean), brightness (up to 51 more or less) and haze (up to .6 of the way to
-            white); "time_shift" for features of sound, (frames, ...): up
+            white); "families" for pictures of pixels 0 to 255, the changes that `qrobust verify
+            --family light:32` and ``shift:2`` enumerate and more: moved by up to 4 pixels, the
+            edge repeated, mirrored half of the time, and up to 48 whole steps of light more or
+            less, saturated; "time_shift" for features of sound, (frames, ...): up
             to 5 frames to either side, the first or last one repeated. Integers stay integers.
         seed: of order and augmentation.
 
@@ -38,10 +42,10 @@ def batches(
     """
     if augment not in AUGMENTATIONS:
         raise ValueError(f"augment is one of {', '.join(AUGMENTATIONS)}. Received: {augment!r}")
-    if augment == "corrupt" and (x.ndim != 4 or x.min() < 0 or x.max() > 255):
+    if augment in ("corrupt", "families") and (x.ndim != 4 or x.min() < 0 or x.max() > 255):
         raise ValueError(
-            f"augment = 'corrupt' is of pictures of pixels 0 to 255. Received: {x.dtype} of shape "
-            f"{x.shape}, {x.min()} to {x.max()}"
+            f"augment = '{augment}' is of pictures of pixels 0 to 255. Received: {x.dtype} of "
+            f"shape {x.shape}, {x.min()} to {x.max()}"
         )
     data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
     if augment != "none":
@@ -88,6 +92,23 @@ def _corrupt(shape: tuple[int, ...]) -> Any:
     return augmented
 
 
+def _families(shape: tuple[int, ...]) -> Any:
+    def augmented(example: Any, seed: Any) -> Any:
+        image, label = example
+        # One stream each: the same word must not say where to and how light.
+        seeds = [seed + tf.constant([i, i], seed.dtype) for i in range(3)]
+        moves = tf.random.stateless_uniform((2,), seeds[0], -_PAD, _PAD + 1, tf.int32)
+        for axis in (0, 1):
+            places = tf.clip_by_value(tf.range(shape[axis]) + moves[axis], 0, shape[axis] - 1)
+            image = tf.gather(image, places, axis=axis)
+        image = tf.image.stateless_random_flip_left_right(image, seeds[1])
+        light = tf.random.stateless_uniform((), seeds[2], -_LIGHT, _LIGHT + 1, tf.int32)
+        lit = tf.clip_by_value(tf.cast(image, tf.int32) + light, 0, 255)
+        return tf.cast(lit, image.dtype), label
+
+    return augmented
+
+
 def _time_shift(shape: tuple[int, ...]) -> Any:
     def augmented(example: Any, seed: Any) -> Any:
         features, label = example
@@ -98,7 +119,12 @@ def _time_shift(shape: tuple[int, ...]) -> Any:
     return augmented
 
 
-_AUGMENT = {"crop_flip": _crop_flip, "corrupt": _corrupt, "time_shift": _time_shift}
+_AUGMENT = {
+    "crop_flip": _crop_flip,
+    "corrupt": _corrupt,
+    "families": _families,
+    "time_shift": _time_shift,
+}
 AUGMENTATIONS = ("none", *_AUGMENT)
 
 

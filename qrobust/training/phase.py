@@ -18,7 +18,13 @@ from qrobust.callbacks import (
 )
 from qrobust.callbacks.interval_schedule import ramp
 from qrobust.datasets import Dataset, Split
-from qrobust.layers import Consistency, IntervalBounds, Macer, SmoothAdversarial
+from qrobust.layers import (
+    BoundarySamples,
+    Consistency,
+    IntervalBounds,
+    Macer,
+    SmoothAdversarial,
+)
 from qrobust.training.batches import batches, count
 from qrobust.training.curve import Curve
 from qrobust.training.recipe import Defence, Recipe
@@ -68,7 +74,7 @@ def fit(
         done = int(trained.optimizer.iterations) // steps
         print(f"training, {phase}: taken up after {done} of {epochs} epochs", file=sys.stderr)
     else:
-        trained, done = wrapped(model, recipe.defence), 0
+        trained, done = wrapped(model, recipe.defence, seed=recipe.seed), 0
         decay = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
         trained.compile(
             optimizer=keras.optimizers.Adam(decay),
@@ -98,12 +104,15 @@ def fit(
     return unwrapped(trained)
 
 
-def wrapped(model: Any, defence: Defence) -> Any:
+def wrapped(model: Any, defence: Defence, *, seed: int | None = None) -> Any:
     """The model inside the wrapper that the defence asks for, if any."""
     wrappers: dict[str, Callable[[Any], Any]] = {
         "consistency": lambda weight: Consistency(model, weight),
         "smooth_adversarial": lambda epsilon: SmoothAdversarial(
             model, epsilon, norm=defence.attack_norm
+        ),
+        "boundary": lambda reach: BoundarySamples(
+            model, reach, share=defence.boundary_share, seed=seed
         ),
         "macer": lambda weight: Macer(model, weight),
         "ibp": lambda epsilon: IntervalBounds(model, epsilon, kappa=defence.ibp_kappa),
@@ -120,7 +129,7 @@ def wrapped(model: Any, defence: Defence) -> Any:
 def unwrapped(model: Any) -> Any:
     """The model inside ``wrapped``, not compiled: its file needs no state of an optimizer."""
     last = model.layers[-1]
-    if isinstance(last, Consistency | IntervalBounds | SmoothAdversarial | Macer):
+    if isinstance(last, BoundarySamples | Consistency | IntervalBounds | SmoothAdversarial | Macer):
         return last.layer
     return keras.Model(model.input, model.output, name=model.name)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from qrobust.certify import CertifyError, Settings
 from qrobust.training.recipe_build import build
-from qrobust.training.recipe_checks import check_counts, check_sources, check_values, check_views
+from qrobust.training.recipe_checks import check_counts, check_values, check_views
 from qrobust.training.recipe_evidence import Attack, Corruption, Parity, Proof, Verify
+from qrobust.training.recipe_sources import check_sources
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,21 @@ class Data:
             code is allowed, ``module:function``, called with the folder of the data sets (or
             None), which returns a `Dataset`.
         augment: "none", "crop_flip" (4 pixels, mirrored half of the time), "corrupt" (the same,
-            and half of the pictures in another light) or "time_shift" (5 frames of features).
+            and half of the pictures in another light), "families" (moved by up to 4 pixels with
+            the edge repeated, mirrored, 48 steps of light: to keep what ``[verify]`` proves) or
+            "time_shift" (5 frames of features).
         words: of Speech Commands, in the order of their labels; none for every word that has a
             folder.
         path: of "own" data, see ``datasets.own_data``, relative to the recipe's folder.
-        shape: of one picture there: height, width, channels; none for arrays.
+        shape: of one picture there, height, width, channels (none for arrays); or the square
+            that pictures of "caltech101" are brought to, 96 x 96 by default.
         fit: for pictures there of another size: "crop", "stretch" or "exact".
         held_out: training examples that no phase sees and that become the validation part:
-            ``datasets.hold_out``, the same ones for every recipe.
+            ``datasets.hold_out``, the same ones for every recipe; of speech commands whole
+            speakers.
+        sound_noise: of speech commands: sigma of noise on the samples of training clips, in steps
+            of 2^-7 of full scale.
+        copies: of speech commands with such noise: noisy copies of each training clip.
     """
 
     name: str
@@ -38,6 +46,8 @@ class Data:
     shape: tuple[int, ...] = ()
     fit: str = "crop"
     held_out: int = 0
+    sound_noise: float = 0.0
+    copies: int = 1
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,11 @@ class Network:
             recipe's folder; "" for none.
         start: a trained quantized .keras file to go on with, whose bits and noise stay, relative
             to the recipe's folder; "" for none. There is no float phase then.
+        members: instead of a name: trained quantized .keras files, relative to the recipe's folder,
+            that become one ensemble (``qrobust.ensembles``); nothing is trained.
+        rule: how they decide: "mean" or "majority".
+        member_weights: whole numbers, one a member; none to learn them on ``[data] held_out``
+            examples, or, without those, for equal ones.
     """
 
     name: str = ""
@@ -62,6 +77,9 @@ class Network:
     weights: str = ""
     start: str = ""
     model: str = ""
+    members: tuple[str, ...] = ()
+    rule: str = "mean"
+    member_weights: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,26 +118,37 @@ class Defence:
             for Gaussian noise.
         threshold: of views: least margin of a vote in steps of the output; a smaller one abstains.
         jacobian: weight of the per-layer Jacobian penalty.
+        weight_spread: of every weight, as a share of its kernel's root mean square, that training
+            starts with (``layers.WeightDistribution``); 0 for fixed weights. What is published is
+            the mean network; ``qrobust bundle MODEL.keras --draws K`` draws others.
+        weight_entropy: weight of the entropy of those distributions.
         consistency: weight of the consistency term.
         smooth_adversarial: radius of SmoothAdv's attack in LSB.
         attack_norm: its norm, "l2" or "linf".
         macer: weight of MACER's term.
+        boundary: L2 distance in LSB within which training examples are moved to the nearest
+            decision boundary (``layers.BoundarySamples``).
+        boundary_share: of the examples that are moved where they are that near.
         ibp: radius in LSB of the L-inf ball that interval bounds are trained for
             (``layers.IntervalBounds``).
         ibp_kappa: share of the plain loss when its ramp has ended.
         ibp_warmup: epochs of plain training before the ramp, in each phase.
         ibp_ramp: epochs in which epsilon goes from 0 to ``ibp`` and kappa from 1 to ``ibp_kappa``.
 
-    At most one of consistency, smooth_adversarial, macer and ibp; with none, training sees one
-    noisy copy.
+    At most one of consistency, smooth_adversarial, macer, boundary and ibp; with none, training
+    sees one noisy copy.
     """
 
     sigma: float = 0.0
     jacobian: float = 0.0
+    weight_spread: float = 0.0
+    weight_entropy: float = 0.0
     consistency: float = 0.0
     smooth_adversarial: float = 0.0
     attack_norm: str = "l2"
     macer: float = 0.0
+    boundary: float = 0.0
+    boundary_share: float = 0.5
     mixed: float = 0.0
     noise: str = "gaussian"
     size: int = 0
@@ -183,6 +212,7 @@ class Recipe:
     """A whole recipe; see the classes of its sections.
 
     Attributes:
+        proof: what ``[verify]`` says of L-inf balls.
         notes: Markdown that ends the card: what was tried and what it gave.
     """
 
@@ -260,10 +290,13 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
         for key in ("model", "weights", "start")
         if (value := getattr(network, key))
     }
+    if network.members:
+        found["members"] = tuple(str(path.parent / member) for member in network.members)
     data = recipe.data
     if data.path:
         data = replace(data, path=str(path.parent / data.path))
-    return replace(recipe, data=data, network=replace(network, **found))
+    proof = recipe.verify.balls if recipe.verify.radii else recipe.proof
+    return replace(recipe, data=data, network=replace(network, **found), proof=proof)
 
 
 def _check_sigma(content: Any, where: str) -> None:

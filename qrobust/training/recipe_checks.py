@@ -15,6 +15,7 @@ from qrobust.certify import Settings
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
+from qrobust.certify.methods.settings import MOST_SAMPLES
 from qrobust.verify import FAMILIES
 
 #: Views that hide most of a picture: the file takes twice the data's channels.
@@ -24,6 +25,9 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "data.shape": (1, 1 << 14),
     "data.held_out": (0, 2**31),
+    "network.member_weights": (0, 31),
+    "data.sound_noise": (0, 127),
+    "data.copies": (1, 1000),
     "defence.sigma": (0, 1e4),
     "defence.size": (0, 1 << 16),
     "defence.threshold": (0, 255),
@@ -31,6 +35,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "defence.consistency": (0, 1e6),
     "defence.smooth_adversarial": (0, 1e6),
     "defence.macer": (0, 1e6),
+    "defence.boundary": (0, 1e6),
+    "defence.boundary_share": (0.01, 1),
+    "defence.weight_spread": (0, 100),
+    "defence.weight_entropy": (0, 1e6),
     "defence.ibp": (0, 255),
     "defence.ibp_kappa": (0, 1),
     "defence.ibp_warmup": (0, 10**6),
@@ -45,10 +53,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "certification.images": (0, 2**31),
     "certification.radii": (0, 1e6),
     "certification.sigma": (0, 1e4),
-    "certification.n0": (1, 10**9),
-    "certification.n": (1, 10**9),
-    "certification.settings.n0": (1, 10**9),
-    "certification.settings.n": (1, 10**9),
+    "certification.n0": (1, MOST_SAMPLES),
+    "certification.n": (1, MOST_SAMPLES),
+    "certification.settings.n0": (1, MOST_SAMPLES),
+    "certification.settings.n": (1, MOST_SAMPLES),
     "parity.inputs": (1, 2**31),
     "attack.images": (0, 2**31),
     "attack.epsilon": (0, 1e6),
@@ -59,6 +67,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "defence.mixed": (0, 0.99),
     "verify.images": (1, 2**31),
     "verify.budget": (1, 10**9),
+    "verify.radii": (1, 255),
+    "verify.boxes": (0, 10**9),
     "quantization.weight_bits": (1, 8),
     "quantization.activation_bits": (1, 8),
     "quantization.weight_schedule": (1, 8),
@@ -69,7 +79,7 @@ OPTION_BOUNDS = (0, 2**16)
 COUNTS = frozenset({"width", "depth", "filters", "units", "classes"})
 CHOICES = {
     "data.fit": ("crop", "stretch", "exact"),
-    "data.augment": ("none", "crop_flip", "corrupt", "time_shift"),
+    "data.augment": ("none", "crop_flip", "corrupt", "families", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
     "defence.noise": ("gaussian", "splits", *MASKED),
 }
@@ -175,34 +185,20 @@ def _check_proofs(recipe: Any, path: str) -> None:
             f"{path}: [training] epochs = {epochs} end before [defence] ibp_warmup + ibp_ramp do. "
             f"Received: {defence.ibp_warmup} + {defence.ibp_ramp}"
         )
-    for radius in recipe.proof.radii:
-        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
-            raise ValueError(
-                f"{path}: [proof] radii are whole LSB, at least 1. Received: {radius!r}"
-            )
-
-
-def check_sources(recipe: Any, path: str) -> None:
-    """Raise `ValueError` where a recipe does not say, or says twice, what to train on what.
-
-    Args:
-        recipe: as read.
-        path: its file, for the message.
-    """
-    data, network = recipe.data, recipe.network
-    own = data.name == "own"
-    if own != bool(data.path) or (data.shape and not own):
+    verify = recipe.verify
+    if verify.radii and recipe.proof.images:
         raise ValueError(
-            f'{path}: [data] name = "own" takes path, and shape of pictures; other names take '
-            f"neither. Received: name={data.name!r}, path={data.path!r}"
+            f"{path}: [proof] is the older name of [verify] radii: give one of them. Received: "
+            f"{list(recipe.proof.radii)} and {list(verify.radii)}"
         )
-    if bool(network.name) == bool(network.model):
-        raise ValueError(
-            f"{path}: [network] takes a name, or model = a .keras file. Received: "
-            f"name={network.name!r}, model={network.model!r}"
-        )
-    if network.model and (network.weights or network.start or network.options):
-        raise ValueError(f"{path}: [network] model is whole: leave out options, weights and start.")
+    if verify.boxes and not verify.radii:
+        raise ValueError(f"{path}: [verify] boxes cut L-inf balls: give radii, or leave boxes out.")
+    for name, radii in (("proof", recipe.proof.radii), ("verify", verify.radii)):
+        for radius in radii:
+            if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
+                raise ValueError(
+                    f"{path}: [{name}] radii are whole LSB, at least 1. Received: {radius!r}"
+                )
 
 
 def check_views(recipe: Any, path: str) -> None:
@@ -260,10 +256,10 @@ def _check_certificates(certification: Any, where: str) -> None:
 
 def _check_regions(verify: Any, noise: str, where: str) -> None:
     """A family that there is not would be found only after the training."""
-    if verify.families and noise in MASKED:
+    if (verify.families or verify.radii) and noise in MASKED:
         raise ValueError(
             f"{where}: [verify] proves what the file says of one whole input, which a network of "
-            f"{noise} never sees: leave families out."
+            f"{noise} never sees: leave families and radii out."
         )
     for family in verify.families:
         for part in str(family).split("*"):

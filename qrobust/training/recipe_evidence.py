@@ -38,7 +38,7 @@ class Corruption:
 
 @dataclass(frozen=True)
 class Proof:
-    """``[proof]``: what the card proves: labels of the file in L-inf balls, without an error.
+    """Labels in L-inf balls; ``[proof]`` is the older name of ``[verify]`` radii and boxes.
 
     Attributes:
         images: of the test set, the first; 0 for no proofs.
@@ -57,6 +57,9 @@ class Verify:
     """``[verify]``: changes under which the card proves the file, without an error probability.
 
     Attributes:
+        radii: of L-inf balls, whole LSB, at least 1; none for no balls.
+        boxes: most boxes that branching bounds for an image that neither intervals nor linear
+            bounds decide in a ball; 0 for no branching.
         families: changes whose members are all run, as `qrobust.verify.make_family` reads them:
             ``"light:32"``, ``"shift:1"``, ``"contrast:.8..1.25"``.
         images: of the test set, the first.
@@ -66,3 +69,10 @@ class Verify:
     families: tuple[str, ...] = ()
     images: int = 300
     budget: int = 100_000
+    radii: tuple[int, ...] = ()
+    boxes: int = 0
+
+    @property
+    def balls(self) -> Proof:
+        """What is proven in L-inf balls."""
+        return Proof(self.images, self.radii, self.boxes) if self.radii else Proof()

@@ -17,6 +17,7 @@ from qrobust.quantization.set_bits import current_bits, set_bits
 from qrobust.training.apply_defence import defend
 from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
+from qrobust.training.members import ensemble_of
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
 from qrobust.training.views import in_words, input_layer, is_masked, same_view, with_inverse
@@ -74,6 +75,9 @@ def train(
     if recipe.quantization.is_float:
         recipe = _float_only(recipe)
     dataset = load_data(recipe, data, allow_code=allow_code)
+    if recipe.network.members:
+        model = ensemble_of(recipe, dataset)
+        return Trained(model, dataset, right_answers(model, dataset.test))
     x = dataset.train.x
     low, high = (0, 255) if x.dtype == np.uint8 else (-128, 127)
     twin = None if log is None else log / "float.keras"
@@ -88,6 +92,9 @@ def train(
             build(recipe, dataset, allow_code=allow_code),
             noise=input_layer(recipe.defence, low, high, recipe.seed),
             jacobian=recipe.defence.jacobian,
+            spread=recipe.defence.weight_spread,
+            entropy=recipe.defence.weight_entropy,
+            seed=recipe.seed,
         )
         bits = recipe.quantization
         if not bits.is_float:
@@ -178,7 +185,8 @@ def load_data(recipe: Recipe, folder: str | None, *, allow_code: bool = False) -
     """The recipe's data set as its network takes it, with what it holds out of training apart."""
     dataset = _load(recipe, folder, allow_code=allow_code)
     held = recipe.data.held_out
-    dataset = datasets.hold_out(dataset, held) if held else dataset
+    if held and recipe.data.name != "speech_commands":  # which holds whole speakers
+        dataset = datasets.hold_out(dataset, held)
     return with_inverse(dataset, recipe.defence)
 
 
@@ -198,7 +206,16 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
         known = ", ".join(("own", "digits", *_FOLDER_LOADERS))
         raise ValueError(f"[data] name is one of {known}. Received: {name!r}")
     if name == "speech_commands":
-        return datasets.speech_commands(folder, recipe.data.words or None)
+        of = recipe.data
+        return datasets.speech_commands(
+            folder,
+            of.words or None,
+            noise=of.sound_noise,
+            copies=of.copies,
+            held_out=of.held_out,
+        )
+    if name == "caltech101" and recipe.data.shape:
+        return datasets.caltech101(folder, size=recipe.data.shape[0])
     loaded: datasets.Dataset = getattr(datasets, name)(folder)
     return loaded
 

@@ -35,10 +35,11 @@ from tflite_export.graph import (
     Pad,
     Reshape,
     ResizeNearest,
+    Table,
     Tensor,
     Transpose,
 )
-from tflite_export.grid import IntArray, round_shift
+from tflite_export.grid import INT8_MIN, IntArray, round_shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +132,34 @@ def _rising(operator: Operator, inputs: tuple[Interval, ...]) -> Interval:
     )
 
 
+def _table(operator: Operator, inputs: tuple[Interval, ...]) -> Interval:
+    """The smallest and largest entry between the ends: a table need not rise."""
+    if not isinstance(operator, Table):
+        raise CertifyError(f"'{operator.output.name}' is no table")
+    (source,) = inputs
+    rows = np.arange(source.low.shape[-1]) if len(operator.entries) > 1 else 0
+    first, last = source.low - INT8_MIN, source.high - INT8_MIN
+    # Two spans of 2**level entries cover every entry from first to last.
+    level = np.frexp(last - first + 1)[1] - 1
+    second = last + 1 - (np.int64(1) << level)
+    least, most = _spans(operator, np.minimum), _spans(operator, np.maximum)
+    return Interval(
+        np.minimum(least[level, rows, first], least[level, rows, second]),
+        np.maximum(most[level, rows, first], most[level, rows, second]),
+    )
+
+
+def _spans(operator: Table, extreme: np.ufunc) -> IntArray:
+    """The least or largest of the 2**level entries from each on, [level, row, entry]."""
+    spans = [operator.entries]
+    for level in range(operator.entries.shape[1].bit_length() - 1):
+        here = spans[-1].copy()
+        width = 1 << level
+        here[:, :-width] = extreme(spans[-1][:, :-width], spans[-1][:, width:])
+        spans.append(here)
+    return np.stack(spans)
+
+
 def run_alone(operator: Operator, *inputs: IntArray) -> IntArray:
     """Run one operator by the reference."""
     given = dict(zip(operator.inputs, inputs, strict=True))  # a tensor may be read twice
@@ -158,4 +187,5 @@ RULES: dict[type[Operator], Rule] = {
     Transpose: _rising,
     ResizeNearest: _rising,
     Concatenate: _rising,
+    Table: _table,
 }

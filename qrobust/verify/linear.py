@@ -64,9 +64,11 @@ class LinearBounds:
             return
         acc = _before_rounding(operator, inputs)
         deep = operator.inputs[0] is not self.graph.inputs[0]
-        if isinstance(operator, Linear) and deep and operator.output.size <= refine:
-            acc = self._refined(operator, acc)
         steps = staircase(operator)
+        if isinstance(operator, Linear) and deep and operator.output.size <= refine:
+            # What rounds to one integer all over every box is known already.
+            open_ = (steps.at(acc.low) != steps.at(acc.high)).any(axis=0)
+            acc = self._refined(operator, acc, np.flatnonzero(open_))
         zero = operator.output.grid.zero_point
         self.intervals[operator.output] = Interval(
             steps.at(acc.low) + zero, steps.at(acc.high) + zero
@@ -77,19 +79,20 @@ class LinearBounds:
         """Lines below and above an operator's rounding."""
         return lines(steps, acc)
 
-    def _refined(self, operator: Linear, acc: Interval) -> Interval:
+    def _refined(self, operator: Linear, acc: Interval, units: IntArray) -> Interval:
         size, shape = operator.output.size, operator.output.shape
         low, high = (ends.reshape(self.boxes, size).copy() for ends in (acc.low, acc.high))
         bias = np.broadcast_to(operator.bias, shape).reshape(size)
         step = max(1, _ROWS // self.boxes)
-        for start in range(0, size, step):
-            part = slice(start, min(start + step, size))
-            units = np.eye(size)[part].reshape(-1, *shape)
+        for start in range(0, len(units), step):
+            part = units[start : start + step]
+            one_each = np.zeros((len(part), size))
+            one_each[np.arange(len(part)), part] = 1
             rows = np.broadcast_to(
-                linear_adjoint(operator, units)[None],
-                (self.boxes, len(units), *operator.source.shape),
+                linear_adjoint(operator, one_each.reshape(-1, *shape))[None],
+                (self.boxes, len(part), *operator.source.shape),
             )
-            constant = np.broadcast_to(bias[part], (self.boxes, len(units)))
+            constant = np.broadcast_to(bias[part], (self.boxes, len(part)))
             low[:, part] = np.maximum(low[:, part], self.lower(operator.source, rows, constant))
             least = self.lower(operator.source, -rows, -constant)
             high[:, part] = np.minimum(high[:, part], -least)

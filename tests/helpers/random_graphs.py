@@ -18,6 +18,7 @@ from tflite_export.graph import (
     Pad,
     Reshape,
     ResizeNearest,
+    Table,
     Tensor,
     Transpose,
 )
@@ -151,6 +152,12 @@ def _maximum(rng: Generator, x: Tensor, tensors: list[Tensor], name: str) -> Ope
     return Maximum(inputs=(x,), output=Tensor(name, x.shape, grid), bound=bound)
 
 
+def _table(rng: Generator, x: Tensor, tensors: list[Tensor], name: str) -> Operator:
+    grid, rows = _grid(rng), int(rng.choice([1, x.shape[-1]]))
+    entries = rng.integers(grid.minimum, grid.maximum + 1, (rows, 256))
+    return Table(inputs=(x,), output=Tensor(name, x.shape, grid), entries=entries)
+
+
 def _max_pool(rng: Generator, x: Tensor, tensors: list[Tensor], name: str) -> Operator | None:
     slid = _slide(rng, x, dilate=False)
     if slid is None:
@@ -211,5 +218,5 @@ def _concatenate(rng: Generator, x: Tensor, tensors: list[Tensor], name: str) ->
     return Concatenate(inputs=inputs, output=Tensor(name, tuple(shape), x.grid), axis=axis)
 
 
-_FLAT = [_dense, _dense, _add, _maximum, _reshape, _pad, _crop, _transpose, _concatenate]
+_FLAT = [_dense, _dense, _add, _maximum, _table, _reshape, _pad, _crop, _transpose, _concatenate]
 _PICTURE = [_conv] * 6 + [_depthwise] * 3 + [_max_pool, _resize]

@@ -27,6 +27,7 @@ from tflite_export.graph import (
     Pad,
     Reshape,
     ResizeNearest,
+    Table,
     Tensor,
     Transpose,
 )
@@ -73,6 +74,11 @@ EXAMPLES: dict[type[Operator], Operator] = {
     Pad: Pad(inputs=(X,), output=moved((5, 7, 2)), paddings=((1, 0), (1, 1), (0, 0))),
     Reshape: Reshape(inputs=(X,), output=moved((5, 8))),
     ResizeNearest: ResizeNearest(inputs=(X,), output=moved((8, 15, 2)), factors=(2, 3)),
+    Table: Table(
+        inputs=(X,),
+        output=moved((4, 5, 2), Grid.signed(7, -1)),
+        entries=np.stack([np.arange(256) * 7 % 120, 100 - np.arange(256) % 90]),
+    ),
     Transpose: Transpose(inputs=(X,), output=moved((2, 4, 5)), axes=(2, 0, 1)),
 }
 

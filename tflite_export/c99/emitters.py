@@ -24,6 +24,7 @@ from tflite_export.graph import (
     Pad,
     Reshape,
     ResizeNearest,
+    Table,
     Transpose,
 )
 from tflite_export.grid import Grid, IntArray
@@ -245,6 +246,19 @@ def _maximum(writer: Writer, operator: Maximum) -> None:
     )
 
 
+def _table(writer: Writer, operator: Table) -> None:
+    writer.need("table")
+    entries = writer.constant("int8_t", "table", operator.entries)
+    source = writer.home[operator.inputs[0]]
+    output = writer.output_in_place(operator)
+    writer.call(
+        operator,
+        f"look_up({{0}}, {{1}}, {operator.output.size}u, {entries}, {len(operator.entries)}u);",
+        (source, "bytes"),
+        (output, "bytes"),
+    )
+
+
 def _move(writer: Writer, operator: Operator) -> None:
     writer.need("move")
     output = writer.new_output(operator)
@@ -293,5 +307,6 @@ EMITTERS: dict[type[Operator], Callable[[Writer, Any], None]] = {
     Pad: _move,
     Reshape: _reshape,
     ResizeNearest: _move,
+    Table: _table,
     Transpose: _move,
 }

@@ -16,6 +16,7 @@ from tflite_export.graph import (
     Pad,
     Reshape,
     ResizeNearest,
+    Table,
     Transpose,
 )
 
@@ -34,6 +35,8 @@ CODES: dict[type[Operator], int] = {
     Pad: _Code.PAD,
     Reshape: _Code.RESHAPE,
     ResizeNearest: _Code.RESIZE_NEAREST_NEIGHBOR,
+    # Behind a CAST and an ADD of int32, which make indices of its input.
+    Table: _Code.GATHER,
     Transpose: _Code.TRANSPOSE,
 }
 KINDS: dict[int, type[Operator]] = {code: kind for kind, code in CODES.items()}

@@ -26,6 +26,7 @@ from tflite_export.graph import (
     Pad,
     Reshape,
     ResizeNearest,
+    Table,
     Transpose,
 )
 from tflite_export.grid import INT8_MIN, Grid
@@ -36,6 +37,7 @@ _SMALLEST_SHIFT = -7
 _LARGEST_ADD_RATIO = 6
 _SMALLEST_ADD_RATIO = -10
 
+_Code = schema.BuiltinOperator
 _Fused = schema.ActivationFunctionType
 
 
@@ -232,6 +234,27 @@ def _concatenate(writer: Writer, operator: Concatenate) -> None:
     writer.emit(operator, 2, options)
 
 
+def _table(writer: Writer, operator: Table) -> None:
+    """GATHER moves int8 entries and is exact everywhere; CAST and ADD make its indices."""
+    name, shape, grid = operator.output.name, operator.output.shape, operator.output.grid
+    channels = len(operator.entries)
+    offsets = np.arange(channels, dtype=np.int32) * operator.entries.shape[1] - INT8_MIN
+    numbers = writer.intermediate(f"{name}/integers", shape)
+    places = writer.intermediate(f"{name}/places", shape)
+    cast = schema.CastOptionsT()
+    cast.inDataType, cast.outDataType = schema.TensorType.INT8, schema.TensorType.INT32
+    writer.append([writer.index[operator.inputs[0]]], numbers, _Code.CAST, 1, cast)
+    offset = writer.constant(f"{name}/offset", offsets)
+    writer.append([numbers, offset], places, _Code.ADD, 1, schema.AddOptionsT())
+    entries = writer.constant(
+        f"{name}/table",
+        operator.entries.astype(np.int8).ravel(),
+        quantization([operator.output.scale], grid.zero_point),
+    )
+    options = schema.GatherOptionsT()
+    writer.append([entries, places], writer.index[operator.output], _Code.GATHER, 2, options)
+
+
 EMITTERS: dict[type[Operator], Callable[[Writer, Any], None]] = {
     Conv2D: _conv,
     DepthwiseConv2D: _depthwise,
@@ -245,4 +268,5 @@ EMITTERS: dict[type[Operator], Callable[[Writer, Any], None]] = {
     Transpose: _transpose,
     ResizeNearest: _resize_nearest,
     Concatenate: _concatenate,
+    Table: _table,
 }

@@ -77,11 +77,12 @@ class Writer:
     ) -> None:
         """Append one operator: its activations first, then constant tensors."""
         sources = [*(self.index[t] for t in operator.inputs), *constants]
-        self._append(sources, self.index[operator.output], CODES[type(operator)], version, options)
+        self.append(sources, self.index[operator.output], CODES[type(operator)], version, options)
 
-    def _append(
+    def append(
         self, inputs: list[int], output: int, code: int, version: int, options: Any = None
     ) -> None:
+        """Append an operator of the file, by its code and the tensors' numbers."""
         if (code, version) not in self.codes:
             self.codes.append((code, version))
         written = schema.OperatorT()
@@ -114,6 +115,10 @@ class Writer:
             self.constants[data] = self._buffer(data)
         return self._tensor(name, value.shape, _TYPES[storage], self.constants[data], parameters)
 
+    def intermediate(self, name: str, shape: tuple[int, ...]) -> int:
+        """Append an int32 tensor that is computed and is none of the graph's."""
+        return self._tensor(name, (1, *shape), schema.TensorType.INT32, 0, None)
+
     def _unsigned(self, tensor: Tensor, *, into_graph: bool) -> int:
         """A uint8 tensor before an input or behind an output; the shift by 128 is exact."""
         grid = tensor.grid
@@ -126,7 +131,7 @@ class Writer:
         )
         inside = self.index[tensor]
         source, output = (shifted, inside) if into_graph else (inside, shifted)
-        self._append([source], output, _Code.QUANTIZE, 2, schema.QuantizeOptionsT())
+        self.append([source], output, _Code.QUANTIZE, 2, schema.QuantizeOptionsT())
         return shifted
 
     def _activation(self, tensor: Tensor) -> int:

@@ -8,7 +8,8 @@ import tflite_export.lower.linear
 import tflite_export.lower.merge
 import tflite_export.lower.pooling
 import tflite_export.lower.sequence
-import tflite_export.lower.shape  # noqa: F401
+import tflite_export.lower.shape
+import tflite_export.lower.transposed  # noqa: F401
 from tflite_export.lower.model import Lowered, lower, lower_layer
 from tflite_export.lower.registry import layer_key, lowers
 

@@ -12,6 +12,7 @@ from tflite_export.lower.checks import rounding_problem
 from tflite_export.lower.functions import PROBABILITIES, function_name
 from tflite_export.lower.registry import layer_key, lowers
 from tflite_export.lower.requantize import requantize
+from tflite_export.lower.tables import is_tabulated, look_up
 from tflite_export.lower.values import OnGrid, Pending, Probabilities, Result, Value
 
 
@@ -54,6 +55,8 @@ def apply_activation(value: Value, activation: Any, *, name: str, builder: Build
         return Probabilities(value, name)
     if plain in ("relu", "relu6"):
         return _relu(value, name=name, upper=6.0 if plain == "relu6" else None, builder=builder)
+    if is_tabulated(activation):
+        return look_up(value, activation, name=name, builder=builder)
     grid = activation_grid(activation, name=name, builder=builder)
     return quantize_value(value, grid, name=name, builder=builder)
 

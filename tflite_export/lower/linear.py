@@ -48,11 +48,7 @@ def convolution(
 ) -> Result:
     """A convolution with the geometry and activation of ``layer``; kernel HWIO, real values."""
     source = builder.on_grid(value, reader=layer.name)
-    if getattr(layer, "groups", 1) != 1:
-        raise ExportError(
-            f"Layer '{layer.name}': grouped convolutions are not exported. Use a depthwise "
-            f"convolution, or one convolution for each group."
-        )
+    kernel = ungrouped(kernel, getattr(layer, "groups", 1))
     waiting = conv2d(layer.name, source, kernel, bias, geometry_of(layer), builder)
     return apply_activation(waiting, layer.activation, name=layer.name, builder=builder)
 
@@ -73,6 +69,25 @@ def fully_connected(
     source = builder.on_grid(value, reader=layer.name)
     waiting = dense(layer.name, source, kernel, bias, builder)
     return apply_activation(waiting, layer.activation, name=layer.name, builder=builder)
+
+
+def ungrouped(kernel: FloatArray, groups: int) -> FloatArray:
+    """The kernel of a grouped convolution as that of a whole one, zeros between the groups.
+
+    TFLM's and some NPUs' kernels know no groups; a zero weight adds nothing anywhere.
+
+    Args:
+        kernel: (..., inputs / groups, outputs).
+        groups: how many.
+    """
+    if groups == 1:
+        return kernel
+    *window, inputs, outputs = kernel.shape
+    whole = np.zeros((*window, groups, inputs, groups, outputs // groups))
+    split = kernel.reshape(*window, inputs, groups, outputs // groups)
+    for group in range(groups):
+        whole[..., group, :, group, :] = split[..., group, :]
+    return whole.reshape(*window, groups * inputs, outputs)
 
 
 def merged_separable(depthwise: FloatArray, pointwise: FloatArray) -> FloatArray:

@@ -1,16 +1,16 @@
 """Pooling: a maximum moves integers, an average is a depthwise convolution of equal weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tflite_export.errors import ExportError
 from tflite_export.geometry import same_padding
 from tflite_export.graph import MaxPool2D, Operator, Pair, Reshape, Tensor, pair
 from tflite_export.lower.activation import apply_activation
 from tflite_export.lower.builder import Builder
 from tflite_export.lower.keras_weights import real
+from tflite_export.lower.padded_average import padded_average, parts
 from tflite_export.lower.registry import lowers
 from tflite_export.lower.values import Result, Value
 from tflite_export.lower.weighted import Geometry, depthwise_conv2d
@@ -46,7 +46,7 @@ def _average_pooling(layer: Any, inputs: Sequence[Value], builder: Builder) -> R
         pool=pool,
         strides=pair(layer.strides),
         padding=layer.padding.upper(),
-        share=reciprocal(pool[0] * pool[1]),
+        share=reciprocal,
     )
 
 
@@ -67,7 +67,8 @@ def _quantized_average_pooling(layer: Any, inputs: Sequence[Value], builder: Bui
 
 @lowers("qkeras.QGlobalAveragePooling2D")
 def _quantized_global_average(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
-    share = _quantized_share(layer, inputs[0].shape[0] * inputs[0].shape[1])
+    count = inputs[0].shape[0] * inputs[0].shape[1]
+    share = _quantized_share(layer, count)(count)
     average = global_average_pool(
         inputs[0], builder, name=layer.name, share=share, keepdims=layer.keepdims
     )
@@ -91,7 +92,9 @@ def global_average_pool(
 ) -> Value:
     """``share * sum`` over height and width."""
     window = (value.shape[0], value.shape[1])
-    pooled = average_pool(value, builder, name=name, pool=window, strides=window, share=share)
+    pooled = average_pool(
+        value, builder, name=name, pool=window, strides=window, share=lambda count: share
+    )
     return pooled if keepdims else flatten(pooled, builder, name=f"{name}_flat")
 
 
@@ -102,29 +105,36 @@ def average_pool(
     name: str,
     pool: Pair,
     strides: Pair,
-    share: float,
+    share: Callable[[int], float],
     padding: str = "VALID",
 ) -> Value:
-    """``share * sum`` over every window; exact when ``share`` has few bits, as 1/64 has.
+    """``share(count) * sum`` over every window; exact when shares have few bits, as 1/64 has.
 
     AVERAGE_POOL_2D rounds half away from zero and MEAN rounds wrongly, so neither is used.
     """
     source = builder.on_grid(value, reader=name)
     channels = source.shape[2]
-    padded = [
+    counts = {pool[0] * pool[1]}
+    border = padding == "SAME" and any(
         sum(same_padding(size, window, stride))
         for size, window, stride in zip(source.shape[:2], pool, strides, strict=True)
-    ]
-    if padding == "SAME" and any(padded):
-        raise ExportError(
-            f"Layer '{name}': windows at the border average fewer values. Use padding='valid'."
+    )
+    if border:
+        rows, columns = (
+            {part.window for part in parts(*along)}
+            for along in zip(source.shape[:2], pool, strides, strict=True)
         )
-    if np.frexp(share)[0] * 2**7 % 1:
-        builder.inexact(
-            f"Layer '{name}': {pool[0]} x {pool[1]} values have no power-of-two average. "
-            f"qrobust.layers.IntegerGlobalAveragePooling2D has an exact one"
-        )
-    kernel = np.full((*pool, channels, 1), share)
+        counts = {row * column for row in rows for column in columns}
+    for count in sorted(counts, reverse=True):
+        if np.frexp(share(count))[0] * 2**7 % 1:
+            builder.inexact(
+                f"Layer '{name}': windows of {pool[0]} x {pool[1]} that average {count} values "
+                f"have no power-of-two average. qrobust.layers.IntegerGlobalAveragePooling2D has "
+                f"an exact one for a whole picture" + border * "; padding='valid' has one count"
+            )
+    if border:
+        return padded_average(source, builder, name=name, pool=pool, strides=strides, share=share)
+    kernel = np.full((*pool, channels, 1), share(pool[0] * pool[1]))
     geometry = Geometry(strides=strides)
     return depthwise_conv2d(name, source, kernel, np.zeros(channels), geometry, builder)
 
@@ -134,9 +144,13 @@ def reciprocal(count: int) -> float:
     return float(np.float32(1) / np.float32(count))
 
 
-def _quantized_share(layer: Any, count: int) -> float:
+def _quantized_share(layer: Any, area: int) -> Callable[[int], float]:
+    """Of QKeras's average: values times the area, averaged, times the quantized 1 / area."""
     quantizer = layer.average_quantizer_internal
-    return reciprocal(count) if quantizer is None else float(real(quantizer(1.0 / count)))
+    if quantizer is None:
+        return reciprocal
+    factor = float(real(quantizer(1.0 / area)))
+    return lambda count: factor * area / count
 
 
 def max_pool(

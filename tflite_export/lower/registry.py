@@ -14,13 +14,12 @@ from tflite_export.lower.values import Result, Value
 
 _RECURRENT = "use Conv1D, or unroll the steps into dense layers"
 _NORM = "use BatchNormalization, which folds into a kernel"
-_SLOPE = "use ReLU, or QKeras's quantized_relu with a negative_slope and qrobust.adopt"
+_SLOPE = "qrobust.quantize makes a table of it"
 # What to use in place of layers that have no exact kernel.
 INSTEAD = {
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "QLSTM", "QGRU", "QSimpleRNN"), _RECURRENT),
     **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization"), _NORM),
     **dict.fromkeys(("LeakyReLU", "PReLU", "ELU"), _SLOPE),
-    **dict.fromkeys(("Conv2DTranspose", "QConv2DTranspose"), "use UpSampling2D and Conv2D"),
     "Multiply": "a product of two activations rounds differently everywhere; leave the gate out",
     "MultiHeadAttention": "attention multiplies activations; use convolutions",
     "Lambda": "any function can hide in it; use layers",

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tflite_export.errors import ExportError
 from tflite_export.graph import Pad, Reshape
 from tflite_export.grid import FloatArray
 from tflite_export.lower.activation import apply_activation
 from tflite_export.lower.builder import Builder
 from tflite_export.lower.keras_weights import bias_of, kernel_of, quantized
-from tflite_export.lower.linear import check_channels_last, merged_separable
+from tflite_export.lower.linear import check_channels_last, merged_separable, ungrouped
 from tflite_export.lower.pooling import average_pool, flatten, max_pool, reciprocal
 from tflite_export.lower.registry import lowers
 from tflite_export.lower.values import Result, Value
@@ -50,7 +49,7 @@ def _average_pooling1d(layer: Any, inputs: Sequence[Value], builder: Builder) ->
         pool=(1, layer.pool_size[0]),
         strides=(1, layer.strides[0]),
         padding=layer.padding.upper(),
-        share=reciprocal(layer.pool_size[0]),
+        share=reciprocal,
     )
     return as_sequence(pooled, builder, name=layer.name)
 
@@ -67,9 +66,8 @@ def _global_max_pooling1d(layer: Any, inputs: Sequence[Value], builder: Builder)
 def _global_average_pooling1d(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
     picture = as_picture(inputs[0], builder, name=layer.name)
     window = (1, picture.shape[1])
-    share = reciprocal(window[1])
     pooled = average_pool(
-        picture, builder, name=layer.name, pool=window, strides=window, share=share
+        picture, builder, name=layer.name, pool=window, strides=window, share=reciprocal
     )
     return _global(layer, pooled, builder)
 
@@ -92,8 +90,7 @@ def as_sequence(value: Value, builder: Builder, *, name: str) -> Value:
 
 def _convolved(layer: Any, value: Value, builder: Builder, kernel: FloatArray) -> Result:
     check_channels_last(layer)
-    if getattr(layer, "groups", 1) != 1:
-        raise ExportError(f"Layer '{layer.name}': grouped convolutions are not exported.")
+    kernel = ungrouped(kernel, getattr(layer, "groups", 1))
     dilation, padding = layer.dilation_rate[0], layer.padding.upper()
     if padding == "CAUSAL":
         before = (kernel.shape[0] - 1) * dilation

@@ -156,14 +156,14 @@ def linear(
         name=name,
         shape=shape,
         settle=once(settle),
-        bounds=_bounds(kernel, bias, source.grid),
+        bounds=sum_bounds(kernel, bias, source.grid),
         kernel=kernel,
         bias=bias,
         rebuild=rebuild,
     )
 
 
-def _bounds(kernel: FloatArray, bias: FloatArray, grid: Grid) -> tuple[float, float]:
+def sum_bounds(kernel: FloatArray, bias: FloatArray, grid: Grid) -> tuple[float, float]:
     """The smallest and largest result that any input can give."""
     flat = kernel.reshape(-1, kernel.shape[-1])
     ends = np.stack([flat * grid.low, flat * grid.high])

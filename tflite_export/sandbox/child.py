@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tflite_export.sandbox import frames
@@ -24,6 +24,7 @@ from tflite_export.sandbox.template import MOST_FDS
 MOST_LANES = MOST_FDS - 1
 _START_S = 60.0
 _BURIAL_S = 10.0
+_CPUCLOCK_SCHED = 2
 # Not -m: the child must find this package where this process found it.
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[3]); "
@@ -193,9 +194,9 @@ class Child:
         return answer[1:]
 
     def cpu_seconds(self) -> float:
-        """Processor time of its threads so far, by Linux's scheduler."""
-        tasks = Path(f"/proc/{self._pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+        """Processor time of its threads so far, also of those that ended; Linux only."""
+        # What clock_getcpuclockid(3) gives there; Python wraps its twin for threads alone.
+        return time.clock_gettime(~self._pid << 3 | _CPUCLOCK_SCHED)
 
     def kill(self) -> None:
         """End the process now, whatever it does; calls under way raise `SandboxError`."""

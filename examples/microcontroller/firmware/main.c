@@ -9,7 +9,9 @@
  *     meter MILLION RUN SAMPLE STACK_RUN STACK_CERTIFY
  *
  * The meter's first three are SysTick ticks: of a million instructions, of one inference, of the
- * noise of one sample; stacks are bytes. No pilot samples: no certificates. */
+ * noise of one sample; stacks are bytes. No pilot samples: no certificates. A file that counts views
+ * (WITH_VIEWS) takes images of its own size, C of the network's 2 C channels for all but splits,
+ * prints no outputs, runs every view, and SAMPLE is what makes one. */
 #include <string.h>
 
 #include "meter.h"
@@ -18,6 +20,10 @@
 #ifdef WITH_CERTIFIER
 #include "certifier_tables.h"
 #include "qrobust_certify.h"
+#endif
+#ifdef WITH_VIEWS
+#include "certifier_tables.h"
+#include "qrobust_views.h"
 #endif
 
 enum {
@@ -34,6 +40,7 @@ enum {
 static const uint32_t MAGIC = 0x4A425251u; /* "QRBJ" */
 
 static int8_t image[MODEL_INPUT_SIZE];
+static uint32_t image_size = MODEL_INPUT_SIZE;
 
 static void print_number(int64_t number)
 {
@@ -55,6 +62,7 @@ static void print_number(int64_t number)
     semihost_print(&text[at]);
 }
 
+#ifndef WITH_VIEWS
 static void run_image(uint32_t index)
 {
     const int8_t *outputs;
@@ -70,9 +78,9 @@ static void run_image(uint32_t index)
     }
     semihost_print("\n");
 }
+#endif
 
-#ifdef WITH_CERTIFIER
-static qrc_certifier certifier;
+#if defined(WITH_CERTIFIER) || defined(WITH_VIEWS)
 static uint32_t votes[MODEL_OUTPUT_SIZE];
 
 /* The network behind the certifier's function pointer. */
@@ -83,36 +91,99 @@ static const int8_t *run_model(void *context)
     return model_output(0);
 }
 
-static int certify_image(const qrc_request *request, int sequential)
+static void print_certificate(uint32_t index, const qrc_certificate *certificate)
 {
-    qrc_model model;
-    qrc_certificate certificate;
-    qrc_status status;
     uint32_t i;
 
-    model.input = model_input(0);
-    model.run = run_model;
-    model.context = NULL;
-    if (sequential) {
-        status = qrc_test(&certifier, &model, image, request, votes, &certificate);
-    } else {
-        status = qrc_certify(&certifier, &model, image, request, votes, &certificate);
-    }
-    if (status != QRC_OK) {
-        return 0;
-    }
     semihost_print("certificate");
-    print_number((int64_t)request->key[1]);
-    print_number((int64_t)certificate.decision);
-    print_number(certificate.label);
-    print_number(certificate.candidate);
-    print_number(certificate.radius_q16);
-    print_number(certificate.samples);
+    print_number((int64_t)index);
+    print_number((int64_t)certificate->decision);
+    print_number(certificate->label);
+    print_number(certificate->candidate);
+    print_number(certificate->radius_q16);
+    print_number(certificate->samples);
     for (i = 0; i < MODEL_OUTPUT_SIZE; i++) {
         print_number(votes[i]);
     }
     semihost_print("\n");
+}
+#endif
+
+#ifdef WITH_VIEWS
+static qrc_views certifier;
+
+static int open_tables(void)
+{
+    const qrc_status status = qrc_open_views(&certifier, certifier_tables, CERTIFIER_TABLES_WORDS);
+    const uint32_t wide = (certifier.kind == QRC_SPLITS) ? 1u : 2u;
+
+    image_size = certifier.height * certifier.width * certifier.channels;
+    return (status == QRC_OK) && ((wide * image_size) == MODEL_INPUT_SIZE) &&
+           (certifier.classes == MODEL_OUTPUT_SIZE);
+}
+
+static int certify_image(const uint32_t *job, uint32_t index)
+{
+    qrc_model model;
+    qrc_certificate certificate;
+
+    (void)job;
+    model.input = model_input(0);
+    model.run = run_model;
+    model.context = NULL;
+    if (qrc_certify_views(&certifier, &model, image, QRC_LARGEST, votes, &certificate) != QRC_OK) {
+        return 0;
+    }
+    print_certificate(index, &certificate);
     return 1;
+}
+
+static void make_sample(void)
+{
+    qrc_view(&certifier, image, certifier.count / 2u, model_input(0));
+}
+#endif
+
+#ifdef WITH_CERTIFIER
+static qrc_certifier certifier;
+
+static int open_tables(void)
+{
+    return (qrc_open(&certifier, certifier_tables, CERTIFIER_TABLES_WORDS) == QRC_OK) &&
+           (certifier.coordinates == MODEL_INPUT_SIZE) &&
+           (certifier.classes == MODEL_OUTPUT_SIZE);
+}
+
+static int certify_image(const uint32_t *job, uint32_t index)
+{
+    qrc_model model;
+    qrc_request request;
+    qrc_certificate certificate;
+    qrc_status status;
+
+    request.key[0] = ((uint64_t)job[JOB_SEED_HIGH] << 32) | job[JOB_SEED_LOW];
+    request.key[1] = index;
+    request.pilot = job[JOB_PILOT];
+    model.input = model_input(0);
+    model.run = run_model;
+    model.context = NULL;
+    if (job[JOB_SEQUENTIAL] != 0u) {
+        status = qrc_test(&certifier, &model, image, &request, votes, &certificate);
+    } else {
+        status = qrc_certify(&certifier, &model, image, &request, votes, &certificate);
+    }
+    if (status != QRC_OK) {
+        return 0;
+    }
+    print_certificate(index, &certificate);
+    return 1;
+}
+
+static void make_sample(void)
+{
+    const qrc_request request = {{1u, 2u}, 1u};
+
+    qrc_sample(&certifier, image, &request, QRC_BOUND, 0, model_input(0));
 }
 #endif
 
@@ -120,6 +191,7 @@ static void print_meter(uint32_t stack_certify)
 {
     const uint32_t million = meter_million();
     uint32_t sample = 0;
+    uint32_t stack_run;
     uint32_t from;
     uint32_t to;
 
@@ -130,21 +202,14 @@ static void print_meter(uint32_t stack_certify)
     semihost_print("meter");
     print_number(million);
     print_number(meter_between(from, to));
-#ifdef WITH_CERTIFIER
-    {
-        const qrc_request request = {{1u, 2u}, 1u};
-        const uint32_t stack_run = meter_stack_used();
-
-        from = meter_ticks();
-        qrc_sample(&certifier, image, &request, QRC_BOUND, 0, model_input(0));
-        sample = meter_between(from, meter_ticks());
-        print_number(sample);
-        print_number(stack_run);
-    }
-#else
-    print_number(sample);
-    print_number(meter_stack_used());
+    stack_run = meter_stack_used();
+#if defined(WITH_CERTIFIER) || defined(WITH_VIEWS)
+    from = meter_ticks();
+    make_sample();
+    sample = meter_between(from, meter_ticks());
 #endif
+    print_number(sample);
+    print_number(stack_run);
     print_number(stack_certify);
     semihost_print("\n");
 }
@@ -160,9 +225,8 @@ int main(void)
         semihost_print("error: no job.bin\n");
         return 1;
     }
-#ifdef WITH_CERTIFIER
-    if ((qrc_open(&certifier, certifier_tables, CERTIFIER_TABLES_WORDS) != QRC_OK) ||
-        (certifier.coordinates != MODEL_INPUT_SIZE) || (certifier.classes != MODEL_OUTPUT_SIZE)) {
+#if defined(WITH_CERTIFIER) || defined(WITH_VIEWS)
+    if (!open_tables()) {
         semihost_print("error: the tables are damaged or not this model's\n");
         return 1;
     }
@@ -171,20 +235,17 @@ int main(void)
     for (i = 0; i < job[JOB_IMAGES]; i++) {
         const uint32_t index = job[JOB_FIRST] + i;
 
-        if (semihost_read(file, image, sizeof(image)) != 0) {
+        if (semihost_read(file, image, image_size) != 0) {
             semihost_print("error: job.bin ends too early\n");
             return 1;
         }
+#ifndef WITH_VIEWS
         run_image(index);
-#ifdef WITH_CERTIFIER
+#endif
+#if defined(WITH_CERTIFIER) || defined(WITH_VIEWS)
         if (job[JOB_PILOT] > 0u) {
-            qrc_request request;
-
-            request.key[0] = ((uint64_t)job[JOB_SEED_HIGH] << 32) | job[JOB_SEED_LOW];
-            request.key[1] = index;
-            request.pilot = job[JOB_PILOT];
             meter_paint_stack();
-            if (!certify_image(&request, job[JOB_SEQUENTIAL] != 0u)) {
+            if (!certify_image(job, index)) {
                 semihost_print("error: no such table, or the network failed\n");
                 return 1;
             }

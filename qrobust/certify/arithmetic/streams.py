@@ -13,7 +13,9 @@ The specification, complete enough to write the words again in C:
 * The ``m``-th ambiguous coordinate of a sample (in order, from 0) takes reserve word ``m``, and,
   where ``m >= reserve``, word ``i * c + m`` of the overflow stream (overflow = 1).
 
-The one word that a randomized bound needs is the first of the stream `Purpose.UNIFORM`.
+The one word that a randomized bound needs is the first of the stream `Purpose.UNIFORM`. Where a
+member of a bundle is drawn for every copy, word ``i`` of stream `MEMBER` + purpose says which one
+answers copy ``i`` of that purpose.
 
 A purpose is a separate stream: the pilot that chooses a class and the samples that bound its
 probability are never the same words. Nothing depends on batch, thread, process or machine.
@@ -40,6 +42,9 @@ LAYOUTS = (1, 2)
 WORDS_PER_BLOCK = 4
 DRAWS_PER_WORD = 4
 _WORD = 1 << 64
+
+#: Streams from here on draw members of a bundle, one word a copy: those of purpose p `MEMBER` + p.
+MEMBER = 4
 
 #: The two words of Philox's key, each in [0, 2**64).
 Key = tuple[int, int]

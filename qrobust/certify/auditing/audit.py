@@ -13,9 +13,9 @@ import numpy as np
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.auditing.fresh import Fresh, estimate_again
+from qrobust.certify.auditing.independent import INDEPENDENT
 from qrobust.certify.auditing.offline import Checked, Finding, check_offline
 from qrobust.certify.auditing.rerun import (
-    INDEPENDENT,
     audit_job,
     check_inputs,
     check_subject,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.auditing.independent import Independent
 from qrobust.certify.auditing.offline import Checked, Finding, claim_of
 from qrobust.certify.core import claim, noise
-from qrobust.certify.file.contract import reference_outputs
 from qrobust.certify.file.model_file import runtime
-from qrobust.certify.file.runner import Runners
 from qrobust.certify.methods.settings import COUNTING
 from qrobust.certify.run.batch import Image, Job, run_here
 from qrobust.certify.run.certificate import Certificate
@@ -22,12 +20,6 @@ from qrobust.certify.run.plan import CALLABLE
 
 #: Another run changes these, and nothing else, of a file that every kernel computes alike.
 _FREE = frozenset({"seconds", "runtime", "kernels"})
-
-#: Who has to be trusted for votes that were drawn again independently.
-INDEPENDENT = {
-    "reference": "LiteRT's reference kernels, and the sampler of certify/core",
-    "numpy": "the NumPy reference of tflite_export, and the sampler of certify/core",
-}
 
 
 def audit_job(checked: Checked, model: bytes, kernels: str | None, threads: int | None) -> Job:
@@ -174,51 +166,25 @@ def recount(
     certificate = checked.certificates[number]
     file = certifier.file
     source = certifier.prepare(data.x[certificate.index], index=certificate.index)
-    classifier = _classifier(certifier, kind)
+    implementations = Independent(file, kind)
     made = claim_of(checked.head, certificate)
     reasons = []
     for purpose, said in ((noise.PILOT, certificate.pilot_votes), (noise.BOUND, certificate.votes)):
         if said is None:
             continue
+        key = read_key(certificate.key)
         votes = claim.count_votes(
-            classifier,
+            implementations.of_stream(key, purpose),
             [int(value) for value in source.tensor],
             made,
             sum(said),
-            read_key(certificate.key),
+            key,
             purpose,
             (file.grid.tensor_low, file.grid.tensor_high),
         )
         if tuple(votes) != said:
             reasons.append(f"votes are {list(said)}, drawn again independently {votes}")
     return Finding(number, certificate.index, "; ".join(reasons))
-
-
-def _classifier(certifier: Certifier, kind: str) -> Any:
-    import numpy as np
-
-    file = certifier.file
-    if kind == "numpy":
-        if file.not_portable:
-            raise CertifyError(
-                f"the NumPy reference knows files of the integer contract only: {file.not_portable}"
-            )
-        shift = 128 if file.grid.dtype == "uint8" else 0
-
-        def by_reference(copy: list[int]) -> list[int]:
-            tensor = np.array(copy, np.int16).reshape(1, *file.shape) - np.int16(shift)
-            return [int(value) for value in reference_outputs(file.content, tensor)[0]]
-
-        return by_reference
-    if kind not in INDEPENDENT:
-        raise CertifyError(f"unknown implementation {kind!r}; known: {', '.join(INDEPENDENT)}")
-    (run,) = Runners(file, count=1, batch=1, kernels="reference").runs
-
-    def by_litert(copy: list[int]) -> list[int]:
-        outputs = run(np.array(copy, file.grid.dtype).reshape(1, *file.shape))
-        return [int(value) for value in outputs[0]]
-
-    return by_litert
 
 
 def runtime_of_claim(checked: Checked, certifier: Certifier) -> str | None:

@@ -10,8 +10,8 @@ from qrobust.certify.arithmetic.exact_numbers import rational, text
 from qrobust.certify.arithmetic.joint import most_false, most_undrawn
 from qrobust.certify.auditing.audit import Audited
 from qrobust.certify.auditing.fresh import POWER
+from qrobust.certify.auditing.independent import INDEPENDENT
 from qrobust.certify.auditing.offline import Checked
-from qrobust.certify.auditing.rerun import INDEPENDENT
 from qrobust.certify.methods.settings import COUNTING
 from qrobust.certify.run.keys import CHOSEN, DERIVED, FRESH, NONE, WITNESSED
 from qrobust.certify.run.plan import CALLABLE, ON_TRUST

@@ -10,8 +10,8 @@ from typing import Any
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.auditing.audit import AuditSettings, run_audit
+from qrobust.certify.auditing.independent import INDEPENDENT
 from qrobust.certify.auditing.offline import check_offline
-from qrobust.certify.auditing.rerun import INDEPENDENT
 from qrobust.certify.auditing.verdict import Verdict, Witness
 from qrobust.certify.commands.common import MISMATCH, add_common, bar, guarded, with_examples
 from qrobust.certify.file.model_file import read_model
@@ -29,7 +29,9 @@ def add_audit_arguments(parser: argparse.ArgumentParser) -> None:
         "qrobust audit certificates.jsonl model.tflite data.npz --fresh-seed 6011740326214358",
     )
     parser.add_argument("journal", metavar="CERTS.jsonl", help="certificates to check")
-    parser.add_argument("model", nargs="?", metavar="MODEL.tflite", help="the model they are about")
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL.tflite", help="the model (or bundle) they are about"
+    )
     parser.add_argument("data", nargs="?", metavar="DATA", help="the data they are about")
     parser.add_argument(
         "--offline", action="store_true", help="check every line without model and data"

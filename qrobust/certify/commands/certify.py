@@ -11,6 +11,7 @@ from fractions import Fraction
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.commands.common import add_common, bar, guarded, with_examples
+from qrobust.certify.file.bundle import is_bundle
 from qrobust.certify.file.model_file import load_model, read_model
 from qrobust.certify.file.smoothing_spec import read_spec
 from qrobust.certify.inputs import expected_by, load_inputs
@@ -46,7 +47,9 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
         "qrobust certify model.tflite data.npz --out at32.jsonl --radius 32 --workers 4",
         "qrobust certify model.tflite data.npz --print-plan",
     )
-    parser.add_argument("model", metavar="MODEL.tflite", help="fully integer classifier")
+    parser.add_argument(
+        "model", metavar="MODEL.tflite", help="fully integer classifier, or a .bundle of them"
+    )
     parser.add_argument(
         "data",
         metavar="DATA",
@@ -138,8 +141,14 @@ def _certify(args: argparse.Namespace) -> int:
         raise CertifyError("give --out CERTS.jsonl, the journal to write")
     started = time.perf_counter()
     fresh, certificates, streams = 0, [], is_stream(args.out)
+    evaluations: list[int] = []
     results = certify_dataset(
-        job, data, out=args.out, indices=indices, allow_constant=args.allow_constant
+        job,
+        data,
+        out=args.out,
+        indices=indices,
+        allow_constant=args.allow_constant,
+        after=evaluations.append,
     )
     for certificate in _certify_progress(results, len(indices), args.quiet):
         fresh += certificate.samples
@@ -154,11 +163,14 @@ def _certify(args: argparse.Namespace) -> int:
     summary = Summary(certificates, len(indices))
     if args.json:
         rate = {"samples_run": fresh, "seconds": round(seconds, 3), "out": args.out}
+        rate |= {"evaluations": sum(evaluations)} if is_bundle(content) else {}
         print(json.dumps({**summary.to_json(), **rate}))
     else:
         show(summary.text())
         if fresh:
             print(f"{fresh / seconds:.0f} votes/s; certificates in {args.out}")
+            if is_bundle(content):
+                print(f"{sum(evaluations) / fresh:.2f} members a vote")
     return 0
 
 

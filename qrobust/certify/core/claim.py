@@ -65,6 +65,7 @@ COUNTING = ("splits", "bands", "blocks", "ablation")
 _NORMS = {"splits": "l1", "ablation": "l0"}
 SEQUENTIAL = ("sequential", "sequential_early")
 METHODS = (*FIXED, *SEQUENTIAL, "anytime", *COUNTING)
+MOST = 10**7  # votes of a certificate: what one line may cost its reader is bounded, about .7 s
 _Q16 = 1 << 16
 _DECIMAL = "[0-9]{1,32}([.][0-9]{1,32}|/[1-9][0-9]{,31})?"
 
@@ -272,7 +273,7 @@ def read_claim(plan: dict[str, Any], line: dict[str, Any], *, witness: int | Non
         radius_q16=_integer(line, "radius_q16", 0, 1 << 40),
         pilot=_counts(line, "pilot_votes", classes) if "pilot_votes" in line else None,
         votes=_counts(line, "votes", classes),
-        n=_integer(plan, "n", 1, 1 << 40),
+        n=_integer(plan, "n", 1, MOST),
         alpha=alpha,
         sigma=sigma,
         span=_integer(plan, "span", 1, 255),
@@ -294,12 +295,12 @@ def _read_counting(plan: dict[str, Any], line: dict[str, Any], method: str, clas
         radius_q16=_integer(line, "radius_q16", 0, 1 << 40),
         pilot=None,
         votes=_counts(line, "votes", classes),
-        n=_integer(plan, "n", 1, 1 << 40),
+        n=_integer(plan, "n", 1, MOST),
         alpha=Fraction(0),
         sigma=Fraction(0),
         span=_integer(plan, "span", 1, 255),
         coordinates=_integer(plan, "coordinates", 1, 1 << 40),
-        seen=_integer(line, "n", 1, 1 << 40),
+        seen=_integer(line, "n", 1, MOST),
         size=_integer(views, "size", 1, 1 << 16),
         sides=(_integer(views, "height", 0, 1 << 16), _integer(views, "width", 0, 1 << 16)),
     )
@@ -316,7 +317,7 @@ def _counts(value: dict[str, Any], name: str, classes: int) -> tuple[int, ...]:
     item = value.get(name)
     if not isinstance(item, list) or len(item) != classes:
         raise Refused(f"{name} is not one count for each of {classes} classes")
-    if not all(type(count) is int and 0 <= count <= 1 << 40 for count in item):
+    if not all(type(count) is int and 0 <= count <= MOST for count in item):
         raise Refused(f"{name} holds what is no count")
     return tuple(item)
 

@@ -15,6 +15,8 @@ _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 
 #: Separate streams: what chooses a class never bounds its probability.
 PILOT, BOUND, PREDICT, UNIFORM = range(4)
+#: Where a classifier draws one of several networks for every copy: stream ``MEMBER + purpose``.
+MEMBER = 4
 
 
 @lru_cache(maxsize=4096)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.file.bundle import is_bundle, refuse_bundle
 from qrobust.certify.file.contract import check_one_input, contract_problem, static_shapes
 from qrobust.certify.file.metadata import read_metadata
 from qrobust.certify.file.other_kinds import road_from
@@ -112,7 +113,7 @@ def read_model(model: Model) -> bytes:
         content = Path(model).read_bytes()
     except OSError as error:
         raise CertifyError(f"cannot read the model {name}: {error.strerror}") from None
-    if content[4:8] != _TFLITE:
+    if content[4:8] != _TFLITE and not is_bundle(content):
         raise CertifyError(
             f"{name}: not a .tflite file: the identifier TFL3 is missing{road_from(name)}"
         )
@@ -132,6 +133,7 @@ def load_model(model: Model, *, trusted: bool = False) -> ModelFile:
             rows work on each other or remember, or one to be trusted outside of the contract.
     """
     content = read_model(model)
+    refuse_bundle(content)
     read_metadata(content, "")  # checks the identifier before the interpreter sees the file
     one_row = check_one_input(content)
     not_portable = contract_problem(content)

@@ -105,7 +105,6 @@ class _Remote:
     def __init__(self, child: Child, lane: int, batch: int, file: ModelFile) -> None:
         self._child, self._lane = child, lane
         self._shape = (batch, file.classes)
-        self._dtype = file.grid.dtype
 
     def __call__(self, inputs: Stored) -> Stored:
         size = self._shape[0] * self._shape[1]

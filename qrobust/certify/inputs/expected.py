@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.file.model_file import Model, load_model
+from qrobust.certify.file.bundle_file import open_model
+from qrobust.certify.file.model_file import Model
 from qrobust.certify.file.smoothing_spec import read_spec
 from qrobust.certify.smoothings.counting import BANDS, BLOCKS
 
@@ -71,7 +72,7 @@ def expected_by(model: Model, fit: str = SQUARE) -> Expected:
     Raises:
         CertifyError: the file cannot be read or is no classifier.
     """
-    found = load_model(model)
+    found = open_model(model)
     spec = read_spec(found.content)
     shape = found.shape
     if spec is not None and spec.noise in (BANDS, BLOCKS):

@@ -24,7 +24,7 @@ SAMPLING = (CLOPPER_PEARSON, RANDOMIZED, TWO_CLASS, *SEQUENTIALS, ANYTIME)
 METHODS = (*SAMPLING, *COUNTING)
 
 #: More would take days; a file or an option that asks for it is refused.
-MOST_SAMPLES = 1_000_000_000
+MOST_SAMPLES = 10_000_000  # of a certificate that its reader checks in less than a second
 
 #: Share of the radius that `ANYTIME` may leave on the table.
 DEFAULT_GAIN = "0.05"

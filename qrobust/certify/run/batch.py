@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -159,6 +159,7 @@ def certify_dataset(
     executor: Executor | None = None,
     window: int | None = None,
     allow_constant: bool = False,
+    after: Callable[[int], None] | None = None,
 ) -> Iterator[Certificate]:
     """Certify images, write each certificate to a journal, and yield it.
 
@@ -176,6 +177,8 @@ def certify_dataset(
             ``concurrent.futures`` one will do (processes, Dask's ``client.get_executor()``).
         window: images that are under way at a time; twice the threads by default.
         allow_constant: certify a model that gives one class for every input.
+        after: told at the end how many copies this process's networks have seen, those of every
+            member of a bundle counted.
 
     Raises:
         CertifyError: bad data, journal or settings, or a worker that died; what the journal holds
@@ -185,7 +188,7 @@ def certify_dataset(
     settings = job.settings
     with job.certifier() as certifier:
         check_work(certifier, settings, data, chosen, allow_constant=allow_constant)
-        plan = certifier.plan(settings, data.sha256, chosen)
+        plan, seen = certifier.plan(settings, data.sha256, chosen), certifier.counter.evaluations
         with Journal(out, header(certifier, plan)) as journal:
             images = (
                 Image(data.x[i], i, data.label(i), plan) for i in chosen if i not in journal.done
@@ -201,6 +204,8 @@ def certify_dataset(
                     journal.append(certificate.to_json())
                     yield certificate
                 journal.finish()
+                if after is not None:
+                    after(certifier.counter.evaluations - seen)
             except BrokenExecutor:
                 raise CertifyError(
                     f"a worker process died; the {len(journal.done)} certificates in the journal "

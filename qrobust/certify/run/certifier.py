@@ -13,7 +13,8 @@ from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text_above
 from qrobust.certify.arithmetic.noise_table import NoiseTable
 from qrobust.certify.arithmetic.radius import ABSTAIN, binomial_test, charged_level, check_samples
 from qrobust.certify.arithmetic.streams import LAYOUT_VERSION, Key, Purpose
-from qrobust.certify.file.model_file import Model, load_model, runtime
+from qrobust.certify.file.bundle_file import open_model
+from qrobust.certify.file.model_file import Model, runtime
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.outcome import Method
 from qrobust.certify.methods.settings import MOST_SAMPLES, Settings
@@ -39,7 +40,7 @@ class Certifier:
     """Certifies the smoothed version of an integer ``.tflite`` classifier.
 
     Args:
-        model: path or bytes of the file.
+        model: path or bytes of the file, or of a bundle of them.
         sigma: scale of the noise in input LSB. Needed only where the file has no smoothing spec;
             where it has one, it must agree.
         noise: kind of noise, likewise.
@@ -80,7 +81,7 @@ class Certifier:
         workers: int = 1,
         trusted: bool = False,
     ) -> None:
-        self.file = load_model(model, trusted=trusted)
+        self.file = open_model(model, trusted=trusted)
         self.spec = spec_in_force(self.file, sigma, noise)
         self.smoothing: GaussianSmoothing | Counting = self.spec.smoothing(self.file.shape)
         chosen = KeySource.choose(key=key, seed=seed, nonce=nonce, source=source, round=round)
@@ -173,10 +174,9 @@ class Certifier:
             indices=indices,
         )
 
-    def _key(self, source: Input, settings: Settings | None = None) -> Key:
+    def _key(self, source: Input) -> Key:
         """Key of a single query: its data is the input itself."""
-        settings = settings_in_force(self.smoothing) if settings is None else settings
-        plan = self.plan(settings, source.sha256, [source.index])
+        plan = self.plan(settings_in_force(self.smoothing), source.sha256, [source.index])
         return self.keys.key(plan, source.index)
 
     def votes(

@@ -196,6 +196,7 @@ class _Calls:
         self._classifier, self.file, self.batch_size = classifier, file, batch
         self._sampler, self._lock = smoothing.sampler(), Lock()
         self._rows = np.zeros((batch, file.coordinates), file.grid.dtype)
+        self.evaluations = 0
 
     def count(
         self, tensor: NDArray[np.int16], *, key: Key, purpose: int, start: int = 0, count: int
@@ -208,6 +209,7 @@ class _Calls:
                 rows = self._rows[:size]
                 self._sampler.fill(tensor, rows, key=key, purpose=purpose, start=first)
                 labels = self._labels()[:size]
+                self.evaluations += size
                 votes += np.bincount(labels, minlength=self.file.classes)
         return votes
 

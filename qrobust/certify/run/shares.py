@@ -5,6 +5,13 @@ from __future__ import annotations
 import os
 from threading import Lock
 
+#: No request is measured shorter.
+_CLOCK_S = 1e-6
+#: A request has at most so many times the samples of the one before.
+_GROWTH = 8
+#: A quick request takes so much less time than a long one.
+_QUICK = 16
+
 
 def available_cores() -> int:
     """Cores this process may use."""
@@ -19,7 +26,7 @@ class Shares:
     Args:
         lanes: interpreters that share the work.
         batch: samples of one ``invoke``; shares are multiples of it.
-        aim_s: seconds that a request should take.
+        aim_s: seconds that a request should take at most.
     """
 
     def __init__(self, lanes: int, batch: int, *, aim_s: float) -> None:
@@ -32,17 +39,29 @@ class Shares:
 
     def took(self, size: int, seconds: float) -> None:
         """Learn from a request of ``size`` samples. Threads may race here: it is a guess anyway."""
-        if size < self._most:
-            return
-        if 2 * seconds < self._aim_s:
-            self._most = 2 * size
-        elif seconds > 2 * self._aim_s:
-            self._most = max(self._batch, size // 2 // self._batch * self._batch)
+        fitting = int(size * self._aim_s / max(seconds, _CLOCK_S))
+        # A short request says how long a message takes, not how long many samples take.
+        if size >= self._most:
+            self._most = max(self._batch, min(fitting, _GROWTH * size))
+        elif 2 * fitting < self._most:
+            self._most = max(self._batch, self._most // 2)
 
-    def size(self, left: int) -> int:
-        """Return the next share of what is left: a part of a lane's part, in whole batches."""
+    def least(self, count: int) -> int:
+        """Return the least that a share of ``count`` samples should have.
+
+        One lane has nobody to wait for. Of many, one waits for another no longer than for a quick
+        request, which is less than more messages would take.
+        """
+        part = -(-count // self._lanes)
+        return part if self._lanes == 1 else min(part, self._most // _QUICK)
+
+    def size(self, left: int, least: int) -> int:
+        """Return the next share of what is left, in whole batches.
+
+        Half of a lane's part, so that lanes of unequal speed end together.
+        """
         even = -(-left // (2 * self._lanes))
-        batches = -(-min(even, self._most) // self._batch)
+        batches = -(-min(max(even, least), self._most) // self._batch)
         return min(batches * self._batch, left)
 
 
@@ -51,6 +70,7 @@ class Row:
 
     def __init__(self, shares: Shares, start: int, end: int) -> None:
         self._shares, self._next, self._end = shares, start, end
+        self._least = shares.least(end - start)
         self._lock = Lock()
 
     def take(self) -> tuple[int, int] | None:
@@ -59,6 +79,6 @@ class Row:
             left = self._end - self._next
             if left <= 0:
                 return None
-            size = self._shares.size(left)
+            size = self._shares.size(left, self._least)
             first, self._next = self._next, self._next + size
             return first, size

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text, whole
+from qrobust.certify.file.bundle_file import BundleFile
 from qrobust.certify.file.model_file import ModelFile
 from qrobust.certify.file.smoothing_spec import SmoothingSpec, check_spec, read_spec
 from qrobust.certify.methods.settings import Settings
@@ -23,6 +24,11 @@ def spec_in_force(file: ModelFile, sigma: Exact | None, noise: str | None) -> Sm
         CertifyError: no sigma from either, or two that differ.
     """
     spec = read_spec(file.content)
+    if isinstance(file, BundleFile) and spec is not None and spec.counting is not None:
+        raise CertifyError(
+            f"members of this bundle count {spec.noise}; views are counted of single files only: "
+            "combine them into one (qrobust ensemble)"
+        )
     given = None if sigma is None else rational(sigma, "sigma")
     if given is not None and given <= 0:
         raise CertifyError(f"sigma must be positive (in input LSB), received {sigma}")

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.streams import Key
 from qrobust.certify.file.model_file import DamagedFileError, ModelFile, sandboxed
-from qrobust.certify.file.row_alarm import check_rows
-from qrobust.certify.file.runner import Runner, Stored
+from qrobust.certify.file.runner import Stored
+from qrobust.certify.run.answers import make_answers
 from qrobust.certify.run.shares import Shares, available_cores
 from qrobust.certify.smoothings.smoothing import Smoothing
 from tflite_export.sandbox.child import Child
@@ -40,7 +40,10 @@ __all__ = ["DEFAULT_BATCH", "VoteCounter", "available_cores"]
 
 
 class _Lane(Protocol):
-    """One interpreter with its sampler; used by one thread at a time."""
+    """Interpreters of one file or bundle with a sampler; used by one thread at a time."""
+
+    @property
+    def evaluations(self) -> int: ...
 
     def count(
         self, tensor: NDArray[np.int16], key: Key, purpose: int, start: int, count: int
@@ -55,7 +58,7 @@ class _Here:
     """A lane of this process, with reused buffers."""
 
     def __init__(self, file: ModelFile, smoothing: Smoothing, *, batch: int, kernels: str) -> None:
-        self._run = Runner(file, batch=batch, kernels=kernels)
+        self._answers = make_answers(file, batch=batch, kernels=kernels)
         self._file, self._batch = file, batch
         self._sampler, self._threshold = smoothing.sampler(), smoothing.threshold
         batches = max(1, min(_ROWS, _NUMBERS // file.coordinates) // batch)
@@ -70,19 +73,23 @@ class _Here:
         for first in range(start, start + count, len(self._rows)):
             size = min(len(self._rows), start + count - first)
             self._sampler.fill(tensor, self._rows[:size], key=key, purpose=purpose, start=first)
-            batches = self._inputs[: -(-size // self._batch)]
-            outputs: Stored = np.concatenate([self._run(inputs) for inputs in batches])
-            votes += np.bincount(self._labels(outputs[:size]), minlength=self._file.classes)
+            outputs = self._answers(self._inputs, size, (key, purpose, first))
+            votes += np.bincount(self._labels(outputs), minlength=self._file.classes)
         return votes
+
+    @property
+    def evaluations(self) -> int:
+        """Rows that networks have seen so far."""
+        return self._answers.evaluations
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
         """Label of the input without noise."""
         self._rows[: self._batch] = tensor
-        return int(np.argmax(self._run(self._inputs[0])[0]))
+        return int(np.argmax(self._answers(self._inputs, 1, None)[0]))
 
     def check_rows(self) -> None:
         """Raise `CertifyError` if rows of a batch change each other's outputs."""
-        check_rows(self._run, self._inputs[0].shape, self._file.grid.dtype)
+        self._answers.check_rows()
 
     def _labels(self, outputs: Stored) -> NDArray[np.intp]:
         """The vote of every row that gives one."""
@@ -99,6 +106,7 @@ class _There:
     def __init__(self, child: Child, lane: int, file: ModelFile, *, all_vote: bool) -> None:
         self._child, self._lane, self._file = child, lane, file
         self._all_vote = all_vote
+        self.evaluations = 0
         self._sent: NDArray[np.int16] | None = None
 
     def count(
@@ -106,12 +114,14 @@ class _There:
     ) -> NDArray[np.int64]:
         """Ask for the votes, and check that they are that many, or no more where some abstain."""
         place = (key, int(purpose), start, count)
-        answer = self._ask(tensor, place, 8 * self._file.classes)
-        votes = np.frombuffer(answer, "<i8").astype(np.int64)
+        answer = self._ask(tensor, place, 8 * (self._file.classes + 1))
+        numbers = np.frombuffer(answer, "<i8").astype(np.int64)
+        votes = numbers[:-1]
         given = int(votes.sum())
         adds_up = given == count if self._all_vote else given <= count
         if len(votes) != self._file.classes or votes.min() < 0 or not adds_up:
             raise DamagedFileError("the .tflite file is damaged: its votes do not add up")
+        self.evaluations = int(numbers[-1])
         return votes
 
     def classify(self, tensor: NDArray[np.int16]) -> int:
@@ -158,7 +168,8 @@ def serve_votes(
             last[:] = [tensor]
         if place is None:
             return here.classify(last[0]).to_bytes(8, "little")
-        return here.count(last[0], *place).astype("<i8").tobytes()
+        votes = here.count(last[0], *place)
+        return np.append(votes, here.evaluations).astype("<i8").tobytes()
 
     return handle
 
@@ -213,6 +224,7 @@ class VoteCounter:
             lanes[0].check_rows()
         else:
             lanes = self._there(smoothing, kernels, threads, processes)
+        self._lanes = lanes
         self._idle: SimpleQueue[_Lane] = SimpleQueue()
         for lane in lanes:
             self._idle.put(lane)
@@ -300,6 +312,11 @@ class VoteCounter:
             return lane.classify(tensor)
         finally:
             self._idle.put(lane)
+
+    @property
+    def evaluations(self) -> int:
+        """Copies that networks have seen so far, those of every member of a bundle counted."""
+        return sum(lane.evaluations for lane in self._lanes)
 
     def cpu_seconds(self) -> float:
         """Processor time of this process and of the children so far."""

@@ -35,9 +35,6 @@ from numpy.typing import NDArray
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.smoothings.splits import Votes, margin
 
-#: The vote of a network that is not sure enough.
-ABSTENTION = -1
-
 
 def touched_bands(patch: int, band: int, width: int) -> int:
     """Return delta, the bands of ``band`` columns that a patch of ``patch`` columns touches.
@@ -77,24 +74,6 @@ def stands(votes: Votes, touched: int) -> bool:
         touched: from `touched_bands` or `touched_blocks`.
     """
     return margin(votes) >= 2 * touched
-
-
-def certified_patch(votes: Votes, band: int, width: int) -> int:
-    """Return the largest m for which an m x m patch cannot change the winner; 0: none.
-
-    Args:
-        votes: int64[classes] of all ``width`` bands.
-        band: columns of a band.
-        width: of the picture.
-
-    Raises:
-        CertifyError: a bad band, or more votes than bands.
-    """
-    _check("band", band, width)
-    if int(np.sum(votes)) > width:
-        raise CertifyError(f"{int(np.sum(votes))} votes of {width} bands")
-    sizes = [m for m in range(1, width + 1) if stands(votes, touched_bands(m, band, width))]
-    return max(sizes, default=0)
 
 
 def band_views(
@@ -162,27 +141,3 @@ def encode(x: NDArray[Any], seen: NDArray[np.bool_], top: int) -> NDArray[np.int
         raise CertifyError(f"pixels lie in [0, {top}], received {x.min()} to {x.max()}")
     wide = x.astype(np.int64)
     return np.concatenate([wide, top - wide], axis=2) * seen[..., None]
-
-
-def vote(logits: NDArray[Any], threshold: int = 0) -> NDArray[np.int64]:
-    """Return one vote for each inference, `ABSTENTION` where the margin is too small.
-
-    The margin is the greatest logit less the second greatest; ties go to the lowest index, so a
-    threshold of 0 never abstains.
-
-    Args:
-        logits: integers[inferences, classes].
-        threshold: least margin of a vote.
-    """
-    if threshold < 0:
-        raise CertifyError(f"a threshold is 0 or more, received {threshold}")
-    wide = np.asarray(logits).astype(np.int64)
-    ordered = np.sort(wide, axis=1)
-    sure = ordered[:, -1] - ordered[:, -2] >= threshold
-    return np.where(sure, np.argmax(wide, axis=1), ABSTENTION)
-
-
-def count(votes: NDArray[np.int64], classes: int) -> Votes:
-    """Return votes by class, int64[classes]; abstentions count for nobody."""
-    given = votes[votes != ABSTENTION]
-    return np.bincount(given, minlength=classes).astype(np.int64)

@@ -151,30 +151,3 @@ def margin(votes: Votes) -> int:
     best = winner(votes)
     others = votes + (np.arange(len(votes)) < best)
     return int(votes[best] - np.delete(others, best).max())
-
-
-def split_radius(votes: Votes) -> int:
-    """Return R in LSB, L1, inclusive: every integer change of at most R keeps `winner`.
-
-    Args:
-        votes: int64[classes] of all splits.
-    """
-    return margin(votes) // 2
-
-
-def partial_radius(votes: Votes, unseen: int) -> int | None:
-    """Return a radius that holds whatever the splits not yet run say, or None.
-
-    They count for the runner-up. None: the winner itself may still change.
-
-    Args:
-        votes: int64[classes] of the splits run so far.
-        unseen: how many were not.
-
-    Raises:
-        CertifyError: a negative count.
-    """
-    if unseen < 0:
-        raise CertifyError(f"unseen splits are 0 or more, received {unseen}")
-    left = margin(votes) - unseen
-    return None if left < 0 else left // 2

@@ -294,7 +294,10 @@ def _summary(
 
 
 def _network(recipe: Recipe) -> str:
-    return recipe.network.name or Path(recipe.network.model).name
+    network = recipe.network
+    if network.members:
+        return f"ensemble of {len(network.members)} by {network.rule}"
+    return network.name or Path(network.model).name
 
 
 def _bits(bits: Any) -> str:

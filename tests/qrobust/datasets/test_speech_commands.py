@@ -3,8 +3,8 @@ import wave
 import numpy as np
 import pytest
 
-from qrobust.audio import fit_clip, mfcc, quantize_features
-from qrobust.datasets import KEYWORDS, speech_commands
+from qrobust.audio import eight_bits, fit_clip, mfcc, quantize_features
+from qrobust.datasets import KEYWORDS, speaker_split, speech_commands
 
 # One speaker of each part, by the publisher's hash.
 SPEAKERS = {"train": "00176480", "validation": "026290a7", "test": "0c40e715"}
@@ -151,3 +151,38 @@ def test_real_data(real_data):
     data = speech_commands(real_data, ["up", "down"])
     assert len(data.train) > 1_000
     assert data.train.x.shape[1:] == (49, 10, 1)
+
+
+def test_noise_on_the_sound_of_training_clips_alone(folder):
+    plain = speech_commands(folder)
+    noisy = speech_commands(folder, noise=2, copies=3)
+    assert noisy.train.x.shape == (18, 49, 10, 1) and len(noisy.test) == len(plain.test)
+    assert noisy.train.y.tolist() == plain.train.y.repeat(3).tolist()
+    assert not np.array_equal(noisy.train.x[0], noisy.train.x[1])
+    sounds = speech_commands(folder, features="waveform")
+    heard = quantize_features(mfcc(eight_bits(sounds.test.x)))
+    np.testing.assert_array_equal(noisy.test.x, heard)
+    np.testing.assert_array_equal(noisy.train.x, speech_commands(folder, noise=2, copies=3).train.x)
+
+
+@pytest.mark.parametrize(
+    "options", [{"noise": -1}, {"copies": 2}, {"noise": 1, "features": "waveform"}, {"copies": 0}]
+)
+def test_noise_that_cannot_be(folder, options):
+    with pytest.raises(ValueError, match="`noise` is a sigma"):
+        speech_commands(folder, **options)
+
+
+def test_whole_speakers_are_held_out(folder):
+    with pytest.raises(ValueError, match="validation speakers already"):
+        speech_commands(folder, held_out=1)
+    for path in folder.glob(f"*/{SPEAKERS['validation']}*"):
+        path.unlink()
+    with pytest.raises(ValueError, match="Nobody is left"):
+        speech_commands(folder, held_out=1)
+    for word in ("yes", "no", "bird"):
+        for take in range(2):
+            write(folder / word / f"00f0204f_nohash_{take}.wav", sound(500 + take))
+    assert speaker_split("00f0204f_nohash_0.wav") == "train"
+    data = speech_commands(folder, held_out=1)
+    assert (len(data.train), len(data.validation), len(data.test)) == (6, 6, 6)

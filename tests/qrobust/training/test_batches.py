@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from qrobust.training.batches import batches
+from qrobust.verify.domain import Domain
+from qrobust.verify.families import make_family
 
 
 def test_another_light_keeps_half_and_changes_no_label():
@@ -25,3 +27,27 @@ def test_another_light_keeps_half_and_changes_no_label():
     assert min(spreads) < 0.5
     with pytest.raises(ValueError, match="pixels 0 to 255"):
         batches(np.full((4, 5, 5, 1), -3), np.arange(4), **options)
+
+
+def test_pictures_of_families_are_members_of_them():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (6, 7, 2)).astype(np.uint8)
+    family = make_family("shift:4*light:48", Domain(picture.shape, 0, 255))
+    allowed = [
+        {member.tobytes() for member in family.apply(start, np.arange(family.size))}
+        for start in (picture.astype(np.int16), picture[:, ::-1].astype(np.int16))
+    ]
+    stream = batches(picture[None].repeat(8, 0), np.zeros(8), batch_size=8, augment="families",
+                     seed=3)  # fmt: skip
+    drawn = np.concatenate([x.numpy() for x, _ in stream.repeat(40)]).astype(np.int16)
+    found = [[member.tobytes() in members for members in allowed] for member in drawn]
+    assert all(any(row) for row in found)
+    straight = np.mean([row[0] for row in found])
+    assert abs(straight - 0.5) < 5 * 0.5 / np.sqrt(320)
+    assert len({member.tobytes() for member in drawn}) > 300  # all but a few differ
+    assert drawn.mean(axis=(1, 2, 3)).min() < 110 < 150 < drawn.mean(axis=(1, 2, 3)).max()
+    smaller = make_family("shift:3*light:48", Domain(picture.shape, 0, 255))
+    near = {m.tobytes() for m in smaller.apply(picture.astype(np.int16), np.arange(smaller.size))}
+    assert any(row[0] and m.tobytes() not in near for row, m in zip(found, drawn, strict=True))
+    with pytest.raises(ValueError, match="'families' is of pictures of pixels 0 to 255"):
+        batches(np.full((4, 5, 5, 1), -3), np.arange(4), batch_size=4, augment="families", seed=1)

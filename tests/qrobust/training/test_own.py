@@ -91,3 +91,37 @@ def test_a_network_for_other_data_is_refused(folder):
     recipe = read_recipe(folder / "recipe.toml")
     with pytest.raises(ValueError, match=r"takes \(6, 6, 1\) and gives 3 logits"):
         build(recipe, load_data(recipe, None))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ('name = "caltech101"\nshape = [64, 32, 3]', "squares in colour"),
+        ('name = "caltech101"\nshape = [64, 64, 1]', "squares in colour"),
+        ('name = "cifar10"\nshape = [64, 64, 3]', "cifar10 has one"),
+    ],
+)
+def test_shape_of_a_data_set_that_has_its_own(tmp_path, data, message):
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        f'name = "a"\n[data]\n{data}\n[network]\nname = "resnet8"\n[defence]\nsigma = 64\n'
+        "[training]\nepochs = 1\n"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_recipe(path)
+
+
+def test_caltech_in_another_size(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for label in range(2):
+        folder = tmp_path / "101_ObjectCategories" / f"class{label}"
+        folder.mkdir(parents=True)
+        for number in range(32):
+            image.new("RGB", (20, 30), (99 * label, 7 * number, 0)).save(folder / f"{number}.jpg")
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        'name = "a"\n[data]\nname = "caltech101"\nshape = [16, 16, 3]\n[network]\n'
+        'name = "resnet8"\n[defence]\nsigma = 64\n[training]\nepochs = 1\n'
+    )
+    dataset = load_data(read_recipe(path), str(tmp_path))
+    assert dataset.train.x.shape == (60, 16, 16, 3) and dataset.test.x.shape[1:] == (16, 16, 3)

@@ -4,6 +4,7 @@ import pytest
 
 from qrobust.certify import Settings
 from qrobust.training import read_recipe
+from qrobust.training.recipe_evidence import Proof
 
 GOOD = """
 name = "small"
@@ -79,6 +80,13 @@ def test_words_and_weights(tmp_path):
         (GOOD + "[proof]\nradii = [1.5]\n", "radii are whole LSB, at least 1. Received: 1.5"),
         (GOOD + "[proof]\nradii = [0]\n", "radii are whole LSB, at least 1. Received: 0"),
         (GOOD + "[proof]\nimages = -1\n", r"\[proof\] images is at least 0. Received: -1"),
+        (GOOD + "[verify]\nradii = [1.5]\n", r"\[verify\] radii are whole LSB, at least 1. .*1.5"),
+        (GOOD + "[verify]\nradii = [0]\n", "lies in .1, 255.|radii are whole LSB"),
+        (GOOD + "[verify]\nboxes = 3\n", r"\[verify\] boxes cut L-inf balls: give radii"),
+        (
+            GOOD + "[verify]\nradii = [4]\n[proof]\nimages = 5\nradii = [2]\n",
+            r"older name of \[verify\] radii: give one of them. Received: \[2\] and \[4\]",
+        ),
         (IBP.replace("ibp_kappa = 0.5", "ibp_kappa = 1.5"), "ibp_kappa lies in .0, 1.. Received"),
         (IBP.replace("ibp_ramp = 1", "ibp_ramp = 2"), "epochs = 2 end before .* Received: 1 \\+ 2"),
     ],
@@ -86,6 +94,14 @@ def test_words_and_weights(tmp_path):
 def test_a_bad_recipe_is_explained(tmp_path, text, says):
     with pytest.raises(ValueError, match=says):
         read_recipe(written(tmp_path, text))
+
+
+def test_the_older_name_of_balls_says_the_same(tmp_path):
+    asked = "images = 7\nradii = [2, 8]\nboxes = 3\n"
+    new = read_recipe(written(tmp_path, GOOD + "[verify]\n" + asked))
+    old = read_recipe(written(tmp_path, GOOD + "[proof]\n" + asked))
+    assert new.proof == old.proof == Proof(images=7, radii=(2, 8), boxes=3)
+    assert not read_recipe(written(tmp_path, GOOD + "[verify]\nimages = 7\n")).proof.images
 
 
 def test_a_missing_recipe_is_named(tmp_path):

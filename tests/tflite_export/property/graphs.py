@@ -21,6 +21,7 @@ from tflite_export.graph import (
     Reshape,
     ResizeNearest,
     Shape,
+    Table,
     Tensor,
     Transpose,
 )
@@ -186,6 +187,14 @@ def maximum(draw: Draw, x: Tensor, name: str) -> Operator:
     return Maximum(inputs=(x,), output=Tensor(name, x.shape, grid), bound=bound)
 
 
+def table(draw: Draw, x: Tensor, name: str) -> Operator:
+    """Any function, one for all channels or one for each."""
+    grid, rows = draw(grids()), draw(st.sampled_from([1, x.shape[-1]]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    entries = rng.integers(grid.minimum, grid.maximum + 1, (rows, 256))
+    return Table(inputs=(x,), output=Tensor(name, x.shape, grid), entries=entries)
+
+
 def reshape(draw: Draw, x: Tensor, name: str) -> Operator:
     shape = draw(st.sampled_from([(x.size,), (1, x.size), (1, 1, x.size), (1, x.size, 1)]))
     return Reshape(inputs=(x,), output=Tensor(name, shape, x.grid))
@@ -200,7 +209,7 @@ def integer_graphs(draw: Draw) -> IntegerGraph:
     tensors, operators = [inputs], []
     for number in range(draw(st.integers(1, 5))):
         x, name = draw(st.sampled_from(tensors[::-1])), f"{number}"
-        kinds = [dense, dense, maximum, reshape, crop, concatenate]
+        kinds = [dense, dense, maximum, table, reshape, crop, concatenate]
         if len(x.shape) > 1:
             kinds.append(transpose)
         if len(x.shape) == 3:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from qrobust.certify.arithmetic.exact_numbers import rational
+from qrobust.certify.file.bundle import files_of
 from qrobust.certify.file.smoothing_spec import read_spec
 from qrobust.certify.report.page import curve
 from qrobust.certify.report.page.evidence import REFUTED
@@ -158,7 +159,8 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
 
 def _layers(subject: Subject) -> list[str]:
     if subject.model is not None:
-        return str(inspect(subject.model)).splitlines()
+        files = files_of(subject.model)
+        return [line for content in files for line in str(inspect(content)).splitlines()]
     return list(subject.trained.layers) if subject.trained else []
 
 

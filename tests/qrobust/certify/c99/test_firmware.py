@@ -13,6 +13,9 @@ from tflite_export import c99 as tflite_c99
 from tflite_export import reference
 from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.passes.tie_free import tie_free
+from tflite_export.read import read_graph
+
+from ..counting_files import counting_file
 
 RADIUS, N, ALPHA = "20", 300, "0.001"
 
@@ -84,3 +87,31 @@ def test_damaged_tables_end_the_program(device, made, tmp_path):
     tables.write_text(text.replace("0x43425251u", "0x43425250u"))
     with pytest.raises(device.DeviceError, match="tables are damaged"):
         device.run(device.build_host(tmp_path), np.zeros((1, 6, 6, 1), np.int8))
+
+
+@pytest.mark.parametrize("kind", ["splits", "bands"])
+def test_counted_certificates_equal_pythons(device, tmp_path, kind):
+    file = counting_file(kind)
+    tflite_c99.write(read_graph(file), tmp_path)
+    c99.write(file, tmp_path)
+    program = device.build_host(tmp_path, flags=("-O1", *device.SANITIZERS))
+    x = np.random.default_rng(6).integers(0, 256, (8, 4, 5, 1)).astype(np.uint8)
+    images = (x.astype(np.int16) - 128).astype(np.int8)
+    result = device.run(program, images, pilot=1, first=3)
+    with Certifier(file, threads=1, trusted=True) as certifier:
+        expected = [certifier.certify(image, index=3 + i) for i, image in enumerate(x)]
+    assert not result.outputs.size
+    assert len({c.radius_q16 for c in expected}) > 1, expected
+    for ours, theirs in zip(result.certificates, expected, strict=True):
+        assert (ours.index, ours.decision_name) == (theirs.index, theirs.decision)
+        assert (ours.label, ours.candidate) == (theirs.label, theirs.candidate)
+        assert (ours.radius_q16, ours.samples) == (theirs.radius_q16, theirs.n)
+        assert ours.votes == theirs.votes
+
+
+def test_tables_of_another_network_end_the_program(device, tmp_path):
+    file, other = counting_file("splits"), counting_file("bands")
+    tflite_c99.write(read_graph(file), tmp_path)
+    c99.write(other, tmp_path)
+    with pytest.raises(device.DeviceError, match="tables are damaged or not this model's"):
+        device.run(device.build_host(tmp_path), np.zeros((1, 4, 5, 1), np.int8), pilot=1)

@@ -5,18 +5,16 @@ import pytest
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.smoothings.bands import (
-    ABSTENTION,
     band_views,
     block_views,
-    certified_patch,
-    count,
     encode,
     stands,
     touched_bands,
     touched_blocks,
-    vote,
 )
-from qrobust.certify.smoothings.splits import winner
+from qrobust.certify.smoothings.counting import Counting
+from qrobust.certify.smoothings.input_grid import InputGrid
+from qrobust.certify.smoothings.splits import margin, winner
 
 
 def test_delta_is_the_number_of_bands_that_a_patch_touches():
@@ -65,6 +63,17 @@ def test_null_is_no_picture():
         code = encode(np.full((1, 1, 2), value), np.array([[True]]), 9)
         assert code.any()
     assert not encode(np.full((1, 1, 2), 5), np.array([[False]]), 9).any()
+
+
+def vote(logits, threshold):
+    """One vote for each row; -1 where the best is not that much better than the second."""
+    ordered = np.sort(logits, axis=1)
+    sure = ordered[:, -1] - ordered[:, -2] >= threshold
+    return np.where(sure, logits.argmax(axis=1), -1)
+
+
+def count(votes, classes):
+    return np.bincount(votes[votes >= 0], minlength=classes)
 
 
 def random_network(rng, width, classes, threshold):
@@ -182,16 +191,10 @@ def test_certified_patch_is_the_largest_that_stands():
         width = int(rng.integers(4, 20))
         votes = rng.multinomial(int(rng.integers(1, width + 1)), [0.8, 0.15, 0.05])
         band = int(rng.integers(1, width))
-        m = certified_patch(votes, band, width)
+        kind = Counting("bands", band, InputGrid("int8", 1.0, -128), (width, width, 2))
+        m = kind.radius(margin(votes))
         assert m == 0 or stands(votes, touched_bands(m, band, width))
         assert m == width or not stands(votes, touched_bands(m + 1, band, width))
-
-
-def test_votes_with_a_margin():
-    logits = np.array([[5, 3, 1], [5, 5, 1], [-128, 127, 126], [0, 1, 9]], np.int8)
-    assert vote(logits).tolist() == [0, 0, 1, 2]
-    assert vote(logits, 2).tolist() == [0, ABSTENTION, ABSTENTION, 2]
-    assert count(vote(logits, 2), 3).tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +203,6 @@ def test_votes_with_a_margin():
         lambda: touched_bands(0, 1, 5), lambda: touched_bands(6, 1, 5),
         lambda: touched_bands(1, 6, 5),
         lambda: touched_blocks(5, 1, 4, 9), lambda: touched_blocks(1, 0, 4, 4),
-        lambda: certified_patch(np.array([9, 0]), 1, 8), lambda: vote(np.zeros((1, 2), int), -1),
         lambda: encode(np.full((2, 2, 1), 10), np.ones((2, 2), bool), 9),
         lambda: encode(np.zeros((2, 2)), np.ones((2, 2), bool), 9),
         lambda: band_views(np.zeros((2, 3, 1), int), 4, 9),

@@ -1,0 +1,172 @@
+"""Boundary-based retraining, its criteria, and the nonlinear mapping, on the digits.
+
+    python benchmarks/boundary.py [--epochs 12] [--images 300] [--epsilon 16] [--record NAME]
+        [--tiny]
+
+After Song, Fallon and Li 2021: adversarial loss (accuracy lost to attacks), quantization loss
+(accuracy lost to bits) and both together, of networks trained plainly, on attacked inputs (PGD,
+L-inf), on boundary samples, and on both; in float, with weights rounded to 4 bits afterwards and
+float activations, and trained further at 4 and at 2 bits. White-box PGD in an L-inf ball, on the
+first test images, the best of two restarts. Then a network behind the nonlinear mapping, attacked
+by somebody who does not know it (perturbations made on the network alone) and by somebody who does
+(through the mapping).
+"""
+
+import argparse
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import results
+from render import table
+
+import qrobust
+from qrobust import layers
+from qrobust.architectures import digits_cnn
+from qrobust.attacks import LINF, Budget, KerasTarget, losses, projected_gradient
+from qrobust.datasets import digits
+from qrobust.quantization import companding, in_front
+from qrobust.training.apply_defence import defend
+
+SEED = 0
+REACH = 80
+#: Name -> wrappers, the inner one first.
+TRAININGS = ("plain", "adversarial", "boundary", "adversarial + boundary")
+BITS = {"w4, float activations": None, "w4a4": (4, 4), "w2a2": (2, 2)}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--epsilon", type=float, default=16, help="L-inf, LSB")
+    results.add_arguments(parser)
+    args = parser.parse_args()
+    if args.tiny:
+        args.epochs, args.images = 1, 2
+    data = digits(SEED)
+    x, y = data.test.x[: args.images], data.test.y[: args.images]
+    budget = Budget(args.epsilon, LINF)
+
+    def attack(target: Any, x: Any, y: Any) -> Any:
+        return projected_gradient(
+            target, x, y, budget, steps=20, restarts=2, losses=("cross_entropy", "margin")
+        )
+
+    rows: list[dict[str, Any]] = []
+    plain: Any = None
+    for training in TRAININGS[: 1 if args.tiny else None]:
+        networks = trained(training, data.train, args)
+        plain = plain or networks["w4a4"]
+        targets = {name: KerasTarget(model, name=name) for name, model in networks.items()}
+        for found in losses(targets, x, y, attack):
+            rows.append(
+                {
+                    "training": training,
+                    "bits": found.name,
+                    "clean": results.share(int(found.clean.sum()), len(x)),
+                    "attacked": results.share(int(found.attacked.sum()), len(x)),
+                    "adversarial loss": f"{100 * found.adversarial:.1f}",
+                    "quantization loss": f"{100 * found.quantization:+.1f}",
+                    "both": f"{100 * found.joint:.1f}",
+                }
+            )
+    print(table(rows))
+    mapped = mapping_rows(plain, data.train, x, y, budget, args)
+    print(f"\n{table(mapped)}")
+    results.record(
+        args.record, counts=rows, speeds=mapped, data={"digits, for tests": x}, seed=SEED
+    )
+    return 0
+
+
+def network() -> Any:
+    """The digits' network with a noise layer of sigma 0, which says its grid."""
+    keras.utils.set_random_seed(SEED)
+    return defend(digits_cnn(width=8, batch_norm=False), sigma=0, seed=SEED)
+
+
+def trained(training: str, train: Any, args: argparse.Namespace) -> dict[str, Any]:
+    """Float, and every bit width trained further from it in the same way."""
+    start = fitted(network(), training, train, args, 3e-3)
+    models = {"float": start}
+    for name, bits in BITS.items():
+        twin = (
+            only_weights(start)
+            if bits is None
+            else qrobust.quantize(start, *bits, calibrate=train.x[:300])
+        )
+        models[name] = fitted(twin, training, train, args, 1e-3)
+    return models
+
+
+def only_weights(model: Any) -> Any:
+    """A copy with its kernels rounded to 4 bits after training, activations in float."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    from qrobust.quantizers import PowerOfTwoWeights
+
+    quantizer = PowerOfTwoWeights(4)
+    for layer in copy.layers:
+        if hasattr(layer, "kernel"):
+            layer.kernel.assign(quantizer(keras.ops.convert_to_tensor(layer.kernel)))
+            layer.trainable = False
+    return copy
+
+
+def fitted(model: Any, training: str, train: Any, args: argparse.Namespace, rate: float) -> Any:
+    """Plain ``fit`` inside the wrappers; the model inside comes back."""
+    if not any(layer.trainable_variables for layer in model.layers):
+        return model
+    inputs = keras.Input(model.inputs[0].shape[1:])
+    wrapped: Any = model
+    if "adversarial" in training:
+        wrapped = layers.SmoothAdversarial(wrapped, args.epsilon, steps=2, copies=1, norm="linf")
+    if "boundary" in training:
+        wrapped = layers.BoundarySamples(wrapped, REACH, seed=SEED)
+    outer = model if wrapped is model else keras.Model(inputs, wrapped(inputs))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    outer.compile(keras.optimizers.Adam(rate), loss)
+    outer.fit(train.x.astype("float32"), train.y, epochs=args.epochs, batch_size=64, verbose=0)
+    return model
+
+
+def mapping_rows(plain: Any, train: Any, x: Any, y: Any, budget: Any, args: Any) -> list[Any]:
+    """The network behind the mapping, for an attacker who knows it and one who does not."""
+    chained = in_front(companding(x.shape[1:]), plain)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    chained.compile(keras.optimizers.Adam(1e-3), loss)
+    chained.fit(train.x.astype("float32"), train.y, epochs=args.epochs, batch_size=64, verbose=0)
+    behind = KerasTarget(chained.layers[-1], name="the network behind the mapping")
+    whole, before = KerasTarget(chained, name="both"), KerasTarget(plain, name="before")
+
+    def left(source: Any, judge: Any) -> dict[str, int]:
+        found = projected_gradient(
+            source,
+            x,
+            y,
+            budget,
+            steps=20,
+            restarts=2,
+            losses=("cross_entropy", "margin"),
+            stop=False,
+        )
+        points = np.where(
+            (source.logits(x).argmax(1) == y).reshape(-1, 1, 1, 1), found.strongest, x
+        )
+        return results.share(int((judge.logits(points).argmax(1) == y).sum()), len(x))
+
+    clean = results.share(int((whole.logits(x).argmax(1) == y).sum()), len(x))
+    rows = [("no mapping", before, before), ("does not know the mapping", behind, whole)]
+    rows.append(("attacks through the mapping", whole, whole))
+    return [
+        {"attacker": name, "clean": clean, "attacked": left(source, judge)}
+        for name, source, judge in rows
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

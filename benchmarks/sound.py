@@ -1,0 +1,159 @@
+"""Certificates said in sound: what a feature step is in dB, and noise on the samples themselves.
+
+    python benchmarks/sound.py --data FOLDER [--images 200] [-n 1000] [--keep FOLDER]
+        [--record sound] [--tiny]
+
+`SoundCertifier` puts the noise on clips of 8 bits, in front of the features: a radius is then an L2
+distance between sounds, in steps of 2^-7 of full scale. Rows: each keyword network on the first
+clips of the test part, clean (without noise, in 8 bits) and certified. "Below the clip" is how much
+weaker than the clip (its own L2 norm) a disturbance of that radius is, in dB, the median over
+clips. `kws_sound_w4a8` was trained with such noise and kept whole speakers apart, of whom nobody
+chose anything: it is also judged on them. Beside it, CPU time of a vote, with the noise on features
+and on sound. Journals are kept under ``--keep``; an interrupted run goes on.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import results
+from numpy.typing import NDArray
+from tabulate import tabulate
+from tqdm import tqdm
+
+from qrobust import SoundCertifier
+from qrobust.audio import eight_bits, mfcc, quantize_features, step_in_decibels
+from qrobust.certify import Certifier, Settings, make_data, read_certificates
+from qrobust.datasets import speech_commands
+from qrobust.training.recipe import read_recipe
+
+MODELS = results.PROJECT / "models"
+NETWORKS = ("kws_dscnn_w4a8", "kws_sound_w4a8")
+TRAINED_FOR_SOUND = "kws_sound_w4a8"
+SIGMA = 2
+RADII = (0, 1, 2, 3, 4)
+SEED = 0
+
+
+def main() -> int:
+    args = arguments()
+    words = read_recipe(MODELS / TRAINED_FOR_SOUND / "recipe.toml").data.words
+    apart = read_recipe(MODELS / TRAINED_FOR_SOUND / "recipe.toml").data.held_out
+    if args.tiny:
+        args.images, args.n = 3, 20
+    data = speech_commands(args.data, words, features="waveform", held_out=apart)
+    x, y = eight_bits(data.test.x), data.test.y
+    kept = args.keep or Path(tempfile.mkdtemp())
+    rows, speeds = [], []
+    for name in NETWORKS:
+        file = MODELS / name / "model.tflite"
+        rows.append(judged(name, file, x, y, data.validation, kept, args))
+        speeds.append(speed(name, file, x[: 4 if args.tiny else 20], args.n))
+    steps = [
+        {"coefficient": k, "one step, dB, root mean square over bands": round(found, 3)}
+        for k in range(10)
+        if (found := step_in_decibels(k))
+    ]
+    for found in (rows, steps, speeds):
+        print(tabulate([shown(row) for row in found], headers="keys", tablefmt="github"), "\n")
+    results.record(
+        args.record,
+        counts=rows,
+        speeds=speeds,
+        models=[MODELS / name / "model.tflite" for name in NETWORKS],
+        data={f"the first {args.images} test clips in 8 bits": x[: args.images]},
+        seed=SEED,
+    )
+    return 0
+
+
+def judged(
+    name: str,
+    file: Path,
+    x: NDArray[np.int8],
+    y: NDArray[Any],
+    apart: Any,
+    kept: Path,
+    args: argparse.Namespace,
+) -> dict[str, Any]:
+    """One network: clean, on speakers held out, and certified sound by radius."""
+    row: dict[str, Any] = {"network": name}
+    with Certifier(file, sigma=8, seed=SEED, classes=int(y.max()) + 1, trusted=True) as plain:
+        right = [plain.classify(heard(clip)) == label for clip, label in zip(x, y, strict=True)]
+        row["clean, test clips"] = results.share(sum(right), len(right))
+        if name == TRAINED_FOR_SOUND:
+            clips = eight_bits(apart.x)
+            right = [plain.classify(heard(c)) == t for c, t in zip(clips, apart.y, strict=True)]
+            row["clean, speakers held out"] = results.share(sum(right), len(right))
+    settings = Settings(n=args.n, n0=min(100, args.n))
+    part = slice(0, args.images)
+    path = kept / f"{name}_{results.file_sha256(file)[:12]}_{args.n}_{args.images}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with SoundCertifier(file, sigma=SIGMA, seed=SEED, trusted=True) as certifier:
+        made = certifier.certify_dataset(make_data(x[part], y[part]), out=path, settings=settings)
+        for _ in tqdm(made, desc=name, total=args.images, mininterval=5):
+            pass
+    found = sorted(read_certificates(path), key=lambda certificate: certificate.index)
+    norms = np.linalg.norm(x[part].astype(float), axis=1)
+    for radius in RADII:
+        holds = [bool(c.correct) and c.radius_q16 >= radius << 16 for c in found]
+        row[f"certified, R = {radius}"] = results.share(sum(holds), len(holds))
+        if radius == RADII[2]:
+            below = 20 * np.log10(np.median(norms) / radius)
+            row[f"R = {radius} is below the clip by"] = f"{below:.0f} dB"
+    return row
+
+
+def heard(clip: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Features of one clip."""
+    return quantize_features(mfcc(clip))
+
+
+def speed(name: str, file: Path, x: NDArray[np.int8], n: int) -> dict[str, Any]:
+    """CPU time of a vote with noise on features and on sound."""
+    seconds = {}
+    with Certifier(file, sigma=8, seed=SEED, classes=6, trusted=True, threads=1) as plain:
+        features = [heard(clip) for clip in x]
+        began = time.process_time()
+        for index, clip in enumerate(features):
+            plain.votes(clip, n, index=index)
+        seconds["features"] = time.process_time() - began
+    with SoundCertifier(file, sigma=SIGMA, seed=SEED, trusted=True) as certifier:
+        began = time.process_time()
+        for index, clip in enumerate(x):
+            certifier.votes(clip, n, index=index)
+        seconds["sound"] = time.process_time() - began
+    each = {key: 1e6 * value / (n * len(x)) for key, value in seconds.items()}
+    return {
+        "network": name,
+        "noise on features, us a vote": round(each["features"], 1),
+        "noise on sound, us a vote": round(each["sound"], 1),
+        "ratio": round(each["sound"] / each["features"], 1),
+    }
+
+
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: f"{value['count']}/{value['of']}" if isinstance(value, dict) else value
+        for key, value in row.items()
+    }
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", metavar="FOLDER", help="of Speech Commands")
+    parser.add_argument("--images", type=int, default=200, help="clips that are certified")
+    parser.add_argument("-n", type=int, default=1000, help="votes of a certificate")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="of journals")
+    results.add_arguments(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

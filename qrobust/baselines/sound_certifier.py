@@ -1,0 +1,78 @@
+"""A keyword file as a classifier of sound: noise on the samples, in front of the features."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrobust.audio import CLIP_SAMPLES, mfcc, quantize_features
+from qrobust.audio.front_end import front_end_sha256
+from qrobust.certify import FloatCertifier
+from qrobust.certify.file.model_file import Model, load_model, runtime
+from qrobust.certify.file.runner import Runners
+
+if TYPE_CHECKING:
+    from qrobust.certify.arithmetic.exact_numbers import Exact
+
+FEATURES = (49, 10, 1)
+_BATCH = 64
+
+
+class SoundCertifier(FloatCertifier):
+    """Certifies what a keyword file says of 8-bit sound, with noise on the samples themselves.
+
+    The smoothed classifier is ``argmax_c P(f(features(sat(x + N))) = c)``: x int8[16000], a clip of
+    `qrobust.audio.eight_bits`; N rounded Gaussian noise; features the front end of `qrobust.audio`,
+    f the file. The front end is a function of one clip like any other, so that Cohen's theorem
+    holds for the whole: the label is the same for every other clip of 8-bit samples within the
+    radius, an L2 distance between *samples*, in steps of 2^-7 of full scale.
+
+    The front end is floating point, so it belongs to the claim: the journal's model is the hash of
+    the file and of the front end's sources and NumPy version, and its runtime names both. What
+    that means for an audit is said under `FloatCertifier`.
+
+    Args:
+        model: a ``.tflite`` of 49 x 10 features in int8, or its bytes.
+        sigma: of the noise, in steps of 2^-7 of full scale.
+        trusted: run the file in this process.
+        **options: of `FloatCertifier`: ``seed``, ``key``, ``nonce``, ``source``, ``round``.
+
+    Raises:
+        CertifyError: no such file.
+        ValueError: a file that takes other features.
+
+    Source:
+        Cohen, Rosenfeld and Kolter, ICML 2019.
+    """
+
+    def __init__(
+        self, model: Model, *, sigma: "Exact", trusted: bool = False, **options: Any
+    ) -> None:
+        file = load_model(model, trusted=trusted)
+        exponent = round(np.log2(file.grid.scale))
+        signed = (file.grid.low, file.grid.high) == (-128, 127)
+        if file.shape != FEATURES or not signed or 2.0**exponent != file.grid.scale:
+            raise ValueError(
+                f"a keyword file takes {FEATURES} features from -128 to 127 in steps of a power of "
+                f"two. Received: {file.shape} from {file.grid.low} to {file.grid.high} in steps of "
+                f"{file.grid.scale:g}"
+            )
+        self._runners = Runners(file, count=1, batch=_BATCH)
+        front_end = front_end_sha256()
+
+        def scores(x: NDArray[np.int16]) -> NDArray[Any]:
+            features = quantize_features(mfcc(x), exponent).astype(file.grid.dtype)
+            return self._runners.runs[0](features)
+
+        super().__init__(
+            scores,
+            shape=(CLIP_SAMPLES,),
+            classes=file.classes,
+            sigma=sigma,
+            identity=bytes.fromhex(file.sha256) + bytes.fromhex(front_end),
+            runtime=f"{runtime()}, NumPy {np.__version__}, front end {front_end[:16]}",
+            low=-128,
+            unit="sample step (2^-7 of full scale)",
+            batch_size=_BATCH,
+            **options,
+        )

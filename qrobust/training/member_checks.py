@@ -1,0 +1,21 @@
+"""What a recipe of an ensemble may say: its members are trained already."""
+
+from typing import Any
+
+
+def check_members(recipe: Any, path: str) -> None:
+    """Raise `ValueError` where a recipe trains members, or gives a rule without any."""
+    network, training = recipe.network, recipe.training
+    if not network.members:
+        if network.rule != "mean" or network.member_weights:
+            raise ValueError(f"{path}: [network] rule and member_weights are of members.")
+        return
+    if network.rule not in ("mean", "majority"):
+        raise ValueError(f"{path}: [network] rule is mean or majority. Received: {network.rule!r}")
+    if network.weights or network.start or network.options:
+        raise ValueError(f"{path}: [network] members are whole: no options, weights or start.")
+    if training.epochs or training.float_epochs or recipe.quantization.is_float:
+        raise ValueError(
+            f"{path}: [network] members are trained and quantized: set [training] epochs = 0, no "
+            f"float_epochs, and no float weights."
+        )

@@ -1,0 +1,44 @@
+"""Whether a recipe says once, and clearly, what is trained on what."""
+
+from typing import Any
+
+from qrobust.training.member_checks import check_members
+
+
+def check_sources(recipe: Any, path: str) -> None:
+    """Raise `ValueError` where a recipe does not say, or says twice, what to train on what.
+
+    Args:
+        recipe: as read.
+        path: its file, for the message.
+    """
+    data, network = recipe.data, recipe.network
+    own = data.name == "own"
+    if own != bool(data.path):
+        raise ValueError(
+            f'{path}: [data] name = "own" takes path; other names do not. Received: '
+            f"name={data.name!r}, path={data.path!r}"
+        )
+    if data.name == "caltech101" and data.shape:
+        if len(data.shape) != 3 or data.shape[0] != data.shape[1] or data.shape[2] != 3:
+            raise ValueError(
+                f"{path}: [data] pictures of caltech101 are brought to squares in colour: shape = "
+                f"[96, 96, 3]. Received: {list(data.shape)}"
+            )
+    if (data.sound_noise or data.copies != 1) and data.name != "speech_commands":
+        raise ValueError(
+            f"{path}: [data] sound_noise and copies are of speech_commands, not of {data.name}."
+        )
+    if data.shape and not own and data.name != "caltech101":
+        raise ValueError(
+            f"{path}: [data] shape is of own pictures and of caltech101; {data.name} has one."
+        )
+    if [bool(network.name), bool(network.model), bool(network.members)].count(True) != 1:
+        raise ValueError(
+            f"{path}: [network] takes a name, or model = a .keras file, or members = several of "
+            f"them. Received: name={network.name!r}, model={network.model!r}, "
+            f"members={list(network.members)}"
+        )
+    check_members(recipe, path)
+    if network.model and (network.weights or network.start or network.options):
+        raise ValueError(f"{path}: [network] model is whole: leave out options, weights and start.")
