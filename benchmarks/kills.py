@@ -111,12 +111,16 @@ def kill(
     early = of_pythons_start(errors)
     found["Python's start"] += early
     found["tracebacks"] += "Traceback" in errors and not early
+    if "Traceback" in errors:
+        tqdm.write(f"{mark}, after {moment:.2f} s:\n{errors}", sys.stderr)
     found["statuses"] -= early and found["statuses"] > 0
     found["orphans"] += left(mark)
     again = start(folder, path.name, workers, mark)
     errors = ended(again, found, patience=300)
     found["differing"] += lines(path) != whole
-    found["tracebacks"] += "Traceback" in errors
+    if "Traceback" in errors:
+        found["tracebacks"] += 1
+        tqdm.write(f"{mark}, resumed:\n{errors}", sys.stderr)
     path.unlink(missing_ok=True)
     return found
 

@@ -41,6 +41,7 @@ SLOW = {
     "quickstart": [],
     "attack_digits": [],
     "attacks": [],
+    "sequential": [],
     "worst_case": [],
     "bernhard": BERNHARD,
     "boundary": [],
