@@ -12,6 +12,7 @@ from qrobust.quantization.hgq2 import from_hgq2, is_hgq2
 from qrobust.quantization.names import Names
 from qrobust.quantization.operators import without_operators
 from qrobust.quantization.rewritten import rewritten
+from tflite_export.lower.functions import shown
 
 _L = keras.layers
 _SEPARABLE = (qkeras.QSeparableConv1D, qkeras.QSeparableConv2D)
@@ -40,7 +41,7 @@ def prepared(model: Any, changes: list[str]) -> Any:
         elif isinstance(layer, qkeras.QAdaptiveActivation):
             quantizer = _frozen(layer)
             made[id(layer)] = qkeras.QActivation(quantizer, name=names.free(layer.name))
-            changes.append(f"'{layer.name}': its range stays what it is now: {quantizer!s}")
+            changes.append(f"'{layer.name}': its range stays what it is now: {shown(quantizer)}")
     return rewritten(model, lambda node, inputs: _exchanged(made, node, inputs))
 
 
