@@ -1,6 +1,7 @@
 """QKeras layers that ``adopt`` takes apart before it looks at ranges."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ import qkeras
 from qrobust.quantization.graph import FloatGraph, only
 from qrobust.quantization.hgq2 import from_hgq2, is_hgq2
 from qrobust.quantization.names import Names
-from qrobust.quantization.operators import without_operators
+from qrobust.quantization.operators import dyadic_share, without_operators
 from qrobust.quantization.rewritten import rewritten
 from tflite_export.lower.functions import shown
 
@@ -25,6 +26,7 @@ def prepared(model: Any, changes: list[str]) -> Any:
     adaptive activation, which changes its range at every call, becomes the quantizer that it is
     now. Other layers are shared with the model, which is returned itself where there are none.
     """
+    changes += _averages(model)
     model = without_operators(model, dyadic=True)
     graph = FloatGraph(model)
     names = Names(node.operation.name for node in graph.nodes)
@@ -48,6 +50,17 @@ def prepared(model: Any, changes: list[str]) -> Any:
 def _exchanged(made: dict[int, Callable[[Any], Any]], node: Any, inputs: Sequence[Any]) -> Any:
     call = made.get(id(node.operation))
     return None if call is None else call(only(inputs))
+
+
+def _averages(model: Any) -> list[str]:
+    """What becomes of averages of a number of branches that is no power of two, in words."""
+    said = []
+    for node in FloatGraph(model).nodes:
+        count = len(node.input_tensors)
+        if isinstance(node.operation, _L.Average) and count & (count - 1):
+            share = Fraction(dyadic_share(1 / count))
+            said.append(f"'{node.operation.name}': its share of 1/{count} becomes {share}")
+    return said
 
 
 def _frozen(layer: Any) -> Any:
