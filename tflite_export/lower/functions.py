@@ -40,6 +40,6 @@ def shown(quantizer: Any) -> str:
         return str(quantizer)
     except Exception:
         # QKeras 0.9's quantized_linear and quantized_hswish fail in their own __str__.
-        config = getattr(quantizer, "get_config", dict)()
+        config: dict[str, Any] = getattr(quantizer, "get_config", dict)()
         words = ", ".join(f"{key}={value}" for key, value in config.items())
         return f"{type(quantizer).__name__}({words})"
