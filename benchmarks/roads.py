@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import results
@@ -62,8 +64,18 @@ def steps_of(text: str, *, short: bool) -> list[Step]:
     return found
 
 
-def walk(name: str, folder: Path, *, short: bool) -> list[Step]:
-    """Walk a road in an empty folder; `RuntimeError` names what fails."""
+def walk(
+    name: str, folder: Path, *, short: bool, run: Callable[..., None] | None = None
+) -> list[Step]:
+    """Walk a road in an empty folder; `RuntimeError` names what fails.
+
+    Args:
+        name: of the page.
+        folder: where its files are written and its lines run.
+        short: take the short forms.
+        run: what runs the lines of a block, given them and a runner of processes; each block is a
+            shell by default.
+    """
     text = (FOLDER / f"{name}.md").read_text()
     steps = steps_of(text, short=short)
     programs = folder.parent / f"{folder.name}_bin"
@@ -81,17 +93,22 @@ def walk(name: str, folder: Path, *, short: bool) -> list[Step]:
         if step.file:
             (folder / step.file).write_text(step.text)
             continue
-        words = ["bash", "-euo", "pipefail", "-c", step.text]
-        done = subprocess.run(
-            words, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
-            raise RuntimeError(f"{name}.md, exit status {done.returncode}:\n{step.text}\n{said}")
+        shell = partial(_shell, name, folder, environment)
+        shell(step.text) if run is None else run(step.text, shell)
     for path in (path for line in _LEAVES.findall(text) for path in line.split()):
         if not (folder / path).exists():
             raise RuntimeError(f"{name}.md: the road leaves no {path}")
     return steps
+
+
+def _shell(name: str, folder: Path, environment: dict[str, str], lines: str) -> None:
+    words = ["bash", "-euo", "pipefail", "-c", lines]
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        raise RuntimeError(f"{name}.md, exit status {done.returncode}:\n{lines}\n{said}")
 
 
 def main() -> int:

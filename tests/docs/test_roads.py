@@ -1,21 +1,46 @@
 """The roads of docs/roads are walked, in their short forms, from an empty folder."""
 
+import runpy
+import shlex
 import shutil
+import sys
+import time
 
 import pytest
 import roads
 
+from qrobust import cli
+
+
+def inside(lines, shell):
+    """Run what is Python in this process, where TensorFlow is loaded once; the rest in a shell."""
+    for line in lines.replace("\\\n", " ").splitlines():
+        program, *words = shlex.split(line) or [""]
+        if program == "qrobust":
+            assert cli.main(words) == 0, line
+        elif program == "python" and words[0].endswith(".py"):
+            before, sys.argv = sys.argv, words
+            try:
+                runpy.run_path(words[0], run_name="__main__")
+            finally:
+                sys.argv = before
+        else:
+            shell(line)
+
 
 @pytest.mark.parametrize("name", roads.ROADS)
-def test_a_road_leads_where_it_says(name, tmp_path, capsys):
+def test_a_road_leads_where_it_says(name, tmp_path, monkeypatch):
     if name == "microcontroller" and shutil.which("cc") is None:
         pytest.skip("there is no C compiler, cc")
     folder = tmp_path / name
     folder.mkdir()
-    steps = roads.walk(name, folder, short=True)
+    monkeypatch.chdir(folder)
+    began = time.perf_counter()
+    steps = roads.walk(name, folder, short=True, run=inside)
     commands = sum(step.commands for step in steps)
     files = sum(bool(step.file) for step in steps)
-    print(f"{name}: {commands} commands, {files} files")
+    minutes = (time.perf_counter() - began) / 60
+    print(f"{name}: {commands} commands, {files} files, {minutes:.1f} minutes")
     assert 4 < commands < 12 and files < 5
     assert str(roads.results.PROJECT) not in "".join(step.text for step in steps)
 
