@@ -36,7 +36,6 @@ DOCUMENTS = (
     "docs/measurements.md",
     "docs/microcontroller.md",
     "docs/proofs.md",
-    "docs/roads/README.md",
     "docs/testing.md",
     "docs/web.md",
     "docs/what_exports.md",

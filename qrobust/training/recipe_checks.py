@@ -25,6 +25,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "data.shape": (1, 1 << 14),
     "data.held_out": (0, 2**31),
+    "network.member_weights": (0, 31),
     "data.sound_noise": (0, 127),
     "data.copies": (1, 1000),
     "defence.sigma": (0, 1e4),

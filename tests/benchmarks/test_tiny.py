@@ -25,6 +25,7 @@ QUICK = {
     "coverage": [],
     "foreign": [],
     "fuzzing": [],
+    "kills": [],
     "packed": [],
     "sandbox_cost": [],
     "web": [],
@@ -40,6 +41,11 @@ SLOW = {
     "attacks": [],
     "worst_case": [],
     "bernhard": BERNHARD,
+    "boundary": [],
+    "denoised": [],
+    "ensembles": [],
+    "tfmot_baseline": [],
+    "weight_distributions": [],
     "stq": STQ,
     "microcontroller": [],
 }
@@ -77,7 +83,7 @@ def test_a_benchmark(name, tmp_path, monkeypatch):
         pytest.skip("QROBUST_BASELINES names no folder of baselines")
     if name == "evidence":
         arguments += ["--state", str(tmp_path / "state")]
-    if name in ("bernhard", "stq"):
+    if name in ("bernhard", "stq", "tfmot_baseline"):
         folder = os.environ.get("QROBUST_DATA")
         if folder is None:
             pytest.skip("QROBUST_DATA names no folder of data sets")

@@ -123,11 +123,7 @@ def test_the_commands_of_the_walk_run_as_they_are_written(tmp_path, monkeypatch,
     assert written >= {"model.tflite", "certificates.jsonl", "report", "firmware", "device.cc"}
 
 
-# Written by benchmarks that are still to be run; to be taken off when they are there.
-PENDING = {"results/families.json", "results/pixels.json"}
-
-
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.relative_to(PROJECT).as_posix())
 def test_links_of_a_document_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
-        assert target in PENDING or (path.parent / target).exists(), target
+        assert (path.parent / target).exists(), target

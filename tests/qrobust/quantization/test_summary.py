@@ -40,7 +40,7 @@ def test_bits_parameters_and_the_file(model):
     assert "JacobianRegularized 0.0001" in by_name["conv"].penalties
     assert found.defences == ("GridNoise sigma 64 LSB",)
     assert found.file_bytes == len(tflite_export.export(model).tflite) and not found.problem
-    assert found.parameters == 383 == model.count_params() - 2  # the noise holds two sigmas
+    assert found.parameters == 383 == model.count_params() - 3  # two sigmas, a penalty's weight
     text = str(found)
     assert "net: 383 parameters" in text and f"exactly, {found.file_bytes:,} bytes" in text
     assert max(map(len, text.splitlines())) <= 100
