@@ -11,7 +11,7 @@ child unless it is told to trust it: both are shown.
 
 Samples: both sequential tests at r = .25 and .5 of the [0, 1] scale against n = 100,000, on
 held-out digits and networks trained here with that noise, or on a ResNet-8 file that carries a
-smoothing spec (``--model``, ``--data``).
+smoothing spec (``--model``, ``--data``); `benchmarks/sequential.py` counts them alone.
 
 Scaling: one and two worker processes and Dask, and whether their certificates are the same.
 """
@@ -20,7 +20,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -33,32 +32,26 @@ from typing import Any
 
 import numpy as np
 from float_loops import Run, arts_loop, cohens_loop
+from sequential import (
+    ALPHA,
+    FULL,
+    SIGMAS,
+    SPAN,
+    Network,
+    certify,
+    given,
+    sequential,
+    trained_digits,
+)
 from tabulate import tabulate
 from tqdm import tqdm
 
-from qrobust.certify import (
-    Certifier,
-    Data,
-    Job,
-    Settings,
-    SmoothingSpec,
-    attach_spec,
-    certify_dataset,
-    load_data,
-    make_data,
-)
+from qrobust.certify import Certifier, Job, Settings
 from qrobust.certify.file.model_file import make_interpreter
-from qrobust.certify.methods.settings import SEQUENTIALS
 from qrobust.certify.run.votes import available_cores
 
 SIGMA = 64
 BATCH = 64
-FULL = 100_000
-N0 = 100
-ALPHA = "0.001"
-RADII = (0.25, 0.5)
-SIGMAS = (0.25, 0.5)
-SPAN = 255
 PURE, VOTES, CHILD = "int8, inference only", "int8, certifier", "int8, certifier, in a child"
 COHEN, ART = "float32, Cohen's loop", "ART"
 
@@ -79,13 +72,12 @@ def main() -> int:
         ratio, cpu_ratio = votes.rate / art.rate, art.cpu / votes.cpu
         print(f"certifier against ART: {ratio:.1f} x (CPU time: {cpu_ratio:.1f} x)")
 
-    networks = [given(args, speeds[COHEN].rate)] if args.model else map(trained_digits, SIGMAS)
-    tests = [
-        sequential(net, method, r, args.tests, args.images)
-        for net in networks
-        for r in RADII
-        for method in SEQUENTIALS
-    ]
+    networks = (
+        [given(args.model, args.data, speeds[COHEN].rate)]
+        if args.model
+        else map(timed_digits, SIGMAS)
+    )
+    tests = [row for net in networks for row in sequential(net, args.tests, args.images)]
     print(f"\nsequential tests of up to {FULL:,} samples against {FULL:,}, alpha {ALPHA}\n")
     show(tests)
 
@@ -215,74 +207,11 @@ def pure_inference(file: bytes, x: np.ndarray, pool: ThreadPoolExecutor, threads
 # Samples
 
 
-@dataclass(frozen=True)
-class Network:
-    """A file with a smoothing spec, data, and the rate of its float twin under Cohen's loop."""
-
-    file: bytes
-    data: Data
-    float_rate: float
-
-
-def given(args: argparse.Namespace, float_rate: float) -> Network:
-    return Network(Path(args.model).read_bytes(), load_data(args.data), float_rate)
-
-
-def trained_digits(sigma: float) -> Network:
-    """The quickstart's network, trained and smoothed with noise of ``sigma`` on [0, 1]."""
-    from qrobust.quickstart.run import HERE
-    from qrobust.training.recipe import read_recipe
-    from qrobust.training.train import build, train
-    from tflite_export import export
-
-    lsb, recipe = sigma * SPAN, read_recipe(HERE / "defended.toml")
-    recipe = replace(recipe, defence=replace(recipe.defence, sigma=lsb))
-    print(f"training on digits with noise of {lsb} LSB", file=sys.stderr)
-    trained = train(recipe)
-    file, data = export(trained.model).tflite, trained.dataset
-    loop = cohens_loop(build(recipe, data), data.test.x[0], lsb)
-    float_rate = interleaved({"": (loop, 40_000)}, 3)[""].rate
-    spec = SmoothingSpec.for_model(file, sigma=lsb)
-    return Network(attach_spec(file, spec), make_data(data.test.x, data.test.y), float_rate)
-
-
-def sequential(
-    network: Network, method: str, radius: float, tests: int, images: int
-) -> dict[str, Any]:
-    """Samples and time of sequential tests, and how many decisions are those of n = 100,000."""
-    settings = {"n0": N0, "alpha": ALPHA, "n": FULL}
-    with Certifier(network.file) as certifier:
-        sigma, lsb = float(certifier.noise.sigma) / SPAN, radius * SPAN
-    test = Job(network.file, Settings(**settings, method=method, radius=str(lsb)))
-    certify(test, network.data, 1)  # thresholds are made once
-    tested, seconds = certify(test, network.data, tests)
-    fixed, _ = certify(Job(network.file, Settings(**settings)), network.data, images)
-    same = sum(t.abstained == (f.radius < lsb) for t, f in zip(tested, fixed, strict=False))
-    mean = float(np.mean([t.samples for t in tested]))
-    return {
-        "method": method,
-        "r / sigma": f"{radius:.2f} / {sigma:.2f}",
-        "certified": f"{sum(not t.abstained for t in tested)} of {tests}",
-        "same decision": f"{same} of {images}",
-        "undecided": sum(t.decision == "undecided" for t in tested),
-        "mean samples": mean,
-        "fewer (x)": (FULL + N0) / mean,
-        "certificates/s": tests / seconds,
-        "x float loop": tests / seconds * (FULL + N0) / network.float_rate,
-    }
-
-
-def certify(
-    job: Job, data: Data, images: int, executor: Executor | None = None
-) -> tuple[list[Any], float]:
-    """Certificates of the first images and the seconds they took."""
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        results = certify_dataset(
-            job, data, out=Path(folder) / "j", indices=range(images), executor=executor, window=4
-        )
-        bar = tqdm(results, desc=job.settings.method, total=images, unit="image", file=sys.stderr)
-        return list(bar), time.perf_counter() - started
+def timed_digits(sigma: float) -> Network:
+    """`trained_digits`, with the rate of its float twin under Cohen's loop."""
+    network = trained_digits(sigma)
+    loop = cohens_loop(network.twin, network.data.x[0], sigma * SPAN)
+    return replace(network, float_rate=interleaved({"": (loop, 40_000)}, 3)[""].rate)
 
 
 # Scaling

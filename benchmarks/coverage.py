@@ -7,7 +7,9 @@ The list is `benchmarks/coverage_networks/networks.json`; every entry counts. A 
 as it is written; where that is not exact, ``qrobust.adopt`` (QKeras layers) or ``qrobust.quantize``
 (float layers, 4 bits; 6 bits for trained ones) makes another of it. What exports is compared on
 ``--inputs`` fresh inputs on every runtime of this machine. "Refused" is an error of ours that names
-the layer, input or model; anything else that is raised is an "error". For networks that came with
+the layer, input or model; anything else that is raised is an "error". A network that its own
+framework cannot build or run, before any code of ours has seen it, is "does not run", with the
+framework's error. For networks that came with
 trained weights, more than 1 % of labels that change on fresh inputs is "labels change", which is
 not exact after adopting. They lie in ``--models``, a folder of hls4ml's example models, MNIST in
 ``--data``; without these their entries are "not tried".
@@ -19,6 +21,7 @@ import os
 import re
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,17 @@ from tflite_export.logits import logits_model
 
 LIST = Path(__file__).parent / "coverage_networks" / "networks.json"
 SETS = ("QKeras", "hls4ml", "Keras")
-OUTCOMES = ("exact", "after adopt", "after quantize", "labels change", "refused", "error")
+OUTCOMES = (
+    *(
+        "exact",
+        "after adopt",
+        "after quantize",
+        "labels change",
+        "refused",
+        "does not run",
+        "error",
+    ),
+)
 BUILDERS = {
     **qkeras_examples.NETWORKS,
     **qkeras_tests.NETWORKS,
@@ -49,6 +62,8 @@ BUILDERS = {
 }
 CALIBRATION = 256
 MOST_CHANGED = 0.01
+OURS = (f"{os.sep}qrobust", f"{os.sep}tflite_export")
+PAINT = re.compile(r"\x1b\[\d*m")
 
 
 def main() -> int:
@@ -102,6 +117,8 @@ def examined(entry: dict, args: argparse.Namespace) -> dict:
     trained = entry.get("trained", False)
     if trained and (args.models is None or (entry.get("inputs") == "mnist" and not args.data)):
         return row | {"outcome": "not tried", "said": "needs --models, and MNIST --data"}
+    if not trained and (why := alone(BUILDERS[entry["name"]], entry)):
+        return row | {"outcome": "does not run", "said": why}
     model = None
     try:
         model = hls4ml.TRAINED[entry["name"]](args.models) if trained else BUILDERS[entry["name"]]()
@@ -124,6 +141,24 @@ def examined(entry: dict, args: argparse.Namespace) -> dict:
     except Exception as error:
         row |= {"said": f"{type(error).__name__}: {error}"}
     return row
+
+
+def alone(build: Any, entry: dict) -> str:
+    """Why a framework cannot build or run a network; nothing where it can.
+
+    An error in whose trace any code of ours stands says nothing about the framework.
+    """
+    try:
+        model = build()
+        model.predict(drawn(model, entry.get("inputs", "unit"), 2, seed=2), verbose=0)
+    except Exception as error:
+        frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+        if any(f"{package}{os.sep}" in name for name in frames for package in OURS):
+            return ""
+        place = next(frame for frame in reversed(frames) if "site-packages" in frame)
+        package = place.partition("site-packages" + os.sep)[2].partition(os.sep)[0]
+        return f"{package} itself raises {type(error).__name__}: {PAINT.sub('', str(error))}"
+    return ""
 
 
 def road(model: Any, known: Any, entry: dict, trained: bool) -> tuple[str, Any, Any]:

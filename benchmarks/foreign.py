@@ -7,10 +7,11 @@ Every client gets a virtual environment of its own, made on first use with the p
 process of its own (``benchmarks/foreign_clients``); its logits are compared with LiteRT's, whose
 kernel families ``benchmarks/parity.py`` compares. The networks are what ``export`` makes of the
 shipped Keras models, the shipped files where those differ, and the stock converter's files of
-their float twins.
+their float twins. A run can be taken up again (``--answers``).
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -97,7 +98,9 @@ TINY = "this environment"
 def main() -> int:
     args = arguments()
     files = list(networks(args))
-    rows, found = [], {}
+    rows: list[dict] = []
+    found: dict[tuple[str, str, str], int | str] = {}
+    kept = answers(args.answers)
     with tempfile.TemporaryDirectory() as folder:
         for number, (network, of, content) in enumerate(files):
             path = Path(folder) / f"{number}.tflite"
@@ -105,8 +108,13 @@ def main() -> int:
             inputs = some_inputs(content, args.inputs)
             (expected,) = runtimes.run(LITERT, content, [inputs])
             for name in args.clients:
-                answer = answered(name, path, inputs, expected, args.environments)
-                found[name, network, of] = answer
+                digest = results.text_sha256(str(content))
+                key = f"{name} | {network} | {of} | {args.inputs} | {digest}"
+                if key not in kept:
+                    kept[key] = answered(name, path, inputs, expected, args.environments)
+                    if args.answers:
+                        args.answers.write_text(json.dumps(kept, indent=1))
+                answer = found[name, network, of] = kept[key]
                 print(f"{name:28}{network:24}{of:18}{answer}", flush=True)
     for name in args.clients:
         row = {"client": name}
@@ -120,6 +128,11 @@ def main() -> int:
         seed=0,
     )
     return 0
+
+
+def answers(path: Path | None) -> dict[str, int | str]:
+    """What an earlier run found, by client, network, whose file, inputs and the file's digest."""
+    return json.loads(path.read_text()) if path and path.is_file() else {}
 
 
 def networks(args: argparse.Namespace):
@@ -224,6 +237,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--environments", type=Path, default=Path.home() / ".cache" / "qrobust" / "foreign"
     )
+    parser.add_argument("--answers", type=Path, help="file of answers, to take a run up again")
     results.add_arguments(parser)
     args = parser.parse_args()
     if args.tiny:

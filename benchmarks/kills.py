@@ -1,6 +1,6 @@
 """Kills of ``qrobust certify``: what hangs, what is left running, what differs afterwards.
 
-    python benchmarks/kills.py [--kills 100] [--seed 0] [--json OUT.json]
+    python benchmarks/kills.py [--kills 100] [--seed 0] [--record kills] [--tiny]
 
 Every run certifies the same images and is ended by SIGKILL, SIGTERM or SIGINT (to its whole process
 group, as a terminal does) at a random moment, a third of them in the first second; then the same
@@ -26,6 +26,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import results
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -56,14 +57,13 @@ def main() -> int:
             moment = rng.uniform(0, FIRST_S if i % 3 == 0 else seconds)
             rows[key].update(kill(folder, *key, moment, f"{os.getpid()}-{i}", whole))
     table = [
-        [signal.Signals(number).name, workers, *(row[name] for name in COLUMNS)]
+        {"signal": signal.Signals(number).name, "workers": workers, **{c: row[c] for c in COLUMNS}}
         for (number, workers), row in rows.items()
     ]
-    table.append(["all", "", *(sum(row[name] for row in rows.values()) for name in COLUMNS)])
-    header = ["signal", "workers", *COLUMNS]
-    print(tabulate(table, header, tablefmt="github"))
-    if args.json is not None:
-        args.json.write_text(json.dumps([dict(zip(header, row, strict=True)) for row in table]))
+    total = {c: sum(row[c] for row in rows.values()) for c in COLUMNS}
+    table.append({"signal": "all", "workers": "1 and 2", **total})
+    print(tabulate(table, headers="keys", tablefmt="github"))
+    results.record(args.record, counts=table, models=[MODEL], seed=args.seed)
     return int(any(row[name] for row in rows.values() for name in COLUMNS[1:-1]))
 
 
@@ -71,8 +71,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Kill and resume certifications.")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of signals and moments")
-    parser.add_argument("--json", type=Path, metavar="OUT.json")
-    return parser.parse_args()
+    results.add_arguments(parser)
+    args = parser.parse_args()
+    args.kills = 1 if args.tiny else args.kills
+    return args
 
 
 def start(folder: Path, out: str, workers: int, mark: str) -> subprocess.Popen[str]:
@@ -109,12 +111,16 @@ def kill(
     early = of_pythons_start(errors)
     found["Python's start"] += early
     found["tracebacks"] += "Traceback" in errors and not early
+    if "Traceback" in errors:
+        tqdm.write(f"{mark}, after {moment:.2f} s:\n{errors}", sys.stderr)
     found["statuses"] -= early and found["statuses"] > 0
     found["orphans"] += left(mark)
     again = start(folder, path.name, workers, mark)
     errors = ended(again, found, patience=300)
     found["differing"] += lines(path) != whole
-    found["tracebacks"] += "Traceback" in errors
+    if "Traceback" in errors:
+        found["tracebacks"] += 1
+        tqdm.write(f"{mark}, resumed:\n{errors}", sys.stderr)
     path.unlink(missing_ok=True)
     return found
 

@@ -10,11 +10,9 @@ from tflite_export.exported import Exported, Parity
 from tflite_export.flatbuffer import to_flatbuffer
 from tflite_export.flatbuffer.explicit_clips import explicit_clips
 from tflite_export.grid import Grid
-from tflite_export.input_grids import check_inputs, input_grid_named
+from tflite_export.input_grids import check_inputs
 from tflite_export.inputs import model_inputs
-from tflite_export.keras_private import functional
 from tflite_export.lower import lower
-from tflite_export.lower.model import input_name
 from tflite_export.metadata import export_metadata
 from tflite_export.parity import KERAS, compare
 from tflite_export.ranges import observe_ranges
@@ -75,10 +73,11 @@ def export(
     arrays = None if inputs is None else model_inputs(model, inputs)
     lowered = lower(
         model,
-        input_grid=None if input_grid is None else _grids(model, input_grid, arrays),
+        input_grid=input_grid,
         output_grid=output_grid,
         exact=exact,
         ranges=observe_ranges(model, arrays) if arrays is not None and not exact else None,
+        data=arrays,
     )
     if arrays is not None:
         names = [tensor.name for tensor in lowered.graph.inputs]
@@ -100,21 +99,6 @@ def export(
     if not notes and not parity.is_exact:
         raise ExportError(_failed(model, parity))
     return replace(exported, parity=parity)
-
-
-def _grids(
-    model: Any, given: Grid | str | Mapping[str, Grid | str], arrays: Sequence[Any] | None
-) -> dict[str, Grid]:
-    """The grids that the caller named, by input."""
-    names = [input_name(tensor) for tensor in functional(model).inputs]
-    if isinstance(given, Mapping):
-        unknown = sorted(set(given) - set(names))
-        if unknown:
-            raise ValueError(f"input_grid names {unknown}; the model's inputs are {names}.")
-    else:
-        given = dict.fromkeys(names, given)
-    data = dict(zip(names, arrays or [None] * len(names), strict=True))
-    return {name: input_grid_named(value, data[name]) for name, value in given.items()}
 
 
 def _failed(model: Any, parity: Parity) -> str:

@@ -16,11 +16,13 @@ breaks without it:
 Keras says nothing of a change in any of these; ``tests/tflite_export/test_keras_private.py`` does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tflite_export.errors import ExportError
 from tflite_export.foreign import foreign_model
+
+Visitor = Callable[[Any, Sequence[Any]], Any]
 
 
 def functional(model: Any) -> Any:
@@ -55,6 +57,34 @@ def nodes(model: Any) -> list[Any]:
     by_depth = functional(model)._nodes_by_depth
     ordered = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
     return [node for node in ordered if not node.is_input]
+
+
+def walk(
+    model: Any, inputs: Sequence[Any], visit: Callable[[Any, Sequence[Any]], Any]
+) -> list[Any]:
+    """Run ``visit(operation, inputs) -> output`` over the graph and return the outputs' values.
+
+    Nested models and shared layers appear as what they are: one more operation, visited again.
+
+    Args:
+        model: a built Keras model.
+        inputs: one value per model input.
+        visit: computes the value of an operation's output; an operation with several outputs
+            returns a list of them.
+    """
+    graph = functional(model)
+    values = {id(t): value for t, value in zip(graph.inputs, inputs, strict=True)}
+    for node in nodes(graph):
+        outputs = node.output_tensors
+        result = visit(node.operation, [values[id(t)] for t in node.input_tensors])
+        results = result if len(outputs) > 1 else [result]
+        values.update({id(t): v for t, v in zip(outputs, results, strict=True)})
+    return [values[id(t)] for t in graph.outputs]
+
+
+def input_name(tensor: Any) -> str:
+    """The name of a model's input."""
+    return str(tensor.name).partition(":")[0]
 
 
 def call_of(tensor: Any) -> tuple[Any, int]:

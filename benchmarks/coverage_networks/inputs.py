@@ -18,7 +18,9 @@ def drawn(model: Any, kind: str, count: int, *, seed: int) -> Any:
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    arrays = [_array(tuple(t.shape[1:]), kind, count, rng) for t in model.inputs]
+    known = getattr(model, "inputs", None)  # a subclassed model has none
+    shapes = [t.shape for t in known] if known else [model.get_build_config()["input_shape"]]
+    arrays = [_array(tuple(shape[1:]), kind, count, rng) for shape in shapes]
     return arrays if len(arrays) > 1 else arrays[0]
 
 

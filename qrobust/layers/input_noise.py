@@ -8,7 +8,7 @@ from qrobust.layers.ablation_noise import AblationNoise
 from qrobust.layers.band_noise import BandNoise
 from qrobust.layers.grid_noise import GridNoise
 from qrobust.layers.split_noise import SplitNoise
-from tflite_export.lower.walk import functional, is_model, nodes
+from tflite_export.keras_private import functional, is_model, nodes
 
 #: Layers that say an input's grid, and are gone at export.
 INPUT_NOISES = (GridNoise, SplitNoise, BandNoise, AblationNoise)

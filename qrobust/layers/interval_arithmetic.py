@@ -22,8 +22,8 @@ from qrobust.layers.effective_weights import effective_bias, effective_kernel
 from qrobust.layers.grid_noise import GridNoise
 from qrobust.layers.integer_global_average_pooling2d import IntegerGlobalAveragePooling2D
 from qrobust.layers.jacobian_regularized import JacobianRegularized
+from tflite_export.keras_private import is_model, nodes, walk
 from tflite_export.lower.functions import function_name
-from tflite_export.lower.walk import is_model, nodes, walk
 
 _L = keras.layers
 

@@ -101,8 +101,10 @@ class WeightDistribution(keras.layers.Wrapper):
         z = keras.random.normal(kernel.shape, dtype=kernel.dtype, seed=self._generator)
         drawn = ops.convert_to_tensor(kernel) + self.spreads() * z
         # In the scope the layer reads the drawn tensor where its variable stands, whatever kind of
-        # layer it is, and gradients go through it to mean and spread.
-        with keras.StatelessScope([(kernel, drawn)]) as scope:
+        # layer it is, and gradients go through it to mean and spread. The others are named, too: a
+        # backend that trains inside such a scope of its own would lose them.
+        held = [(v, v.value) for v in self.layer.variables if v is not kernel]
+        with keras.StatelessScope([*held, (kernel, drawn)]) as scope:
             outputs = self.layer(inputs, training=True)
         for variable in self.layer.non_trainable_variables:  # statistics, seeds
             moved = scope.get_current_value(variable)

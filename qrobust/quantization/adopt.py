@@ -23,6 +23,7 @@ from tflite_export.grid import Grid
 from tflite_export.keras_private import call_of
 from tflite_export.logits import logits_model
 from tflite_export.lower.functions import function_name, is_final
+from tflite_export.lower.registry import INSTEAD
 
 _L = keras.layers
 _WIDE_BITS = 8
@@ -190,6 +191,12 @@ class _Adoption:
         return reader.operation if _is_norm(reader.operation) else None
 
     def _copied(self, layer: Any, output: Any, norm: Any) -> Any:
+        kind = type(layer).__name__
+        if kind in INSTEAD:
+            raise ValueError(
+                f"Layer '{layer.name}' ({kind}) is not adopted, it has no exact kernel: "
+                f"{INSTEAD[kind]}."
+            )
         if norm is not None:
             self.changes.append(f"'{norm.name}' is folded into '{layer.name}', of 6 bits then")
             return folded_with(layer, norm, self.fill)

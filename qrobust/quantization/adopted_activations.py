@@ -10,6 +10,7 @@ import qkeras
 
 from qrobust.quantization.names import Names
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
+from tflite_export.lower.functions import shown
 
 _L = keras.layers
 _MOST_BITS = 8
@@ -64,7 +65,7 @@ def adopted_activation(quantizer: Any, name: str) -> Form:
     kind = getattr(quantizer, "__name__", type(quantizer).__name__)
     if getattr(quantizer, "use_stochastic_rounding", False):
         raise ValueError(
-            f"Layer '{name}': {quantizer!s} is random in inference. Build it without "
+            f"Layer '{name}': {shown(quantizer)} is random in inference. Build it without "
             f"use_stochastic_rounding."
         )
     make = _FORMS.get(kind)
@@ -102,7 +103,7 @@ def _relu(quantizer: Any, name: str) -> Form:
     bits, integer = int(quantizer.bits), int(quantizer.integer)
     if quantizer.use_sigmoid and quantizer.negative_slope:
         raise ValueError(
-            f"Layer '{name}': {quantizer!s} with a sigmoid and a negative slope has no exact "
+            f"Layer '{name}': {shown(quantizer)} with a sigmoid and a negative slope has no exact "
             f"integer form. Use quantized_relu(bits, integer)."
         )
     if quantizer.use_sigmoid:
@@ -139,7 +140,7 @@ def _leaky(quantizer: Any, name: str) -> Form:
         y = _L.Add(name=free(f"{name}_sum"))([above, below])
         return _activation(signed, free(name))(y)
 
-    form = Form(None, f"'{name}': {quantizer!s} becomes a sum of two quantized ReLUs", layers)
+    form = Form(None, f"'{name}': {shown(quantizer)} becomes a sum of two quantized ReLUs", layers)
     _check(quantizer, form, "quantized_relu", name)
     return form
 
@@ -207,8 +208,8 @@ def _scale(quantizer: Any, name: str) -> float:
     scale = 1.0 if alpha is None else alpha
     if isinstance(scale, str) or np.size(scale) != 1 or np.frexp(float(scale))[0] != 0.5:
         raise ValueError(
-            f"Layer '{name}': {quantizer!s} scales activations by alpha={alpha}, which is no fixed "
-            f"power of two. Use alpha=1."
+            f"Layer '{name}': {shown(quantizer)} scales activations by alpha={alpha}, which is "
+            f"no fixed power of two. Use alpha=1."
         )
     return float(scale)
 
@@ -231,14 +232,14 @@ def _check(quantizer: Any, form: Form, kind: str, name: str) -> None:
         step = 2.0**-_MOST_BITS
     if np.mean(np.abs(given - wanted) > step) > 0.01:
         raise ValueError(
-            f"Layer '{name}': the activation {kind} ({quantizer!s}) computes another function here "
-            f"than the hard one that has an exact form. Use one without use_real_tanh or "
-            f"use_real_sigmoid, and QKeras's internal sigmoid 'hard'."
+            f"Layer '{name}': the activation {kind} ({shown(quantizer)}) computes another "
+            f"function here than the hard one that has an exact form. Use one without "
+            f"use_real_tanh or use_real_sigmoid, and QKeras's internal sigmoid 'hard'."
         )
 
 
 def _named(quantizer: Any) -> str:
-    return str(getattr(quantizer, "__name__", quantizer))
+    return str(getattr(quantizer, "__name__", None) or shown(quantizer))
 
 
 _FORMS: dict[str, Callable[[Any, str], Form]] = {

@@ -11,6 +11,7 @@ import qkeras
 from qrobust.layers import Conv2DBatchNorm, DenseBatchNorm, DepthwiseConv2DBatchNorm
 from qrobust.quantization.clipping import clipped
 from qrobust.quantizers import FixedPoint, PowerOfTwoWeights
+from tflite_export.lower.functions import shown
 from tflite_export.lower.weights import weight_exponents
 
 _BITS = 6
@@ -106,7 +107,7 @@ def _adopted_kernel(
         fitting = clipped(integers.astype(np.int64), _LARGEST, inputs) * 2.0**exponents
         new: Any = qkeras.quantized_bits(**config)
         lowest = int(np.count_nonzero(integers < -_LARGEST))
-        said = f"change: {lowest} lie at the minimum of {quantizer!s} and are clipped"
+        said = f"change: {lowest} lie at the minimum of {shown(quantizer)} and are clipped"
         value = fitting.reshape(before.shape)
     else:
         new, value = PowerOfTwoWeights(_BITS, "least_squares", axes), before
@@ -119,7 +120,7 @@ def _adopted_kernel(
 
 
 def _described(quantizer: Any) -> str:
-    return "float32" if quantizer is None else str(quantizer)
+    return "float32" if quantizer is None else shown(quantizer)
 
 
 def _set_bias(layer: Any) -> bool:

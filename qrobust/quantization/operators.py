@@ -44,8 +44,9 @@ def _changed(
         return _causal(operation, inputs[0], free, padded)
     if isinstance(operation, _L.Average):
         share = 1 / len(inputs)
-        if dyadic:
-            share = _dyadic(share)
+        if dyadic:  # one sum: the export adds all but the last branch without rounding
+            total = _L.Add(name=free())(list(inputs))
+            return _rescaled(total, dyadic_share(share), 0.0, free)
         return _rescaled(_summed(inputs, free), share, 0.0, free)
     if isinstance(operation, _L.Subtract):
         return _difference(inputs, free)
@@ -91,7 +92,8 @@ def _rescaled(x: Any, scale: float, offset: float, free: Callable[[], str]) -> A
     return _L.Rescaling(scale, offset, name=free())(x)
 
 
-def _dyadic(scale: float) -> float:
+def dyadic_share(scale: float) -> float:
+    """The nearest number of 6 bits, 21 / 64 for a third."""
     mantissa, exponent = np.frexp(scale)
     return float(np.ldexp(round(float(mantissa) * _SHARE_STEPS), int(exponent)) / _SHARE_STEPS)
 

@@ -1,6 +1,7 @@
 """QKeras layers that ``adopt`` takes apart before it looks at ranges."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import keras
@@ -10,8 +11,9 @@ import qkeras
 from qrobust.quantization.graph import FloatGraph, only
 from qrobust.quantization.hgq2 import from_hgq2, is_hgq2
 from qrobust.quantization.names import Names
-from qrobust.quantization.operators import without_operators
+from qrobust.quantization.operators import dyadic_share, without_operators
 from qrobust.quantization.rewritten import rewritten
+from tflite_export.lower.functions import shown
 
 _L = keras.layers
 _SEPARABLE = (qkeras.QSeparableConv1D, qkeras.QSeparableConv2D)
@@ -24,6 +26,7 @@ def prepared(model: Any, changes: list[str]) -> Any:
     adaptive activation, which changes its range at every call, becomes the quantizer that it is
     now. Other layers are shared with the model, which is returned itself where there are none.
     """
+    changes += _averages(model)
     model = without_operators(model, dyadic=True)
     graph = FloatGraph(model)
     names = Names(node.operation.name for node in graph.nodes)
@@ -40,13 +43,24 @@ def prepared(model: Any, changes: list[str]) -> Any:
         elif isinstance(layer, qkeras.QAdaptiveActivation):
             quantizer = _frozen(layer)
             made[id(layer)] = qkeras.QActivation(quantizer, name=names.free(layer.name))
-            changes.append(f"'{layer.name}': its range stays what it is now: {quantizer!s}")
+            changes.append(f"'{layer.name}': its range stays what it is now: {shown(quantizer)}")
     return rewritten(model, lambda node, inputs: _exchanged(made, node, inputs))
 
 
 def _exchanged(made: dict[int, Callable[[Any], Any]], node: Any, inputs: Sequence[Any]) -> Any:
     call = made.get(id(node.operation))
     return None if call is None else call(only(inputs))
+
+
+def _averages(model: Any) -> list[str]:
+    """What becomes of averages of a number of branches that is no power of two, in words."""
+    said = []
+    for node in FloatGraph(model).nodes:
+        count = len(node.input_tensors)
+        if isinstance(node.operation, _L.Average) and count & (count - 1):
+            share = Fraction(dyadic_share(1 / count))
+            said.append(f"'{node.operation.name}': its share of 1/{count} becomes {share}")
+    return said
 
 
 def _frozen(layer: Any) -> Any:

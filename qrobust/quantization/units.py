@@ -7,7 +7,7 @@ import keras
 
 from qrobust.quantization.graph import inner_layer
 from qrobust.quantization.twins import FOLDED, LINEAR, copy_linear
-from tflite_export.lower.walk import functional, nodes
+from tflite_export.keras_private import functional, nodes
 
 _L = keras.layers
 

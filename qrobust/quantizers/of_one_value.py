@@ -72,7 +72,7 @@ class OfOneValue:
         if parameter is not None and function not in _DEFAULTS:
             raise ValueError(f"{function} takes no parameter. Received: {parameter!r}")
         self.function = function
-        self.parameter = _DEFAULTS.get(function) if parameter is None else parameter
+        self.parameter: Any = _DEFAULTS.get(function) if parameter is None else parameter
 
     def __call__(self, x: Any) -> Any:
         """The function in Keras, with its gradient."""

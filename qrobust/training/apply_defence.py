@@ -12,8 +12,7 @@ from qrobust.layers import (
 )
 from qrobust.layers.input_noise import INPUT_NOISES
 from qrobust.quantization.units import find_units
-from tflite_export.keras_private import built_shape
-from tflite_export.lower.walk import walk
+from tflite_export.keras_private import built_shape, walk
 
 _DRAWN = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 

@@ -1,8 +1,9 @@
 """Exact interval propagation: a box of integers in, the least box of every operator out.
 
-Every operator of the integer contract is monotone in each of its inputs or a weighted sum followed
-by a monotone rounding, so the ends of its output are reached at corners of its input box and are
-computed with the very floor, shift and clamp of the contract. Each operator alone loses nothing;
+Every operator of the integer contract but the table is monotone in each of its inputs or a weighted
+sum followed by a monotone rounding, so the ends of its output are reached at corners of its input
+box and are computed with the very floor, shift and clamp of the contract; a table reads one number,
+all of whose entries are looked at. Each operator alone loses nothing;
 what is lost lies between operators, where a box forgets how its numbers depend on each other.
 
 Nothing here is a float decision: sums of products go through float64 matrix products of integers

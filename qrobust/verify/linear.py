@@ -23,7 +23,17 @@ from qrobust.verify.adjoints import linear_adjoint, sources
 from qrobust.verify.intervals import RULES as INTERVAL_RULES
 from qrobust.verify.intervals import Interval, accumulator_interval, check_rules
 from qrobust.verify.staircase import Lines, Staircase, lines
-from tflite_export.graph import Add, IntegerGraph, Linear, Maximum, MaxPool2D, Operator, Tensor
+from qrobust.verify.table_lines import table_lines
+from tflite_export.graph import (
+    Add,
+    IntegerGraph,
+    Linear,
+    Maximum,
+    MaxPool2D,
+    Operator,
+    Table,
+    Tensor,
+)
 from tflite_export.grid import FloatArray, IntArray
 
 #: Rows that go backwards at a time.
@@ -59,6 +69,8 @@ class LinearBounds:
 
     def _forward(self, operator: Operator, refine: int) -> None:
         inputs = tuple(self.intervals[tensor] for tensor in operator.inputs)
+        if isinstance(operator, Table):
+            self._lines[operator] = table_lines(operator, inputs[0])
         if not isinstance(operator, Linear | Add | Maximum):
             self.intervals[operator.output] = INTERVAL_RULES[type(operator)](operator, inputs)
             return

@@ -56,7 +56,7 @@ class Lines:
     """``slope * a + intercept``, below g or above it, for every integer a of an interval.
 
     Attributes:
-        slope: float64, at least 0.
+        slope: float64, at least 0 but for tables.
         intercept: float64, rounded outwards.
     """
 

@@ -93,3 +93,12 @@ def test_a_gap_in_a_journal_is_refused():
     gap = SimpleNamespace(folder=journal.folder, lines=journal.lines[1:4], name="gap")
     with pytest.raises(SystemExit, match="the first images, all of them"):
         counting.Journal.case(gap, "512 splits", "splits")
+
+
+def test_networks_of_one_m_keep_their_columns(capsys):
+    folder = counting.MODELS / "digits_splits"
+    options = Namespace(folders=[folder, folder / "wide", folder], tiny=True, record=None)
+    assert counting.l1(options) == 0
+    said = capsys.readouterr().out
+    assert "512 splits, digits_splits" in said and "1,024 splits, digits_splits/wide" in said
+    assert "published" not in said  # those are CIFAR-10's

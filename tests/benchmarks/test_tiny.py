@@ -22,15 +22,18 @@ STQ = ["--ours", str(RESNET / "model.keras"), "--ours-tflite", str(RESNET / "mod
 QUICK = {
     "float_twin": TWIN,
     "parity": [],
+    "counting": ["digits"],
     "coverage": [],
     "foreign": [],
     "fuzzing": [],
+    "kills": [],
     "packed": [],
     "sandbox_cost": [],
     "web": [],
     "verifiers": [],
 }
 SLOW = {
+    "patches_art": [],
     "roads": ["edge"],
     "evidence": [],
     "export": [],
@@ -38,6 +41,7 @@ SLOW = {
     "quickstart": [],
     "attack_digits": [],
     "attacks": [],
+    "sequential": [],
     "worst_case": [],
     "bernhard": BERNHARD,
     "boundary": [],
@@ -76,7 +80,7 @@ def test_a_quick_benchmark(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", SLOW)
 def test_a_benchmark(name, tmp_path, monkeypatch):
     arguments = list(SLOW[name])
-    if name in ("attacks", "worst_case"):
+    if name in ("attacks", "worst_case", "patches_art"):
         pytest.importorskip("art")
     if name == "stq" and "QROBUST_BASELINES" not in os.environ:
         pytest.skip("QROBUST_BASELINES names no folder of baselines")

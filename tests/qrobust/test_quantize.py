@@ -94,10 +94,10 @@ def test_it_trains_saves_and_still_exports(tmp_path):
 @pytest.mark.parametrize(
     ("build", "says"),
     [
-        (lambda: [L.Dense(3, activation="gelu", name="fc")], "Layer 'fc'.*gelu"),
+        (lambda: [L.Dense(3, activation="selu", name="fc")], "Layer 'fc'.*selu"),
         (lambda: [L.LayerNormalization(name="norm")], "Layer 'norm'.*no quantized twin"),
         (lambda: [L.BatchNormalization(axis=1, name="bn"), L.Dense(2)], "Layer 'bn'"),
-        (lambda: [L.Dense(2), L.ReLU(negative_slope=0.1, name="leaky")], "Layer 'leaky'"),
+        (lambda: [L.Dense(2), L.ReLU(threshold=0.1, name="above")], "Layer 'above'"),
     ],
 )
 def test_what_has_no_twin_is_named(build, says):

@@ -116,6 +116,37 @@ FAMILIES = {
         ),
         wide(5),
     ),
+    "groups": lambda: sequence(
+        (8, 8, 4),
+        qkeras.QConv2D(6, 3, groups=2, **Q),
+        relu(),
+        L.Reshape((36, 6)),
+        qkeras.QConv1D(9, 3, groups=3, **Q),
+        relu(),
+        L.Flatten(),
+        qkeras.QDense(3, **Q),
+        wide(),
+    ),
+    "padded averages": lambda: sequence(
+        (7, 9, 3),
+        L.AveragePooling2D(2, padding="same"),
+        qkeras.QActivation(QuantizedRelu(8, 0)),
+        L.AveragePooling2D((4, 2), strides=1, padding="valid"),
+        wide(0),
+    ),
+    "QKeras's padded average": lambda: sequence(
+        (8, 7, 3),
+        qkeras.QAveragePooling2D(
+            (4, 2),
+            strides=(2, 2),
+            padding="same",
+            average_quantizer=qkeras.quantized_bits(6, -2, 1, alpha=1),
+            activation=QuantizedRelu(8, 1),
+        ),
+    ),
+    "padded 1-D average": lambda: sequence(
+        (9, 3), L.AveragePooling1D(2, padding="same"), qkeras.QActivation(QuantizedRelu(8, 0))
+    ),
     "rounding onto another grid": lambda: sequence(
         (6,),
         qkeras.QDense(5, activation=QuantizedBits(8, 2), **Q),

@@ -9,7 +9,7 @@ from tflite_export.graph import Maximum
 from tflite_export.grid import Grid
 from tflite_export.lower.builder import Builder
 from tflite_export.lower.checks import rounding_problem
-from tflite_export.lower.functions import PROBABILITIES, function_name
+from tflite_export.lower.functions import PROBABILITIES, function_name, shown
 from tflite_export.lower.registry import layer_key, lowers
 from tflite_export.lower.requantize import requantize
 from tflite_export.lower.tables import is_tabulated, look_up
@@ -73,26 +73,27 @@ def activation_grid(quantizer: Any, *, name: str, builder: Builder) -> Grid:
     if callable(getattr(quantizer, "grid", None)):
         grid = quantizer.grid()
         if not isinstance(grid, Grid):
-            raise ExportError(f"Layer '{name}': {quantizer} has no activation grid.")
+            raise ExportError(f"Layer '{name}': {shown(quantizer)} has no activation grid.")
         problem = rounding_problem(quantizer, grid)
         if problem is not None:
-            builder.inexact(f"Layer '{name}': {quantizer!s} {problem}")
+            builder.inexact(f"Layer '{name}': {shown(quantizer)} {problem}")
         return grid
     key = layer_key(quantizer)
     if key not in _STOCK_GRIDS:
         raise ExportError(
-            f"Layer '{name}': the activation {quantizer!s} ({key}) has no exact integer form. "
+            f"Layer '{name}': the activation {shown(quantizer)} ({key}) has no exact integer form. "
             f"Use a quantized ReLU or quantized_bits."
         )
     if getattr(quantizer, "use_stochastic_rounding", False):
         raise ExportError(
-            f"Layer '{name}': {quantizer!s} is random in inference (use_stochastic_rounding). Use "
-            f"one that rounds, such as qrobust.quantizers.QuantizedRelu."
+            f"Layer '{name}': {shown(quantizer)} is random in inference "
+            f"(use_stochastic_rounding). Use one that rounds, such as "
+            f"qrobust.quantizers.QuantizedRelu."
         )
     grid = _STOCK_GRIDS[key](quantizer, name)
     builder.inexact(
-        f"Layer '{name}': {quantizer!s} rounds halves to even, while integers round them up. Use "
-        f"the quantizers of qrobust.quantizers"
+        f"Layer '{name}': {shown(quantizer)} rounds halves to even, while integers round them "
+        f"up. Use the quantizers of qrobust.quantizers"
     )
     return grid
 
@@ -126,8 +127,8 @@ def _relu(value: Value, *, name: str, upper: float | None, builder: Builder) -> 
 def _quantized_relu(quantizer: Any, name: str) -> Grid:
     if quantizer.use_sigmoid or quantizer.negative_slope or not quantizer.is_quantized_clip:
         raise ExportError(
-            f"Layer '{name}': {quantizer!s} with a sigmoid, a negative slope or a bound of its own "
-            f"has no exact integer form. Use quantized_relu(bits, integer)."
+            f"Layer '{name}': {shown(quantizer)} with a sigmoid, a negative slope or a bound of "
+            f"its own has no exact integer form. Use quantized_relu(bits, integer)."
         )
     return Grid.unsigned(quantizer.bits, int(quantizer.integer) - quantizer.bits)
 
@@ -135,8 +136,8 @@ def _quantized_relu(quantizer: Any, name: str) -> Grid:
 def _quantized_bits(quantizer: Any, name: str) -> Grid:
     if quantizer.alpha not in (None, 1, 1.0):
         raise ExportError(
-            f"Layer '{name}': {quantizer!s} rescales activations by alpha={quantizer.alpha}. Use "
-            f"alpha=1: a fixed power-of-two grid."
+            f"Layer '{name}': {shown(quantizer)} rescales activations by "
+            f"alpha={quantizer.alpha}. Use alpha=1: a fixed power-of-two grid."
         )
     bits, integer = int(quantizer.bits), int(quantizer.integer)
     if not quantizer.keep_negative:

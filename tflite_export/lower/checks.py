@@ -6,6 +6,7 @@ import numpy as np
 
 from tflite_export.errors import ExportError
 from tflite_export.grid import Grid
+from tflite_export.lower.functions import shown
 
 # Their data format does not matter in inference, or is handled.
 _FORMAT_FREE = ("Dropout", "Flatten", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D")
@@ -46,8 +47,8 @@ def check_not_random(layer: Any, name: str, quantizer: Any, value: Any) -> None:
     """
     if getattr(quantizer, "use_stochastic_rounding", False) or _differs(quantizer, value):
         raise ExportError(
-            f"Layer '{layer.name}': its {name} quantizer {quantizer!s} is random in inference, so "
-            f"that every predict sees other weights. Use one that rounds, such as "
+            f"Layer '{layer.name}': its {name} quantizer {shown(quantizer)} is random in "
+            f"inference, so that every predict sees other weights. Use one that rounds, such as "
             f"qrobust.quantizers.PowerOfTwoWeights."
         )
 

@@ -32,3 +32,14 @@ def is_softmax(layer: Any) -> bool:
     if type(layer).__name__ == "Softmax":
         return True
     return function_name(getattr(layer, "activation", None)) == "softmax"
+
+
+def shown(quantizer: Any) -> str:
+    """A quantizer in words, also one of QKeras's that cannot print itself."""
+    try:
+        return str(quantizer)
+    except Exception:
+        # QKeras 0.9's quantized_linear and quantized_hswish fail in their own __str__.
+        config: dict[str, Any] = getattr(quantizer, "get_config", dict)()
+        words = ", ".join(f"{key}={value}" for key, value in config.items())
+        return f"{type(quantizer).__name__}({words})"

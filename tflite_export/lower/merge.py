@@ -13,6 +13,9 @@ from tflite_export.lower.registry import lowers
 from tflite_export.lower.requantize import in_own_units, negated
 from tflite_export.lower.values import OnGrid, Pending, Result, Value
 
+# TFLM's CONCATENATION takes no more.
+_MOST_JOINED = 10
+
 
 @lowers("keras.Add")
 def _add(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result:
@@ -55,6 +58,15 @@ def _concatenate(layer: Any, inputs: Sequence[Value], builder: Builder) -> Resul
             in_own_units(value, grid, name=f"{layer.name}_{number}", builder=builder)
             for number, value in enumerate(settled)
         )
+        while len(tensors) > _MOST_JOINED:
+            first, tensors = tensors[:_MOST_JOINED], tensors[_MOST_JOINED:]
+            part = list(shape)
+            part[axis] = sum(tensor.shape[axis] for tensor in first)
+            wide = builder.tensor(f"{layer.name}_first", tuple(part), grid)
+            tensors = (
+                builder.emit(Concatenate(inputs=first, output=wide, axis=axis)).tensor,
+                *tensors,
+            )
         output = builder.tensor(layer.name, tuple(shape), grid)
         return builder.emit(Concatenate(inputs=tensors, output=output, axis=axis))
 

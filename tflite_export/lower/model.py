@@ -7,13 +7,12 @@ from typing import Any
 from tflite_export.errors import ExportError
 from tflite_export.graph import IntegerGraph, Tensor
 from tflite_export.grid import Grid
-from tflite_export.input_grids import described
-from tflite_export.keras_private import functional, is_model
+from tflite_export.input_grids import described, input_grid_named
+from tflite_export.keras_private import functional, input_name, is_model, walk
 from tflite_export.lower.builder import Builder, once
 from tflite_export.lower.checks import check_layer
 from tflite_export.lower.registry import lowering_of
 from tflite_export.lower.values import OnGrid, Pending, PendingInput, Probabilities, Result
-from tflite_export.lower.walk import walk
 
 
 @dataclass(frozen=True)
@@ -45,29 +44,34 @@ class Lowered:
 def lower(
     model: Any,
     *,
-    input_grid: Grid | Mapping[str, Grid] | None = None,
+    input_grid: Grid | str | Mapping[str, Grid | str] | None = None,
     output_grid: Grid | None = None,
     exact: bool = True,
     ranges: Mapping[str, tuple[float, float]] | None = None,
+    data: Sequence[Any] | None = None,
 ) -> Lowered:
     """Lower a Sequential or Functional Keras model.
 
     Args:
         model: a built model whose layers are quantized.
-        input_grid: the inputs' grid, or one per input name, in Keras's units. By default what the
-            model says itself (a quantized activation or a noise layer on the input), else pixels
-            0 to 255.
+        input_grid: the inputs' grid, or one per input name, in Keras's units, or its name. By
+            default what the model says itself (a quantized activation or a noise layer on the
+            input), else pixels 0 to 255.
         output_grid: the grid of outputs that no quantizer rounds.
         exact: refuse whatever could differ from ``model.predict`` by one integer.
         ranges: values seen of layers' outputs, by layer name, for what nothing quantizes.
+        data: one array per input, for grids that are taken from data.
 
     Raises:
         ExportError: a layer has no integer form, or no exact one.
+        ValueError: ``input_grid`` names no input, or no grid.
     """
     builder = Builder(exact=exact, ranges=ranges or {})
+    tensors = functional(model).inputs
+    grids = _grids([input_name(tensor) for tensor in tensors], input_grid, data)
     inputs = [
-        _Input(input_name(tensor), tuple(tensor.shape[1:]), builder, input_grid)
-        for tensor in functional(model).inputs
+        _Input(name, tuple(tensor.shape[1:]), builder, grids[name])
+        for name, tensor in zip(grids, tensors, strict=True)
     ]
     outputs = _run(model, [i.value for i in inputs], builder)
     values = [_output(value, builder, model.name, output_grid) for value in outputs]
@@ -85,9 +89,22 @@ def lower(
     )
 
 
-def input_name(tensor: Any) -> str:
-    """The name of a model's input."""
-    return str(tensor.name).partition(":")[0]
+def _grids(
+    names: Sequence[str],
+    given: Grid | str | Mapping[str, Grid | str] | None,
+    data: Sequence[Any] | None,
+) -> dict[str, Grid | None]:
+    """The grids that the caller named, by input; None where that is nobody's business yet."""
+    if not isinstance(given, Mapping):
+        given = {} if given is None else dict.fromkeys(names, given)
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        raise ValueError(f"input_grid names {unknown}; the model's inputs are {list(names)}.")
+    arrays = dict(zip(names, data or [None] * len(names), strict=True))
+    return {
+        name: input_grid_named(given[name], arrays[name]) if name in given else None
+        for name in names
+    }
 
 
 def lower_layer(layer: Any, inputs: Sequence[Any], builder: Builder) -> Any:
@@ -121,12 +138,12 @@ class _Input:
         name: str,
         shape: tuple[int | None, ...],
         builder: Builder,
-        chosen: Grid | Mapping[str, Grid] | None,
+        chosen: Grid | None,
     ) -> None:
         if None in shape:
             raise ExportError(f"Input '{name}' has the open shape {shape}; give every size.")
         self._name, self._shape, self._builder = name, tuple(s for s in shape if s), builder
-        self._chosen = chosen.get(name) if isinstance(chosen, Mapping) else chosen
+        self._chosen = chosen
         self._tensor: Tensor | None = None
         default = self._chosen or replace(Grid.pixels(), assumed=True)
         self.value = PendingInput(name, self._shape, once(self._settle), lossless=default)

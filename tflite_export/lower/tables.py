@@ -8,6 +8,7 @@ from tflite_export.errors import ExportError
 from tflite_export.graph import TABLE_SIZE, Table
 from tflite_export.grid import INT8_MIN, Grid, IntArray
 from tflite_export.lower.builder import Builder
+from tflite_export.lower.functions import shown
 from tflite_export.lower.requantize import requantize
 from tflite_export.lower.values import OnGrid, Pending, Value
 
@@ -52,7 +53,7 @@ def _entries(quantizer: Any, source: Grid, target: Grid, channels: int, name: st
     if wrong.any():
         at = x.ravel()[int(wrong.argmax())]
         raise ExportError(
-            f"Layer '{name}': {quantizer!s} is no table of its source's steps: {at:g} gives "
+            f"Layer '{name}': {shown(quantizer)} is no table of its source's steps: {at:g} gives "
             f"another value than the step it rounds to, or one off its grid. Use "
             f"qrobust.quantizers.Tabulated."
         )

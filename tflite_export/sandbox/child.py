@@ -23,6 +23,7 @@ from tflite_export.sandbox.template import MOST_FDS
 #: Lanes of one child; one more file descriptor travels with them.
 MOST_LANES = MOST_FDS - 1
 _START_S = 60.0
+_FAREWELL_S = 1.0
 _BURIAL_S = 10.0
 _CPUCLOCK_SCHED = 2
 # Not -m: the child must find this package where this process found it.
@@ -68,8 +69,13 @@ class _Template:
 
     def stop(self) -> None:
         self.control.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(_BURIAL_S)
+        try:
+            self.process.wait(_FAREWELL_S)
+        except subprocess.TimeoutExpired:
+            # It is still importing, or was stopped. The kernel ends its children with it.
+            self.process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_BURIAL_S)
 
 
 _template: _Template | None = None

@@ -32,6 +32,7 @@ TAKEN = {
     "printable": "text from files, made harmless",
     "chatter": "what an interpreter says of itself, held back",
     "inspection": "the table of layers in a report",
+    "clients": "on which other runtimes a report says a graph gives the same integers",
 }
 
 

@@ -86,3 +86,33 @@ def test_a_scale_that_is_no_fixed_power_of_two_is_refused(alpha):
 def test_what_has_no_form_is_refused_with_a_remedy(make):
     with pytest.raises(ValueError, match=f"'act'.*{make.__name__}.*use "):
         adopted_activation(make(), "act")
+
+
+def quantized(activation, *layers):
+    known = {"kernel_quantizer": qkeras.quantized_bits(4, 0, 1, alpha=1)}
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            qkeras.QDense(4, **known),
+            qkeras.QActivation(activation),
+            qkeras.QDense(3, **known),
+        ]
+    )
+
+
+def test_quantizers_that_cannot_print_themselves_are_adopted_or_refused_by_name():
+    """QKeras's quantized_linear and quantized_hswish raise in their own ``__str__``."""
+    linear = qkeras.quantized_linear(6, 2, 1, alpha=1.0)
+    x = np.random.default_rng(0).integers(0, 256, (50, 6)).astype("float32")
+    adopted = qrobust.adopt(quantized(linear), x).model
+    assert check_parity(adopted, export(adopted), x).is_exact
+    swish = quantized(qkeras.quantized_hswish(8, 2))
+    for call in (qrobust.adopt, export):
+        with pytest.raises(ValueError, match="quantized_hswish"):
+            call(swish)
+
+
+def test_recurrent_layers_are_refused_by_name_and_reason():
+    model = keras.Sequential([keras.Input((5, 3)), qkeras.QLSTM(4, name="memory")])
+    with pytest.raises(ValueError, match=r"'memory' \(QLSTM\).*no exact kernel.*Conv1D"):
+        qrobust.adopt(model)

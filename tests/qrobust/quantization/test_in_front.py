@@ -8,7 +8,6 @@ import qrobust
 from qrobust import architectures, layers
 from qrobust.layers.input_noise import input_noise
 from qrobust.quantization import companding, in_front
-from qrobust.quantization.companding import S_CURVE
 from qrobust.quantizers import QuantizedBits
 from tflite_export import check_parity, export, reference
 
@@ -47,11 +46,6 @@ def integers(model, pixels):
     return rows - file.lowered.output_grids[0].zero_point
 
 
-def test_an_untrained_denoiser_is_the_identity():
-    model = architectures.denoiser((8, 8, 1), width=4)
-    assert np.array_equal(model(PIXELS.astype("float32")), PIXELS)
-
-
 def test_one_file_is_the_two_files_one_after_the_other():
     first, second = front(), network()
     chained = in_front(first, second)
@@ -71,47 +65,10 @@ def test_the_networks_noise_stays_out_and_the_originals_are_left_alone():
     assert input_noise(second).sigma == (20, 20)
 
 
-@pytest.mark.parametrize("slopes", [S_CURVE, (1, 1), (0, 2, 0, 2), (0.125,) * 8])
-def test_a_companding_is_its_formula_on_every_runtime(slopes):
-    model = companding((8, 8, 1), slopes)
-    x = np.arange(256).reshape(4, 8, 8, 1)
-    w = 256 // len(slopes)
-    parts = [s * np.clip(x - k * w, 0, w) for k, s in enumerate(slopes)]
-    expected = np.clip(np.floor(sum(parts) + 0.5), 0, 255)
-    assert np.array_equal(model(x.astype("float32")), expected)
-    assert np.array_equal(integers(model, x), expected)
-    parity = check_parity(model, export(model), x)
-    assert all(not differ for differ in parity.differing.values())
-    assert (np.diff(expected.ravel()) >= 0).all()
-
-
-def test_channels_do_not_mix():
-    x = np.random.default_rng(1).integers(0, 256, (2, 4, 4, 3)).astype("float32")
-    whole = companding((4, 4, 3))(x)
-    for channel in range(3):
-        alone = companding((4, 4, 1))(x[..., channel : channel + 1])
-        assert np.array_equal(whole[..., channel : channel + 1], alone)
-
-
 def test_a_companding_stands_in_front_of_a_network():
     mapping, second = companding((8, 8, 1)), network()
     chained = in_front(mapping, second)
     assert np.array_equal(integers(chained, PIXELS), integers(second, integers(mapping, PIXELS)))
-
-
-@pytest.mark.parametrize(
-    ("slopes", "words"),
-    [
-        ((1.0, -0.5), "not monotone"),
-        ((1.0, 0.3), "no exact kernel"),
-        ((1.0, 16.0), "from 0 to 15"),
-        ((1.0, 1.0, 1.0), "divide 256"),
-        ((1.0,), "2 to 16"),
-    ],
-)
-def test_slopes_that_no_exact_kernel_has_are_refused(slopes, words):
-    with pytest.raises(ValueError, match=words):
-        companding((8, 8, 1), slopes)
 
 
 def test_what_does_not_fit_is_refused():

@@ -10,7 +10,7 @@ from random_graphs import random_graph, random_inputs
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.verify.intervals import RULES, Interval, propagate, run_alone
 from tflite_export import reference
-from tflite_export.graph import IntegerGraph, Linear, Operator, Tensor
+from tflite_export.graph import IntegerGraph, Linear, Operator, Table, Tensor
 from tflite_export.grid import Grid
 
 from .nets import picture_net
@@ -58,6 +58,8 @@ def corner(rng, box, tensor):
 
 def best_corners(operator, box):
     """The corner that each output number asks for, one after the other: an oracle of its own."""
+    if isinstance(operator, Table):
+        return best_entries(operator, box[operator.inputs[0]])
     if not isinstance(operator, Linear):
         ends = [
             run_alone(operator, *(getattr(box[t], end) for t in operator.inputs))
@@ -84,6 +86,16 @@ def best_corners(operator, box):
         grid = operator.output.grid
         rounded = np.array(shifted, dtype=object).reshape(acc.shape) + grid.zero_point
         ends.append(np.clip(rounded, grid.minimum, grid.maximum).astype(np.int64))
+    return ends[0], ends[1]
+
+
+def best_entries(operator, interval):
+    """The least and the largest entry, number by number."""
+    ends = np.empty((2, *interval.low.shape), np.int64)
+    for place in np.ndindex(interval.low.shape):
+        row = operator.entries[place[-1] % len(operator.entries)]
+        seen = row[interval.low[place] + 128 : interval.high[place] + 129]
+        ends[(0, *place)], ends[(1, *place)] = seen.min(), seen.max()
     return ends[0], ends[1]
 
 

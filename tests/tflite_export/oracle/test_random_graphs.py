@@ -10,6 +10,7 @@ from property.graphs import inputs_of, integer_graphs
 
 from tflite_export import reference, runtimes
 from tflite_export.flatbuffer.explicit_clips import explicit_clips
+from tflite_export.graph import Table
 from tflite_export.passes.tie_free import tie_free
 
 from .stock_converter import convert
@@ -20,6 +21,8 @@ from .stock_converter import convert
 def test_the_stock_converter_writes_the_same_integers(graph):
     # It orders several outputs in its own way.
     graph = replace(graph, outputs=graph.outputs[-1:])
+    # It has no way to say a table of integers.
+    assume(not any(isinstance(operator, Table) for operator in graph.operators))
     x = inputs_of(graph, seed=0)
     theirs = convert(tie_free(explicit_clips(graph)))
     # Once in a hundred graphs it forgets the second input of an ADD, which crashes the interpreter.

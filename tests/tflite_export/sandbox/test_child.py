@@ -170,6 +170,22 @@ def test_no_orphans(number, tmp_path):
     assert all(ended(pid) for pid in pids)
 
 
+def test_a_template_that_hears_nothing_holds_nobody_up():
+    """As one that still imports on a busy machine; it ends too, and so do its children."""
+    script = SCRIPT.format(end="os.kill(_running_template().process.pid, 19)  # SIGSTOP")
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    pids = [int(word) for word in process.stdout.readline().split()]
+    process.communicate(timeout=8)
+    assert process.returncode == 0
+    assert all(ended(pid) for pid in pids)
+
+
 def test_no_orphans_when_the_template_dies():
     script = SCRIPT.format(end="os.kill(_running_template().process.pid, 9); time.sleep(30)")
     process = subprocess.Popen(
