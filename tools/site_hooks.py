@@ -84,19 +84,39 @@ def api_page(package: str) -> str:
     """The reference of a package: its docstring, then what it exports."""
     lines = [f"# {package}", "", f"::: {package}", "    options:", "      members: false"]
     lines += ["      show_root_heading: false", ""]
+    module = _loaded(package)
+    if module.exports is None:  # loads its names from elsewhere, when they are first used
+        homes = ast.literal_eval(str(module.members["_HOMES"].value))
+        for name, home in homes.items():
+            page = home if home in API else home.rpartition(".")[0]
+            shown = f"[{page}]({page}.md)" if page in API else f"`{home}`"
+            lines.append(f"* `{package}.{name}` is described in {shown}")
+            if page not in API:
+                lines += ["", f"::: {home}.{name}", ""]
+        return "\n".join(lines) + "\n"
     for path in exported(package):
         lines += [f"::: {path}", ""]
     return "\n".join(lines)
 
 
 def exported(package: str) -> list[str]:
-    """The public objects of a package, by their paths; read from its source, nothing runs."""
-    module: Any = griffe.load(package, search_paths=[str(ROOT)])
-    if module.exports is None:  # loads its names from elsewhere, when they are first used
-        homes = ast.literal_eval(str(module.members["_HOMES"].value))
-        return [f"{home}.{name}" for name, home in homes.items()]
+    """Where the public objects of a package are defined; read from its source, nothing runs."""
+    module = _loaded(package)
+    found = []
+    for name in module.exports:
+        member = module.members[name]
+        if member.is_alias:
+            found.append(member.target_path)
+        elif member.is_module:  # hides the object of the same name that is imported from it
+            found.append(f"{package}.{name}.{name}")
+        else:
+            found.append(f"{package}.{name}")
     # Constants say nothing by themselves; the docstrings that take them name them.
-    return [f"{package}.{name}" for name in module.exports if not name.isupper()]
+    return [path for path in found if not path.rpartition(".")[2].isupper()]
+
+
+def _loaded(package: str) -> Any:
+    return griffe.load(package, search_paths=[str(ROOT)])
 
 
 def notebook_page(notebook: dict[str, Any]) -> str:
