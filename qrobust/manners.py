@@ -1,7 +1,8 @@
 """How a command of this package behaves among others in a shell.
 
 From its first moment: Ctrl-C and SIGTERM end it with one line and status 130 or 143, at once while
-it only loads, through ``KeyboardInterrupt`` once it works, at once again for whoever asks twice.
+it only loads, through ``KeyboardInterrupt`` once it works, at once again for whoever asks twice
+and where that exception got lost on its way (foreign code may swallow it) for ten seconds.
 A signal that was ignored at the start (a script in the background, ``nohup``) stays ignored. A
 reader that has enough (``| head``) ends it silently with status 141, as SIGPIPE does. A standard
 stream that is closed is a bottomless one: no file of ours takes its place.
@@ -23,6 +24,8 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
+#: Seconds that an interrupted command may take to end by itself.
+PATIENCE_S = 10.0
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -36,6 +39,9 @@ class _Ending:
     def handle(self, number: int, frame: FrameType | None) -> None:
         first, self.asked = not self.asked, number
         if first and self.working:
+            if hasattr(signal, "setitimer"):
+                signal.signal(signal.SIGALRM, lambda *_: self.leave(number))
+                signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
             raise KeyboardInterrupt
         self.leave(number)
 
@@ -96,6 +102,8 @@ def _run(load: Callable[[], Callable[[], int]], ending: _Ending) -> int:
         raise
     finally:
         ending.working = False  # from here on a signal ends the process at once
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _open_streams() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import sys
 import threading
 import time
 
@@ -12,7 +13,7 @@ import pytest
 from commands import CERTIFY, QROBUST, ignored_signals, run, start
 from kills import of_pythons_start
 
-ENDLESS = ("--n", "1000000000", "--quiet")
+ENDLESS = ("--n", "10000000", "--quiet")
 
 
 @pytest.fixture
@@ -117,6 +118,31 @@ def test_a_second_signal_ends_at_once(place):
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+SWALLOWS = """
+import sys, time
+from qrobust import manners
+manners.PATIENCE_S = float(sys.argv[1])
+def command():
+    print("works", flush=True)
+    try:
+        time.sleep(60)
+    except BaseException:  # as foreign code may
+        time.sleep(60)
+    return 0
+sys.exit(manners.behave(lambda: command))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_got_lost_ends_it_all_the_same(number):
+    process = start(sys.executable, "-c", SWALLOWS, "0.3")
+    assert process.stdout.readline() == "works\n"
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert errors == {signal.SIGINT: "interrupted\n", signal.SIGTERM: "terminated\n"}[number]
 
 
 def test_an_ignored_ctrl_c_stays_ignored(place):
