@@ -102,17 +102,20 @@ def api_page(package: str) -> str:
 def exported(package: str) -> list[str]:
     """Where the public objects of a package are defined; read from its source, nothing runs."""
     module = _loaded(package)
-    found = []
-    for name in module.exports:
-        member = module.members[name]
-        if member.is_alias:
-            found.append(member.target_path)
-        elif member.is_module:  # hides the object of the same name that is imported from it
-            found.append(f"{package}.{name}.{name}")
-        else:
-            found.append(f"{package}.{name}")
+    homes = _imported(module.filepath.read_text(encoding="utf-8"))
+    found = [homes.get(name, f"{package}.{name}") for name in module.exports]
     # Constants say nothing by themselves; the docstrings that take them name them.
     return [path for path in found if not path.rpartition(".")[2].isupper()]
+
+
+def _imported(source: str) -> dict[str, str]:
+    """Where the names of a module are imported from; a room may have the name of its function."""
+    return {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 def _loaded(package: str) -> Any:
