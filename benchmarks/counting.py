@@ -155,8 +155,8 @@ def digits(args: argparse.Namespace) -> int:
     pairs = compared(made, DIGITS_RADII)
     print(f"{table(rows)}\n\n{table(pairs)}")
     folders = ["digits_splits", "digits_splits/wide", *(f"digits_l1/gaussian{s}" for s in SIGMAS)]
-    folders += [f"digits_l1/uniform{reach}" for reach in REACHES]
     models = [MODELS / folder / MODEL for folder in folders]
+    models += [_uniform_file(reach) for reach in REACHES]
     results.record(args.record, counts=rows, speeds=pairs, models=models, seed=0)
     return 0
 
@@ -176,9 +176,13 @@ def check_same_images(cases: Sequence[Case]) -> None:
             raise SystemExit(f"{case.name} was certified on other images than {cases[0].name}")
 
 
+def _uniform_file(reach: int) -> Path:
+    return MODELS / "digits_l1" / f"uniform{reach}.tflite"
+
+
 def uniform(reach: int, images: int, n: int) -> Case:
     """What the network that was trained with uniform noise certifies."""
-    problem = Problem(MODELS / "digits_l1" / f"uniform{reach}" / MODEL)
+    problem = Problem(_uniform_file(reach))
     test = datasets.digits().test
     found = []
     for index in tqdm(range(images), desc=f"uniform {reach}", file=sys.stderr, mininterval=5):

@@ -4,7 +4,7 @@
 
 The same network, bits, epochs and consistency as models/digits_l1's Gaussian recipes, with noise
 ``sat(x + k)``, every ``k_i`` a whole number drawn uniformly from -reach to reach (Lee et al. 2019,
-Yang et al. 2020, on integers). Writes models/digits_l1/uniformREACH/model.tflite. The product has
+Yang et al. 2020, on integers). Writes models/digits_l1/uniformREACH.tflite. The product has
 no such noise; what it would be worth beside splits is what `benchmarks/counting.py` measures.
 """
 
@@ -103,10 +103,10 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="one epoch of each phase")
     args = parser.parse_args()
     for reach in args.reach:
-        folder = args.out / f"uniform{reach}"
-        folder.mkdir(parents=True, exist_ok=True)
-        write_bytes(folder / "model.tflite", train(reach, epochs=1 if args.tiny else None))
-        print(f"{folder.name}/model.tflite written")
+        path = args.out / f"uniform{reach}.tflite"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, train(reach, epochs=1 if args.tiny else None))
+        print(f"{path.name} written")
     return 0
 
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _OURS = (
     "AblationNoise BandNoise BatchNormalization Binary BoundarySamples Consistency Conv2DBatchNorm "
     "DenseBatchNorm DepthwiseConv2DBatchNorm FixedPoint GridNoise "
-    "IntegerGlobalAveragePooling2D IntervalBounds JacobianRegularized Macer MeanTernary "
+    "IntegerGlobalAveragePooling2D IntervalBounds JacobianRegularized Macer MeanTernary OfOneValue "
     "PowerOfTwoWeights QuantizedBits QuantizedRelu SmoothAdversarial SplitNoise "
-    "StochasticMeanTernary StochasticTernary Ternary WeightDistribution"
+    "StochasticMeanTernary StochasticTernary Tabulated Ternary WeightDistribution"
 )
 _QKERAS = (
     "Clip QActivation QAdaptiveActivation QAveragePooling2D QBatchNormalization QBidirectional "

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tflite_export.atomic import replacing
+from tflite_export.atomic import write_bytes
 
 HELP = "put several .tflite files that answer together into one file with one hash"
 
@@ -108,8 +108,7 @@ def run(args: argparse.Namespace) -> int:
     content = bundle.to_bytes()
     open_model(content)  # members that do not go together are refused before anything is written
     read_spec(content)
-    with replacing(args.out) as beside:
-        beside.write_bytes(content)
+    write_bytes(args.out, content)
     for number, (name, weight) in enumerate(zip(names, bundle.weights, strict=True)):
         stop = f", stops at {bundle.thresholds[number]}" if number < len(bundle.thresholds) else ""
         print(f"{name}: weight {weight}{stop}")

@@ -93,12 +93,18 @@ def test_our_quantizers_pass_at_any_step(bits, exponent):
         assert rounding_problem(quantizer, wrong) is not None
 
 
-def test_other_types_are_refused_by_name():
-    for policy in ("float64", "mixed_float16"):
-        model = dense(L.Dense(3, dtype=policy, name="typed"))
-        for call in (export, qrobust.quantize):
-            with pytest.raises(ValueError, match=f"'typed'.*{policy}"):
-                call(model)
+@pytest.mark.parametrize("policy", ["float64", "mixed_float16"])
+def test_other_types_are_refused_by_name_and_become_float32_in_a_twin(policy):
+    model = dense(L.Dense(3, dtype=policy, name="typed"))
+    with pytest.raises(ValueError, match=f"'typed'.*{policy}"):
+        export(model)
+    twin = qrobust.quantize(model)
+    assert {layer.dtype_policy.name for layer in twin.layers} == {"float32"}
+    x = np.arange(60, dtype=np.float32).reshape(10, 6)
+    assert check_parity(twin, export(twin), x).is_exact
+
+
+def test_keras_own_quantization_is_refused_by_name():
     model = dense(L.Dense(3, name="typed"))
     model.get_layer("typed").quantize("int8")
     with pytest.raises(ExportError, match="'typed'.*Keras itself"):

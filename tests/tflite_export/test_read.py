@@ -39,7 +39,7 @@ def test_a_file_is_its_graph():
             np.testing.assert_array_equal(a, b)
         kinds |= {type(operator).__name__ for operator in read.operators}
     assert files > 25
-    assert len(kinds) == 12  # every operator there is
+    assert len(kinds) == 13  # every operator there is
 
 
 def test_the_tie_free_scaling_is_undone():

@@ -13,7 +13,7 @@ def broken_by_keras():
 
 
 def broken_by_us():
-    return qrobust.quantize(keras.Sequential([keras.Input((2,)), keras.layers.LSTM(3)]))
+    return qrobust.quantize(keras.Sequential([keras.Input((5, 2)), keras.layers.LSTM(3)]))
 
 
 def sound():
