@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -328,11 +328,7 @@ def timed(journal: Journal, args: argparse.Namespace) -> dict:
     return {"CPU ms a certificate": round(1000 * spent / len(images), 2)}
 
 
-TABLES: dict[str, Callable[[argparse.Namespace], int]] = {
-    "digits": digits,
-    "l1": l1,
-    "patches": patches,
-}
+TABLES = {"digits": digits, "l1": l1, "patches": patches}
 
 
 def main() -> int:

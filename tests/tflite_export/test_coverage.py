@@ -135,9 +135,9 @@ FAMILIES = {
         wide(0),
     ),
     "QKeras's padded average": lambda: sequence(
-        (8, 7, 3),
+        (7, 9, 3),
         qkeras.QAveragePooling2D(
-            (4, 2),
+            (2, 2),
             strides=(2, 2),
             padding="same",
             average_quantizer=qkeras.quantized_bits(6, -2, 1, alpha=1),
