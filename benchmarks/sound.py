@@ -49,7 +49,10 @@ def main() -> int:
     x, y = eight_bits(data.test.x), data.test.y
     kept = args.keep or Path(tempfile.mkdtemp())
     rows, speeds = [], []
-    for name in NETWORKS:
+    networks = [name for name in NETWORKS if (MODELS / name / "model.tflite").exists()]
+    if left := set(NETWORKS) - set(networks):
+        print(f"not trained yet, left out: {', '.join(sorted(left))}", file=sys.stderr)
+    for name in networks:
         file = MODELS / name / "model.tflite"
         rows.append(judged(name, file, x, y, data.validation, kept, args))
         speeds.append(speed(name, file, x[: 4 if args.tiny else 20], args.n))
@@ -64,7 +67,7 @@ def main() -> int:
         args.record,
         counts=rows,
         speeds=speeds,
-        models=[MODELS / name / "model.tflite" for name in NETWORKS],
+        models=[MODELS / name / "model.tflite" for name in networks],
         data={f"the first {args.images} test clips in 8 bits": x[: args.images]},
         seed=SEED,
     )
