@@ -15,7 +15,7 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.inputs import pictures, sounds
 from qrobust.certify.inputs.expected import Expected
 from qrobust.certify.inputs.named_code import is_module_function, named_data
-from qrobust.certify.run.data import Data, load_data, make_data
+from qrobust.certify.run.data import Data, check_header, load_data, make_data
 from tflite_export.printable import one_line, printable
 
 _TABLES = frozenset({".csv", ".tsv"})
@@ -65,8 +65,10 @@ def load_inputs(
 
 def _array(path: Path) -> Data:
     try:
+        with open(path, "rb") as file:
+            check_header(file, path.stat().st_size)
         x = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged header breaks wherever NumPy meets it
         shown = printable(str(path))
         raise CertifyError(f"{shown} is no readable .npy file: {one_line(error)}") from None
     return make_data(np.array(x), where=printable(str(path)))

@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as format_
@@ -114,6 +114,17 @@ def load_data(path: str | os.PathLike[str]) -> Data:
     return make_data(x, y, where=shown)
 
 
+def check_header(stream: IO[bytes], held: int) -> None:
+    """Raise an error where an array's header cannot be true of the ``held`` bytes it is part of."""
+    header = _HEADERS.get(format_.read_magic(stream))
+    if header is None:
+        raise ValueError("an array's format is unknown; save with np.savez")
+    shape, _, dtype = header(stream)
+    size = prod(shape) * dtype.itemsize
+    if not dtype.itemsize or min(shape, default=0) < 0 or size != held - stream.tell():
+        raise ValueError(f"an array of shape {shape} and {dtype} does not fit its size")
+
+
 def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     """Return one array; `ValueError` where its header or its size in the archive cannot be true."""
     most = member.compress_size
@@ -124,13 +135,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[An
     if member.file_size > most:
         raise ValueError(f"{member.compress_size} bytes do not unpack to {member.file_size}")
     with archive.open(member) as stream:
-        header = _HEADERS.get(format_.read_magic(stream))
-        if header is None:
-            raise ValueError("an array's format is unknown; save with np.savez")
-        shape, _, dtype = header(stream)
-        size = prod(shape) * dtype.itemsize
-        if min(shape, default=0) < 0 or size != member.file_size - stream.tell():
-            raise ValueError(f"an array of shape {shape} and {dtype} does not fit its size")
+        check_header(stream, member.file_size)
     with archive.open(member) as stream:
         array: NDArray[Any] = format_.read_array(stream, allow_pickle=False)
         return array

@@ -142,3 +142,22 @@ def test_arrays_that_are_none(tmp_path):
     np.save(tmp_path / "b.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(CertifyError, match="no readable .npy"):
         load(tmp_path / "b.npy")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|V0', 'fortran_order': False, 'shape': (999999999999999, 8, 8, 1)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (0, 99999999999999999999, 8, 1)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (True, 8, 8, 1)}",
+        "{[]: '|u1'}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 8, 8, 1)",
+        " {'descr'\n   : '",
+    ],
+)
+def test_a_header_that_cannot_be_true_is_refused(tmp_path, header):
+    path = tmp_path / "x.npy"
+    text = header.encode().ljust(117) + b"\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(CertifyError, match=r"no readable \.npy file"):
+        load_inputs(path, lambda: Expected(SHAPE))
