@@ -41,11 +41,10 @@ SEED = 0
 
 def main() -> int:
     args = arguments()
-    words = read_recipe(MODELS / TRAINED_FOR_SOUND / "recipe.toml").data.words
-    apart = read_recipe(MODELS / TRAINED_FOR_SOUND / "recipe.toml").data.held_out
+    of = read_recipe(MODELS / TRAINED_FOR_SOUND / "recipe.toml").data
     if args.tiny:
         args.images, args.n = 3, 20
-    data = speech_commands(args.data, words, features="waveform", held_out=apart)
+    data = speech_commands(args.data, of.words, features="waveform", held_out=of.held_out)
     x, y = eight_bits(data.test.x), data.test.y
     kept = args.keep or Path(tempfile.mkdtemp())
     rows, speeds = [], []
