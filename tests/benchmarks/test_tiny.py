@@ -44,6 +44,7 @@ SLOW = {
     "sequential": [],
     "worst_case": [],
     "bernhard": BERNHARD,
+    "bits": [],
     "boundary": [],
     "denoised": [],
     "ensembles": [],
@@ -84,7 +85,7 @@ def test_a_benchmark(name, tmp_path, monkeypatch):
         pytest.importorskip("art")
     if name == "stq" and "QROBUST_BASELINES" not in os.environ:
         pytest.skip("QROBUST_BASELINES names no folder of baselines")
-    if name == "evidence":
+    if name in ("bits", "evidence"):
         arguments += ["--state", str(tmp_path / "state")]
     if name in ("bernhard", "stq", "tfmot_baseline"):
         folder = os.environ.get("QROBUST_DATA")
