@@ -265,6 +265,7 @@ def test_an_input_that_is_joined_to_its_own_convolution_keeps_its_grid(first, ne
     assert error_of(model, x) < 0.12
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize(
     "make", [L.LeakyReLU, L.PReLU, L.ELU, lambda: L.Activation("tanh"), L.ReLU]
