@@ -57,7 +57,7 @@ def _exchanged(made: dict[int, Callable[[Any], Any]], node: Any, inputs: Sequenc
 def _probabilities(layer: Any) -> str | None:
     """The softmax or sigmoid inside a layer with weights, whose logits want a quantizer."""
     name = function_name(getattr(layer, "activation", None))
-    return name if name in PROBABILITIES and getattr(layer, "weights", ()) else None
+    return name if name in PROBABILITIES and bool(getattr(layer, "weights", None)) else None
 
 
 def _split(layer: Any, names: Names) -> Callable[[Any], Any]:
