@@ -181,19 +181,12 @@ def _region(args: argparse.Namespace) -> str:
 
 
 def _mask(path: Path | None) -> bytes | None:
-    import numpy as np
-
-    from qrobust.certify.run.data import check_header
+    from qrobust.certify.run.array_files import read_npy
 
     if path is None:
         return None
-    try:
-        with open(path, "rb") as file:
-            check_header(file, path.stat().st_size)
-        mask = np.load(path, allow_pickle=False)
-    except Exception as error:  # a damaged header breaks wherever NumPy meets it
-        raise ValueError(f"cannot read the mask {path}: {error}") from None
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+    mask = read_npy(path, what="mask")
+    if mask.dtype != bool:
         raise ValueError(f"the mask {path} must be a bool array (np.save)")
     return mask.tobytes()
 
