@@ -5,11 +5,18 @@ certifies never loads Keras. Where Keras is loaded, before or after, ``keras.mod
 finds every layer and quantizer of a saved network.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import Any
 
 from qrobust.keras_names import register as _register
 from qrobust.version import __version__ as __version__
+
+# Type checkers take the name for typing's, which costs more than all else here: until the first
+# import is done, Ctrl-C is Python's own, with a traceback.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PACKAGES = (
     "architectures",

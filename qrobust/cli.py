@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as typing's, without its import: see qrobust
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Sequence
 
 _BAD_INPUT = 2
 
@@ -48,10 +48,12 @@ def _run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return _BAD_INPUT
-    except (ValueError, OSError, ImportError) as error:
-        from tflite_export.printable import one_line
+    except (ValueError, OSError, ImportError, MemoryError) as error:
+        from qrobust.manners import OUTPUT, refusal, say
 
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        if isinstance(error, OSError) and error.filename == OUTPUT:
+            raise  # whoever owns standard output says so
+        say(f"error: {refusal(error)}")
         return _BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -60,11 +62,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    import argparse
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
     from qrobust.certify.commands.common import with_examples
+    from qrobust.command_parser import CommandParser
     from qrobust.command_examples import EXAMPLES
     from qrobust.commands import (
         attack,
@@ -84,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     from qrobust.global_options import add_global_options
 
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="qrobust",
         description="Robust, deeply quantized Keras models, certified on the device.",
     )

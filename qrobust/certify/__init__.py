@@ -4,10 +4,14 @@ Needs NumPy and LiteRT only. Nothing here trains or exports, and nothing loads T
 Public names load when first used: a command that is interrupted while it loads says so in a line.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False  # as typing's, without its import: see qrobust
 if TYPE_CHECKING:
+    from typing import Any
+
     from qrobust.certify.arithmetic.errors import CertifyError
     from qrobust.certify.arithmetic.radius import ABSTAIN
     from qrobust.certify.auditing.audit import AuditSettings, audit, run_audit

@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         )
     check_path(args.out)
     content = _read(args)
-    data = load_for(args.data, args.model, args.fit)
+    data = load_for(args.data, args.model, args.fit, rows=args.images)
     if data.y is None:
         raise ValueError(f"'{args.data}' holds no y. An attack needs the true classes.")
     images = args.images if args.images is not None else (1000 if args.full else 200)

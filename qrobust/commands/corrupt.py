@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--seed is at least 0. Received: {args.seed}")
     if args.images is not None and args.images < 1:
         raise ValueError(f"--images is at least 1. Received: {args.images}")
-    data = load_for(args.data, args.model, args.fit)
+    data = load_for(args.data, args.model, args.fit, rows=args.images)
     if data.y is None:
         raise ValueError(f"'{args.data}' holds no y. Accuracy needs the true classes.")
     file = load_model(args.model, trusted=args.trusted)

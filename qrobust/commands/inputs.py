@@ -21,7 +21,12 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
 
 
 def load_for(
-    path: str | Path, model: str | Path, fit: str = SQUARE, *, allow_code: bool = False
+    path: str | Path,
+    model: str | Path,
+    fit: str = SQUARE,
+    *,
+    allow_code: bool = False,
+    rows: int | None = None,
 ) -> Any:
     """Read data for a network, see ``qrobust.certify.load_inputs``.
 
@@ -30,6 +35,7 @@ def load_for(
         model: a ``.tflite`` or a Keras model, which pictures are brought to the size of.
         fit: for pictures of another size.
         allow_code: let the path be ``module:function``.
+        rows: inputs that are needed, the first ones.
     """
     from qrobust.certify.inputs import Expected, expected_by, load_inputs
 
@@ -41,4 +47,4 @@ def load_for(
         shape = tuple(load_keras(Path(model)).input_shape[1:])
         return Expected(shape, fit=fit)
 
-    return load_inputs(path, expected, allow_code=allow_code)
+    return load_inputs(path, expected, allow_code=allow_code, rows=rows)

@@ -103,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.verify.problem import Problem
 
     content = read_model(args.model)
-    data = load_for(args.data, args.model, args.fit)
+    rows = None if args.limit is None else max(args.start, 0) + args.limit
+    data = load_for(args.data, args.model, args.fit, rows=rows)
     if not 0 <= args.start < len(data):
         raise ValueError(f"--start must lie in [0, {len(data)}), received {args.start}")
     for name in ("limit", "workers"):

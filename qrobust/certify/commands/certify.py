@@ -122,7 +122,8 @@ def run_certify(args: argparse.Namespace) -> int:
 
 def _certify(args: argparse.Namespace) -> int:
     content = read_model(args.model)
-    data = load_inputs(args.data, lambda: expected_by(content, args.fit))
+    rows = None if args.limit is None else max(args.start, 0) + args.limit
+    data = load_inputs(args.data, lambda: expected_by(content, args.fit), rows=rows)
     indices = _chosen(data, args.start, args.limit)
     if args.workers < 1:
         raise CertifyError(f"--workers must be at least 1, received {args.workers}")

@@ -67,7 +67,7 @@ def load_inputs(
         return make_data(read_npy(place, what="data"), where=printable(str(place)))
     if ending in pictures.ENDINGS or ending in sounds.ENDINGS:
         return _read([place], None, expected())
-    return load_data(path, rows=rows)
+    return load_data(path, rows=rows if rows is None or rows > 0 else None)
 
 
 def is_input(path: Path) -> bool:

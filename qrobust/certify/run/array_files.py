@@ -232,7 +232,7 @@ def _header(stream: IO[bytes], held: int) -> tuple[tuple[int, ...], bool, np.dty
 def _filled(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """The next values of a stream, in C order."""
     array: NDArray[Any] = np.empty(shape, dtype)
-    place = memoryview(array.reshape(-1).view(np.uint8))
+    place = array.reshape(-1).view(np.uint8).data
     done = 0
     while done < len(place):
         block = stream.read(min(_BLOCK, len(place) - done))
