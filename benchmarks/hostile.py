@@ -1,6 +1,6 @@
 """Files that ended or stalled interpreters once, through every command that opens one.
 
-    python benchmarks/hostile.py [FOLDER ...] [--record hostile] [--tiny]
+    python benchmarks/hostile.py [FOLDER ...] [--commands NAME ...] [--record hostile] [--tiny]
 
 Files are those of tests/fuzz/corpus (networks, and texts of smoothing specs in a good network) and
 all ``.tflite`` of the folders given. A command has to refuse with exit status 2 and one line on
@@ -60,7 +60,7 @@ def main() -> int:
         for given in args.folders:
             files += sorted(given.rglob("*.tflite"))
         files = files[:: len(files) // 2] if args.tiny else files
-        rows = [row(name, files, folder) for name in COMMANDS]
+        rows = [row(name, files, folder) for name in args.commands]
     print(tabulate(rows, headers="keys", tablefmt="github"))
     counts = [
         {key: one[key] for key in ("command", "files", "refused", "run", "wrong")} for one in rows
@@ -74,6 +74,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Hostile files through every command.")
     parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="of more .tflite")
+    parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=COMMANDS)
     results.add_arguments(parser)
     return parser.parse_args()
 

@@ -36,6 +36,7 @@ SLOW = {
     "patches_art": [],
     "roads": ["edge"],
     "evidence": [],
+    "hostile": [],
     "export": [],
     "train_step": [],
     "quickstart": [],

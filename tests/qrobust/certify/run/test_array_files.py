@@ -16,6 +16,7 @@ from qrobust.certify.inputs import load_inputs
 from qrobust.certify.run import array_files
 from qrobust.certify.run.array_files import names_in, read_npy, read_npz
 from qrobust.certify.run.data import load_data
+from qrobust.commands import verify
 from qrobust.datasets import mnist, own_data
 from qrobust.verify.corners import load_corners, load_reach
 
@@ -68,6 +69,7 @@ ROADS = {
     "inputs": lambda folder, content: load_inputs(plain(folder, content), lambda: None),
     "corners": lambda folder, content: load_corners(*[plain(folder, content)] * 2),
     "reach": lambda folder, content: load_reach(plain(folder, content)),
+    "mask": lambda folder, content: verify._mask(plain(folder, content)),
     "own data": own_parts,
     "mnist": mnist_archive,
 }
