@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from qrobust.first_moment import take_signals
+
 TYPE_CHECKING = False  # as typing's, without its import: see qrobust
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: of a call from Python; a process's own by default, which is then its whole work.
     """
+    if arguments is None:
+        take_signals()
     # TensorFlow's start-up messages say nothing about what was asked.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments is not None:
@@ -66,8 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 
     from qrobust.certify.commands import audit, certify, report
     from qrobust.certify.commands.common import with_examples
-    from qrobust.command_parser import CommandParser
     from qrobust.command_examples import EXAMPLES
+    from qrobust.command_parser import CommandParser
     from qrobust.commands import (
         attack,
         bundle,

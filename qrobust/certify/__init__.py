@@ -6,8 +6,6 @@ Public names load when first used: a command that is interrupted while it loads 
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False  # as typing's, without its import: see qrobust
 if TYPE_CHECKING:
     from typing import Any
@@ -111,6 +109,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its home."""
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -16,6 +16,9 @@ def _load() -> Callable[[], int]:
 
 
 if __name__ == "__main__":
+    from qrobust.first_moment import take_signals
+
+    take_signals()
     from qrobust.manners import behave
 
     sys.exit(behave(_load))

@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _OF_BUNDLES = ("rule", "weights", "thresholds", "first")
-HELP = (
-    "show the layers, grids and smoothing spec of a .tflite; exit status 0 says that certify would "
-    "run it, or, without a smoothing spec, that it meets the integer contract"
-)
+HELP = "show the layers, grids and smoothing spec of a .tflite"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "model", type=Path, metavar="MODEL.tflite", help="any .tflite, or a .bundle"
+        "model",
+        type=Path,
+        metavar="MODEL.tflite",
+        help="any .tflite, or a .bundle; exit status 0 says that certify would run it (given a "
+        "--sigma where it has no smoothing spec), or that it has none and meets the integer "
+        "contract; 2 that certify refuses it",
     )
 
 

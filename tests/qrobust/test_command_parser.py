@@ -15,16 +15,19 @@ COMMANDS = [*(name for name in EXAMPLES if name != "qrobust"), "certify", "repor
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["certify", "m", "d", "--n", "1e9"], "argument --n: invalid int value: '1e9'; see qrobust certify --help"),
+        (
+            ["certify", "m", "d", "--n", "1e9"],
+            "invalid int value: '1e9'; see qrobust certify --help",
+        ),
         (["attack", "m", "d", "--epsilon", "x"], "--epsilon"),
-        (["certify", "m", "d", "--nope"], "unrecognized arguments: --nope; see qrobust certify --help"),
+        (["certify", "m", "d", "--nope"], "arguments: --nope; see qrobust certify --help"),
         (["nope"], "invalid choice: 'nope'"),
         ([], "see qrobust --help"),
         (["data", "inspect"], "see qrobust data inspect --help"),
         (["certify", "m", "d", "--n", "1\x1b[2J\n2"], r"\x1b[2J"),
         (["certify", "m", "d", "\x1b[2J"], r"unrecognized arguments: \x1b[2J"),
     ],
-)  # fmt: skip
+)
 def test_one_line(arguments, says, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
