@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from qrobust.first_moment import take_signals
@@ -26,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         take_signals()
+    import os
+
     # TensorFlow's start-up messages say nothing about what was asked.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments is not None:

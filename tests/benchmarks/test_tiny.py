@@ -24,6 +24,7 @@ QUICK = {
     "parity": [],
     "counting": ["digits"],
     "coverage": [],
+    "first_moments": [],
     "foreign": [],
     "fuzzing": [],
     "kills": [],
