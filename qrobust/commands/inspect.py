@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-_OF_BUNDLES = ("rule", "weights", "thresholds", "first")
 HELP = "show the layers, grids and smoothing spec of a .tflite"
 
 
@@ -21,8 +20,7 @@ def run(args: argparse.Namespace) -> int:
 
     content = read_model(args.model)
     if is_bundle(content):
-        said = read_bundle(content).description()
-        print(f"bundle: {', '.join(f'{key} {said[key]}' for key in _OF_BUNDLES)}")
+        print(read_bundle(content).text())
     for number, model in enumerate(files_of(content), 1):
         if is_bundle(content):
             print(f"\nmember {number}")

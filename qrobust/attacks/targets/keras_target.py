@@ -7,6 +7,7 @@ import numpy as np
 from qrobust.attacks.ground.pixel_grid import PixelGrid
 from qrobust.attacks.ground.target import check_classes
 from qrobust.attacks.targets.differentiable_target import DifferentiableTarget
+from qrobust.layers.own_grid import own_grid
 
 _BATCH = 256
 _PROBES = 8
@@ -55,7 +56,7 @@ class KerasTarget(DifferentiableTarget):
             )
         self.classes = check_classes(self.name, model.output_shape[-1])
         self.shape: tuple[int, ...] = tuple(model.input_shape[1:])
-        self.grid = grid or _own_grid(model)
+        self.grid = grid or PixelGrid(*own_grid(model))
         self.model = _logits_model(model)
         self.batch = batch
         self._compile()
@@ -80,29 +81,6 @@ class KerasTarget(DifferentiableTarget):
         logits = self.model(x * self.grid.step, training=False)
         # Connected to x even where a rounding cuts the gradient: zeros then, not None.
         return logits + 0.0 * tf.reduce_sum(x)
-
-
-def _own_grid(model: Any) -> PixelGrid:
-    """What the model says that it reads."""
-    from tflite_export.errors import ExportError
-    from tflite_export.lower import lower
-
-    try:
-        (grid,) = lower(model, exact=False).input_grids
-    except (ExportError, AttributeError):  # not for devices; noise on the input still says it
-        return _noise_grid(model)
-    low, high = grid.minimum - grid.zero_point, grid.maximum - grid.zero_point
-    return PixelGrid(low, high, grid.step)
-
-
-def _noise_grid(model: Any) -> PixelGrid:
-    from qrobust.layers.input_noise import input_noise
-
-    try:
-        noise = input_noise(model)
-    except ValueError:
-        return PixelGrid()
-    return PixelGrid(noise.minimum, noise.maximum, 2.0**noise.exponent)
 
 
 def _logits_model(model: Any) -> Any:

@@ -54,7 +54,8 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
         "data",
         metavar="DATA",
         help="inputs: .npz (x: grid integers or real numbers; y: classes, optional), .npy, a "
-        "picture or WAV file, a folder of them or of classes, .csv",
+        "picture or WAV file, a folder of them or of classes, .csv; with --allow-code "
+        "module:function",
     )
     parser.add_argument(
         "--out",
@@ -122,7 +123,9 @@ def run_certify(args: argparse.Namespace) -> int:
 
 def _certify(args: argparse.Namespace) -> int:
     content = read_model(args.model)
-    data = load_inputs(args.data, lambda: expected_by(content, args.fit))
+    data = load_inputs(
+        args.data, lambda: expected_by(content, args.fit), allow_code=args.allow_code
+    )
     indices = _chosen(data, args.start, args.limit)
     if args.workers < 1:
         raise CertifyError(f"--workers must be at least 1, received {args.workers}")

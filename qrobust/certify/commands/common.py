@@ -37,10 +37,8 @@ def with_examples(parser: argparse.ArgumentParser, *lines: str) -> None:
     parser.epilog = f"{shown}\n\n{parser.epilog}" if parser.epilog else shown
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add the options that certify and audit share."""
-    parser.add_argument("--threads", type=int, help="of one process (default: its cores)")
-    parser.add_argument("--kernels", choices=sorted(KERNELS), help="LiteRT kernel family")
+def add_reading(parser: argparse._ActionsContainer) -> None:
+    """Add how data are read: ``--fit`` and ``--allow-code``."""
     parser.add_argument(
         "--fit",
         choices=FITS,
@@ -48,6 +46,18 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         help="pictures of another size: cut to their centre and resized, stretched, or refused "
         f"(default: {SQUARE})",
     )
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="import and call what is named as module:function in the place of a file",
+    )
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options that certify and audit share."""
+    parser.add_argument("--threads", type=int, help="of one process (default: its cores)")
+    parser.add_argument("--kernels", choices=sorted(KERNELS), help="LiteRT kernel family")
+    add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
