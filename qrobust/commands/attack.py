@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qrobust.certify.commands.common import add_reading
+from qrobust.certify.commands.common import add_reading, check_scale
 from qrobust.certify.inputs.named_code import is_module_function
 from qrobust.commands.inputs import DATA_HELP, add_label, labels_of, load_for
 from qrobust.commands.verify import add_boxes
@@ -120,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
             f"are attacked in their own norm: leave out --norm."
         )
     check_path(args.out)
+    check_scale("--smooth", args.smooth)
     content, model = _read(args)
     known = args.model if model is None else model
     data = load_for(args.data, known, args.fit, allow_code=args.allow_code)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qrobust.certify.commands.common import add_reading
+from qrobust.certify.commands.common import add_reading, check_scale
 from qrobust.commands.inputs import load_for
 
 _COPIES, _SEED = 4, 0
@@ -81,6 +81,7 @@ def check_combining(args: argparse.Namespace, suffix: str, *, random: bool = Fal
                 raise ValueError(f"--{option} goes with --learn")
     elif args.weights is not None:
         raise ValueError("--weights or --learn, not both: what is learned is not given")
+    check_scale("--sigma", args.sigma)
     args.copies = _COPIES if args.copies is None else args.copies
     args.seed = _SEED if args.seed is None else args.seed
 

@@ -47,10 +47,12 @@ def run(args: argparse.Namespace) -> int:
     import hashlib
 
     from qrobust.certify.file.model_file import load_model
+    from qrobust.certify.run.spec_in_force import check_label
     from qrobust.corruptions.accuracy import Corrupted, corrupted_accuracy
     from qrobust.corruptions.corrupt import STRENGTHS
     from qrobust.corruptions.of_file import kinds_of, prepared, usable
     from qrobust.corruptions.of_file import labels_of as classifier_of
+    from qrobust.terminal import show
 
     if args.seed < 0:
         raise ValueError(f"--seed is at least 0. Received: {args.seed}")
@@ -58,12 +60,14 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--images is at least 1. Received: {args.images}")
     name = args.model.name
     with TemporaryDirectory() as folder:
-        export_first(args, Path(folder, args.model.stem))
+        export_first(args, Path(folder, args.model.stem), kept=False)
         options = {"allow_code": args.allow_code, "samples": True}
         data = load_for(args.data, args.model, args.fit, **options)
         truth = labels_of(data, args, "Accuracy needs the true ones.")
         file = load_model(args.model, trusted=args.trusted)
     x, y = prepared(data.x[: args.images]), truth[: args.images]
+    for index, label in enumerate(y):
+        check_label(int(label), index, file.classes)
     known = kinds_of(data.x[: args.images], file)
     kinds, left_out = _chosen(args.kinds, known, usable(known))
     labels = classifier_of(file)
@@ -88,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(value))
     else:
-        print(_text(found, clean, len(y)))
+        show(_text(found, clean, len(y)))
     return 0
 
 
@@ -117,8 +121,8 @@ def _text(found: Sequence[Any], clean: int, of: int) -> str:
     mean = sum(one.accuracy for one in found) / len(found)
     table = tabulate(
         [[kind, *cells] for kind, cells in rows.items()],
-        ["corruption", *(f"strength {i}" for i in range(1, 6))],
-        tablefmt="github",
+        ["corruption, strength", *map(str, range(1, 6))],
+        tablefmt="simple",
         disable_numparse=True,
     )
     return (

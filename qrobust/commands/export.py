@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from qrobust.certify.commands.common import add_reading
+from qrobust.certify.commands.common import add_reading, check_scale
 from qrobust.commands.inputs import DATA_HELP, load_for
 from qrobust.load_keras import load_keras
 
@@ -135,6 +135,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             "the C certifier takes int8 inputs. Leave out --io uint8, or what asks for it."
         )
+    check_scale("--sigma", args.sigma)
     model = load_keras(args.model, allow_code=args.allow_code)
     from qrobust.certify import SmoothingSpec, attach_spec
     from qrobust.certify import c99 as certifier_c99
@@ -172,6 +173,8 @@ def run(args: argparse.Namespace) -> int:
         if args.table is not None or counted:
             written += certifier_c99.write(tflite, args.c99)
             print(f"tables of the certifier: {_table_bytes(args.c99)} bytes")
+        elif args.sigma is not None:
+            print("no certifier among the C: its radii are tables, which --table N writes")
         if args.library:
             written += certifier_c99.write_project(args.c99)
         if args.family is not None:

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from qrobust.certify.commands.common import check_scale
 from qrobust.load_keras import is_keras, load_keras
 
 NETWORK_HELP = "; or a quantized .keras, or module:function that returns one, exported first"
 
 
-def export_first(args: argparse.Namespace, beside: str | Path | None) -> None:
+def export_first(args: argparse.Namespace, beside: str | Path | None, *, kept: bool = True) -> None:
     """Put the file that a Keras network exports to in the place of ``args.model``.
 
     What a command says is about the bytes of a file, so the file is written and named, never a
@@ -20,6 +21,7 @@ def export_first(args: argparse.Namespace, beside: str | Path | None) -> None:
     Args:
         args: of the command line; nothing happens where ``model`` is no Keras network.
         beside: what the command writes; the file gets its name with ``.tflite``.
+        kept: whether the file stays, which is then said.
 
     Raises:
         ValueError: a network that does not export exactly, or whose noise is counted views; no
@@ -34,7 +36,8 @@ def export_first(args: argparse.Namespace, beside: str | Path | None) -> None:
             f"'{args.model}' is a Keras network, and its .tflite is written beside --out: give a "
             f"file there, or export it first: qrobust export {args.model} OUT.tflite"
         )
-    path = Path(beside).with_suffix(".tflite")
+    place = Path(beside)
+    path = (place.resolve() if place.is_symlink() else place).with_suffix(".tflite")
     content = _exported(args)
     if path.exists() and path.read_bytes() != content:
         raise ValueError(
@@ -44,7 +47,8 @@ def export_first(args: argparse.Namespace, beside: str | Path | None) -> None:
     from tflite_export.atomic import write_bytes
 
     write_bytes(path, content)
-    print(f"{args.model} exported to {path}: what follows is about that file", file=sys.stderr)
+    where = f"to {path}: what follows is about that file" if kept else "first; it is not kept"
+    print(f"{args.model} exported {where}", file=sys.stderr)
     args.model = path
 
 
@@ -52,6 +56,7 @@ def _exported(args: argparse.Namespace) -> bytes:
     from qrobust.certify import SmoothingSpec, attach_spec
     from tflite_export import export
 
+    check_scale("--sigma", getattr(args, "sigma", None))
     model = load_keras(Path(args.model), allow_code=args.allow_code)
     sigma = getattr(args, "sigma", None) or _sigma_of(model, str(args.model))
     tflite: bytes = export(model).tflite

@@ -10,7 +10,7 @@ import numpy as np
 
 from qrobust.certify.commands.common import add_reading
 from qrobust.commands.inputs import DATA_HELP, load_for
-from qrobust.load_keras import load_keras
+from qrobust.load_keras import is_keras, load_keras
 
 HELP = "count the integers that differ between Keras, the file and every runtime"
 _DIFFERS = 1
@@ -39,6 +39,10 @@ def run(args: argparse.Namespace) -> int:
 
     if args.inputs < 1:
         raise ValueError(f"--inputs is at least 1. Received: {args.inputs}")
+    if is_keras(args.tflite):
+        raise ValueError(
+            f"the Keras model comes first, then its .tflite. Received: {args.model}, {args.tflite}"
+        )
     tflite = read_model(args.tflite)
     refuse_bundle(tflite)
     inspect(tflite)

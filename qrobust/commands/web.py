@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qrobust.certify.commands.common import add_reading
+from qrobust.certify.commands.common import add_reading, check_scale
 from qrobust.commands.inputs import DATA_HELP, load_for
 
 HELP = "write a static page that certifies pictures with a .tflite in the browser"
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.web import write_page
     from qrobust.web.write_page import SAMPLES
 
+    check_scale("--sigma", args.sigma)
     samples = None
     if args.samples is not None:
         data = load_for(args.samples, args.model, args.fit, allow_code=args.allow_code)

@@ -20,6 +20,7 @@ from qrobust.certify.run.data import Data, check_header, load_data, make_data
 from tflite_export.printable import one_line, printable
 
 _TABLES = frozenset({".csv", ".tsv"})
+_MODELS = frozenset({".tflite", ".bundle", ".keras"})
 _PATHS, _LABELS = ("path", "file", "filename", "image"), ("label", "class", "y")
 
 
@@ -55,6 +56,11 @@ def load_inputs(
     if place.is_dir():
         return _folder(place, expected())
     ending = place.suffix.lower()
+    if ending in _MODELS:
+        raise CertifyError(
+            f"{printable(str(place))} looks like a model, where data belong: the model comes "
+            "first, then the data"
+        )
     if is_table(place):
         return _table(place, expected())
     if ending == ".npy":
