@@ -10,6 +10,7 @@ from typing import Any
 from qrobust.certify.commands.common import add_reading
 from qrobust.commands.inputs import DATA_HELP, load_for
 from qrobust.commands.networks import NETWORK_HELP, export_first
+from qrobust.terminal import show
 
 HELP = "prove that labels hold in boxes and families of changes, without an error probability"
 _DEFECT = 1
@@ -143,7 +144,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**shown.to_json(), "inferences_run": fresh, "out": args.out}))
     else:
-        print(f"{job.region}: {shown.text()}; proofs in {args.out}")
+        show(f"{job.region}: {shown.text()}; proofs in {args.out}")
     if args.tests is not None:
         from qrobust.verify.boundary_pairs import write_pairs
 

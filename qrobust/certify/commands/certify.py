@@ -76,7 +76,8 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=METHODS,
-        help="default: what the file counts (splits, bands, blocks); where it draws noise "
+        metavar="METHOD",
+        help=f"one of {', '.join(METHODS)}; default: what the file counts; where it draws noise "
         f"{EARLY} with --radius, {ANYTIME} with --gain, else {CLOPPER_PEARSON}",
     )
     parser.add_argument("--n0", type=int, help="pilot samples (default: 100)")
