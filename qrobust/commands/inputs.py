@@ -79,8 +79,8 @@ def labels_of(data: Any, args: argparse.Namespace, why: str) -> Any:
         return data.y
     if args.label is None:
         raise ValueError(
-            f"'{args.data}' holds no y, the classes. {why} Give a folder for each class, a .csv with a "
-            "column label, or --label CLASS of all."
+            f"'{args.data}' holds no y, the classes. {why} Give a folder for each class, a .csv "
+            "with a column label, or --label CLASS of all."
         )
     return np.full(len(data), _class_number(args), np.int64)
 
