@@ -38,6 +38,7 @@ NETWORKS = {
     "digits_proof": ("digits", PICTURES),
     "mnist_proof": ("mnist", PICTURES),
     "cifar10_resnet8_w4a4": ("cifar10", PICTURES),
+    "cifar10_resnet8_families": ("cifar10", PICTURES),
     "cifar10_resnet20_w4a4": ("cifar10", PICTURES),
     "cifar10_bernhard/w4a4": ("cifar10", PICTURES),
     "cifar10_bernhard/w3a3": ("cifar10", PICTURES[:4]),

@@ -32,6 +32,7 @@ from qrobust.training.publish.summary import (
 
 DOCUMENTS = (
     "README.md",
+    "docs/certificates.md",
     "docs/commands.md",
     "docs/measurements.md",
     "docs/microcontroller.md",
@@ -104,8 +105,8 @@ def block(name: str, folder: Path = results.FOLDER) -> str:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as Markdown; a last column says which are stale, where any are."""
-    columns = [name for name in rows[0] if name != STALE]
-    cells = [[cell(row[name]) for name in columns] for row in rows]
+    columns = list(dict.fromkeys(name for row in rows for name in row if name != STALE))
+    cells = [[cell(row.get(name)) for name in columns] for row in rows]
     if any(row.get(STALE) for row in rows):
         columns = [*columns, ""]
         cells = [

@@ -35,6 +35,7 @@ def in_background(*tests):
     )
 
 
+@pytest.mark.thorough
 def test_tests_that_press_ctrl_c_pass_in_the_background(tmp_path):
     """The third test sees that the signal is ignored there, as in a script of a user."""
     (tmp_path / "test_inherited.py").write_text(INHERITED)

@@ -25,6 +25,7 @@ OUTSIDE = {
     "tflite_export": {"ai_edge_litert", "flatbuffers", "numpy", "tabulate"},
     "tflite_export.inputs": {"keras", "numpy"},
     "tflite_export.logits": {"keras"},
+    "tflite_export.predict": {"keras", "numpy"},
     "tflite_export.lower": {"keras", "numpy"},
     "tflite_export.parity": {"keras", "numpy"},
     "tflite_export.ranges": {"keras", "numpy"},

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tflite_export.inputs import batch_size
 from tflite_export.keras_private import functional, is_model, nodes
+from tflite_export.predict import outputs_of
 
 _EXAMPLES = 256
 
@@ -31,9 +31,7 @@ def observe_ranges(
     read = [t for node in calls if is_model(node.operation) for t in node.input_tensors]
     probe = keras.Model(graph.inputs, wanted + read)
     first = [np.asarray(array)[:_EXAMPLES] for array in inputs]
-    size = batch_size(len(first[0]))
-    values = probe.predict(first if len(first) > 1 else first[0], batch_size=size, verbose=0)
-    values = values if isinstance(values, list) else [values]
+    values = outputs_of(probe, first)
     ranges = {
         node.operation.name: (float(value.min()), float(value.max()))
         for node, value in zip(calls, values, strict=False)

@@ -24,6 +24,7 @@ from tflite_export.keras_private import call_of
 from tflite_export.logits import logits_model
 from tflite_export.lower.functions import function_name, is_final
 from tflite_export.lower.registry import INSTEAD
+from tflite_export.predict import outputs_of
 
 _L = keras.layers
 _WIDE_BITS = 8
@@ -106,10 +107,7 @@ def _drawn(model: Any, grids: Sequence[Grid | None]) -> list[Any]:
 
 
 def _changed(model: Any, adopted: Any, data: list[Any]) -> int | None:
-    given = data if len(data) > 1 else data[0]
-    outputs = [
-        keras.tree.flatten(logits_model(m).predict(given, verbose=0)) for m in (model, adopted)
-    ]
+    outputs = [outputs_of(logits_model(m), data) for m in (model, adopted)]
     if len(outputs[0]) != 1 or outputs[0][0].ndim != 2 or outputs[0][0].shape[1] < 2:
         return None
     before, after = (np.asarray(o[0]).argmax(axis=-1) for o in outputs)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tflite_export.grid import Grid
+from tflite_export.predict import outputs_of
 
 _VALUES = 200_000
 # Ranges tried below the one that covers the largest value: clipping further never pays.
@@ -32,9 +33,7 @@ def observe(model: Any, tensors: Sequence[Any], data: Any) -> dict[int, npt.NDAr
 
 def predict(model: Any, tensors: Sequence[Any], data: Any) -> list[npt.NDArray[np.float32]]:
     """What intermediate tensors of a float model are for some data, one array per input."""
-    probe = keras.Model(model.inputs, list(tensors))
-    outputs = probe.predict(data if len(data) > 1 else data[0], verbose=0)
-    return [np.asarray(a) for a in (outputs if isinstance(outputs, list) else [outputs])]
+    return outputs_of(keras.Model(model.inputs, list(tensors)), data)
 
 
 def integer_bits(

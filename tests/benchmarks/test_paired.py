@@ -33,6 +33,7 @@ def test_nothing_differs():
     assert difference == 0 and low == pytest.approx(-high) and 0.03 < high < 0.07
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize(("up", "down"), [(0.05, 0.02), (0.5, 0.1)])
 def test_it_covers(up, down):
     rng, n, runs = np.random.default_rng(0), 40, 60

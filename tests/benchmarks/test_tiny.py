@@ -44,6 +44,7 @@ SLOW = {
     "sequential": [],
     "worst_case": [],
     "bernhard": BERNHARD,
+    "bits": [],
     "boundary": [],
     "denoised": [],
     "ensembles": [],
@@ -67,6 +68,7 @@ def run(name, arguments, tmp_path, monkeypatch):
     assert found.command in render.block(name, tmp_path)
 
 
+@pytest.mark.ordinary(4)
 @pytest.mark.parametrize("name", QUICK)
 def test_a_quick_benchmark(name, tmp_path, monkeypatch):
     if name == "parity":
@@ -84,7 +86,7 @@ def test_a_benchmark(name, tmp_path, monkeypatch):
         pytest.importorskip("art")
     if name == "stq" and "QROBUST_BASELINES" not in os.environ:
         pytest.skip("QROBUST_BASELINES names no folder of baselines")
-    if name == "evidence":
+    if name in ("bits", "evidence"):
         arguments += ["--state", str(tmp_path / "state")]
     if name in ("bernhard", "stq", "tfmot_baseline"):
         folder = os.environ.get("QROBUST_DATA")

@@ -104,6 +104,7 @@ def walk():
     return re.search(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[1].splitlines()
 
 
+@pytest.mark.thorough
 def test_the_commands_of_the_walk_run_as_they_are_written(tmp_path, monkeypatch, capsys):
     """Each line by itself, from a folder in which the project's models are at hand."""
     (tmp_path / "models").symlink_to(PROJECT / "models")

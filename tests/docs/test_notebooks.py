@@ -40,6 +40,7 @@ def test_certificate(empty, capsys):
     assert "no change below" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_training(empty):
     space = run(
         FOLDER / "training.ipynb",

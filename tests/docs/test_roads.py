@@ -28,6 +28,7 @@ def inside(lines, shell):
             shell(line)
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("name", roads.ROADS)
 def test_a_road_leads_where_it_says(name, tmp_path, monkeypatch):
     if name == "microcontroller" and shutil.which("cc") is None:

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# All of it trains: the ordinary run leaves it to the thorough one.
+pytestmark = pytest.mark.thorough
+
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "examples"
 DIGITS = PROJECT / "models" / "digits"

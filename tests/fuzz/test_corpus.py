@@ -47,6 +47,7 @@ def test_networks(path, data, tmp_path, capsys):
     assert not (tmp_path / "c.jsonl").exists()
 
 
+@pytest.mark.ordinary(2)
 @files("file")
 def test_networks_through_every_command_that_runs_one(path, tmp_path):
     """No traceback, and no process that ends, whoever opens the file."""

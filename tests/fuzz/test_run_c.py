@@ -38,6 +38,7 @@ def test_the_corpus_finds_a_planted_fault(tmp_path):
     assert "heap-buffer-overflow" in replayed(program, corpus(name))
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.usefixtures("clang")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_nothing_is_found(name, tmp_path):

@@ -9,6 +9,7 @@ from tests.fuzz.run import fuzz
 INPUTS = {"file": 40, "spec": 40, "c99": 20, "contract": 40}
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize("name", TARGETS)
 def test_nothing_is_found(name):
     outcome = fuzz(name, INPUTS.get(name, 150), seed=1)
@@ -17,6 +18,7 @@ def test_nothing_is_found(name):
     assert 2 * outcome.past >= outcome.inputs
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("plant", PLANTS)
 def test_planted_faults_are_found(plant):
     _, target, kind = PLANTS[plant]

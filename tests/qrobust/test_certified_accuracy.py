@@ -51,6 +51,7 @@ def certified_on_the_file(inner, x, y, **settings):
     return shares
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("method", ["clopper_pearson", "sequential"])
 def test_it_is_what_the_certifier_says_of_the_exported_file(method):
     (x, y), (model, inner) = data(), model_to_fit(wrapped=True)

@@ -99,6 +99,7 @@ def test_training_widens_the_radius():
     assert reached[1] > 1.3 * reached[0]
 
 
+@pytest.mark.thorough
 def test_it_trains_saves_quantizes_and_vanishes(tmp_path):
     hidden = [layers.JacobianRegularized(L.Dense(6, activation="relu"), 0.01)]
     inner = quantize(noisy_model(*hidden), 4, 4)

@@ -28,6 +28,7 @@ def pixels(model, count):
     return np.random.default_rng(0).integers(0, 256, (count, *model.input_shape[1:]))
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("calibrated", [False, True])
 @pytest.mark.parametrize("make", [architectures.resnet8, architectures.ds_cnn])
 def test_a_network_exports_bit_for_bit(make, calibrated):
@@ -50,6 +51,7 @@ def test_weights_and_names_stay():
     assert np.corrcoef(expected.ravel(), ours.ravel())[0, 1] > 0.99
 
 
+@pytest.mark.thorough
 def test_wrappers_nested_models_and_softmax():
     inner = keras.Sequential(
         [keras.Input((4,)), L.Dense(5, activation="relu"), L.Dense(3)], name="head"

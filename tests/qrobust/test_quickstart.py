@@ -14,6 +14,9 @@ from qrobust.training.publish.card import card
 from qrobust.training.publish.summary import read_summary
 from qrobust.training.recipe import read_recipe
 
+# All of it trains: the ordinary run leaves it to the thorough one.
+pytestmark = pytest.mark.thorough
+
 MODELS = Path(__file__).parents[2] / "models"
 IMAGES, RADII = 10, (0, 32, 64, 96, 128, 160)
 

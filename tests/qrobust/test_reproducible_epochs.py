@@ -80,6 +80,7 @@ def compare(model, history, uninterrupted):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.thorough
 def test_from_a_saved_model(tmp_path, uninterrupted):
     model = model_to_fit()
     model.set_weights(uninterrupted[0])

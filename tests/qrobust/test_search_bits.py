@@ -63,6 +63,7 @@ def test_certified_accuracy_is_a_score():
     assert rounds[-1].score == watch.evaluate(model)
 
 
+@pytest.mark.thorough
 def test_a_real_file_shrinks_to_its_budget_and_is_trained_between():
     keras.utils.set_random_seed(0)
     inputs = keras.Input((6, 6, 1))

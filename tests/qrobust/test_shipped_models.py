@@ -31,6 +31,7 @@ def integers(content, x):
     return interpreter.get_tensor(exit_["index"])
 
 
+@pytest.mark.ordinary(6)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.parent.relative_to(MODELS)))
 def test_the_file_gives_the_integers_of_its_keras_model(path):
     content, model = path.read_bytes(), load_keras(path.with_name("model.keras"))

@@ -89,6 +89,7 @@ def test_layers_tell_it_whether_they_train(kind, compiled):
     assert not np.array_equal(call(x, training=True), call(x, training=True))
 
 
+@pytest.mark.thorough
 def test_fit_draws_predict_and_export_do_not(tmp_path):
     float_model = keras.Sequential(
         [

@@ -97,6 +97,7 @@ FLOAT = {
 }
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize("kind", FLOAT)
 def test_quantize_makes_tables_that_compute_the_function(kind):
     model = keras.Sequential(

@@ -78,6 +78,7 @@ def test_the_function_stays(kind):
     np.testing.assert_allclose(defended.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("kind", LINEAR)
 def test_the_quantized_twin_keeps_weights_and_penalty_and_is_exact(kind):
     model = network(kind)
@@ -133,6 +134,7 @@ def sharing(case):
     }[case]
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     "case",
     [

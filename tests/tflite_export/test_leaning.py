@@ -104,6 +104,7 @@ def at_the_limit(bits):
             yield min(fits), b
 
 
+@pytest.mark.ordinary(5)
 @pytest.mark.parametrize("lean", [0, 2, MOST - 1])
 @pytest.mark.parametrize(
     ("bits", "a", "b"),

@@ -51,6 +51,7 @@ def test_one_between_others_and_its_last_rows_wrong_would_be_noticed():
     assert not check_parity(model, exported, x).is_exact
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("norm", [False, True])
 def test_quantize_makes_one_and_folds_the_norm_behind_it(norm):
     after = [L.BatchNormalization(), L.ReLU()] if norm else [L.ReLU()]

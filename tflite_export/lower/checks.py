@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tflite_export.errors import ExportError
-from tflite_export.grid import Grid
+from tflite_export.grid import FloatArray, Grid
 from tflite_export.lower.functions import shown
 
 # Their data format does not matter in inference, or is handled.
@@ -39,13 +39,20 @@ def check_layer(layer: Any) -> None:
         )
 
 
-def check_not_random(layer: Any, name: str, quantizer: Any, value: Any) -> None:
+def check_not_random(layer: Any, name: str, quantizer: Any, value: Any, first: FloatArray) -> None:
     """Refuse a weight quantizer that draws at every call.
+
+    Args:
+        layer: for the error.
+        name: of the weight, for the error.
+        quantizer: any callable.
+        value: what it was given.
+        first: what it gave.
 
     Raises:
         ExportError: two calls give different weights.
     """
-    if getattr(quantizer, "use_stochastic_rounding", False) or _differs(quantizer, value):
+    if getattr(quantizer, "use_stochastic_rounding", False) or _differs(quantizer, value, first):
         raise ExportError(
             f"Layer '{layer.name}': its {name} quantizer {shown(quantizer)} is random in "
             f"inference, so that every predict sees other weights. Use one that rounds, such as "
@@ -53,8 +60,7 @@ def check_not_random(layer: Any, name: str, quantizer: Any, value: Any) -> None:
         )
 
 
-def _differs(quantizer: Any, value: Any) -> bool:
-    first = np.asarray(quantizer(value))
+def _differs(quantizer: Any, value: Any, first: FloatArray) -> bool:
     draws = 1 if first.size >= _MANY else _DRAWS
     others = (np.asarray(quantizer(value)) for _ in range(draws))
     return any(not np.array_equal(first, other, equal_nan=True) for other in others)

@@ -20,8 +20,9 @@ def quantized(layer: Any, name: str, value: Any) -> FloatArray:
     quantizer = getattr(layer, f"{name}_quantizer_internal", None)
     if quantizer is None:
         return real(value)
-    check_not_random(layer, name, quantizer, value)
-    return real(quantizer(value))
+    first = real(quantizer(value))
+    check_not_random(layer, name, quantizer, value, first)
+    return first
 
 
 def kernel_of(layer: Any) -> FloatArray:

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 from qrobust.architectures import digits_cnn
 
@@ -10,6 +11,7 @@ def test_parameters():
     assert model.output_shape == (None, 10)
 
 
+@pytest.mark.thorough
 def test_learns_the_digits():
     from qrobust.datasets import digits
 

@@ -52,6 +52,7 @@ def test_a_file_is_attacked_and_reported(data, tmp_path, capsys):
     assert "worst" not in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_keras_model_gets_a_masking_report(tmp_path, weights, pixels, labels):
     np.savez(tmp_path / "x.npz", x=pixels[:20], y=labels[:20])
     linear_model(weights).save(tmp_path / "linear.keras")
@@ -79,6 +80,7 @@ def attack_certificates(data, certificates, out):
     return run(DIGITS / "model.tflite", data, *files, "--out", out, "--images", 3, "--epsilon", 8)
 
 
+@pytest.mark.thorough
 def test_honest_certificates_withstand_attacks(data, certificates, tmp_path):
     out = tmp_path / "report.json"
     assert attack_certificates(data, certificates, out) == 0

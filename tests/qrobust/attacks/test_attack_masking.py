@@ -21,6 +21,7 @@ def rounded(model):
     )
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize(
     ("plant", "caught_by"),
     [

@@ -120,6 +120,7 @@ def test_a_mixture_of_three_to_one_is_certified_for_its_larger_part():
 # --- journals -----------------------------------------------------------------------------------
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("rule", BUNDLES)
 def test_a_journal_names_the_bundle_and_stands(rule, files, capsys):
     model, data, out = files / f"{rule}.bundle", files / "data.npz", files / "c.jsonl"

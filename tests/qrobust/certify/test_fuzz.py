@@ -31,6 +31,7 @@ def outcome(file, x):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_damaged_files(classifier):
     spec = SmoothingSpec.for_model(classifier, sigma=30, tables=((50, "0.01"),))

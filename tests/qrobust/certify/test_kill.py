@@ -26,6 +26,7 @@ def start(job, data, path):
     return child
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("kills", [15, pytest.param(100, marks=pytest.mark.slow)])
 def test_kills_at_any_moment(kills, classifier, data, tmp_path):

@@ -74,6 +74,7 @@ def nobody(mark, seconds=10):
     return not mark()
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]

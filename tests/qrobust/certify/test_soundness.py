@@ -52,6 +52,7 @@ def test_linear_classifier():
     assert claimed > 50
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("method", SAMPLING)
 def test_certificates_lie_no_more_often_than_alpha(method):
     rows = soundness.honest(method, 2, 400, seed=1)

@@ -59,17 +59,20 @@ def test_the_members_differ_in_bits_and_in_their_logits_grids():
     assert exponents[0] < exponents[2]
 
 
+@pytest.mark.ordinary(1)
 def test_every_runtime_gives_the_same_integers(rule, exported):
     parity = check_parity(combine(members(), WEIGHTS, rule=rule), exported, noisy_pixels(60))
     assert parity.is_exact, str(parity)
     assert len(parity.differing) >= 4
 
 
+@pytest.mark.ordinary(1)
 def test_the_integers_are_those_of_the_members_own_files(rule, exported):
     x = noisy_pixels(300)
     np.testing.assert_array_equal(outputs(exported, x), ORACLES[rule](x, WEIGHTS))
 
 
+@pytest.mark.ordinary(1)
 def test_one_weight_off_by_one_is_noticed(rule, exported):
     x = noisy_pixels(300)
     other = combine(members(), (5, 3, 1), rule=rule)

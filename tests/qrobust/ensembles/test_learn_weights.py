@@ -10,6 +10,9 @@ from qrobust.layers import GridNoise
 
 from .digit_members import SIGMA, data, exported_members, members
 
+# All of it trains: the ordinary run leaves it to the thorough one.
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def learned():

@@ -114,6 +114,7 @@ def test_moving_statistics_inside_follow_the_drawn_kernel():
     assert not np.array_equal(first, inside.moving_mean)  # another draw, other means
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("entropy", [0.0, 0.5])
 def test_plain_fit_learns_spreads_and_saves(digits, tmp_path, entropy):
     model = fitted(network(entropy=entropy), digits)
@@ -132,6 +133,7 @@ def test_plain_fit_learns_spreads_and_saves(digits, tmp_path, entropy):
         assert np.array_equal(s, keras.ops.softplus(rho))
 
 
+@pytest.mark.thorough
 def test_entropy_keeps_spreads_from_vanishing(digits):
     def mean_spread(entropy):
         model = fitted(network(entropy=entropy), digits, epochs=3)
@@ -152,6 +154,7 @@ def test_the_quantized_twin_keeps_the_learned_spreads(digits):
         assert np.array_equal(ours.rho, theirs.rho)
 
 
+@pytest.mark.thorough
 def test_draws_and_the_mean_export_exactly(digits):
     model = fitted(network(), digits)
     twin = fitted(qrobust.quantize(model, 4, 4, calibrate=digits.train.x[:200]), digits, epochs=1)

@@ -68,6 +68,7 @@ def test_it_trains_saves_and_still_exports(tmp_path):
     assert export(loaded, inputs=X).parity.is_exact
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("b", [4, 6, 7, 8])
 def test_a_norm_and_wide_weights_are_folded_and_rounded(b):
     norm = L.BatchNormalization(name="norm")
@@ -80,6 +81,7 @@ def test_a_norm_and_wide_weights_are_folded_and_rounded(b):
     assert export(adopted.model, inputs=X).parity.is_exact
 
 
+@pytest.mark.thorough
 @settings(max_examples=12, deadline=None)
 @given(
     weight_bits=st.integers(2, 8),
@@ -128,6 +130,7 @@ def test_activations_without_a_grid_are_refused_by_name(kind):
         qrobust.adopt(activated(kind), X[:, :4], input_grid="data")
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("kind", ["binary", "ternary", "quantized_tanh", "quantized_sigmoid"])
 def test_activations_that_need_several_layers_are_exact(kind):
     adopted = qrobust.adopt(activated(kind), X[:, :4], input_grid="data")

@@ -51,6 +51,7 @@ def test_another_causal_layer_is_refused_with_the_remedy():
         qrobust.quantize(model)
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("policy", ["mixed_float16", "float64", "mixed_bfloat16"])
 def test_another_type_policy_is_taken_as_the_same_weights_in_float32(policy):
     layers = [

@@ -99,6 +99,7 @@ def flat(values):
     return np.concatenate([np.asarray(v).ravel() for v in keras.tree.flatten(values)])
 
 
+@pytest.mark.thorough
 def test_random_float_graphs():
     """Exact, or refused with a layer's name; and refused seldom."""
     refusals = []
@@ -175,6 +176,7 @@ FORWARD = {
 }
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize("case", FORWARD)
 def test_what_comes_before_a_kernel_goes_into_it(case):
     keras.utils.set_random_seed(0)  # the kernels, too, are the same in every run
@@ -208,6 +210,7 @@ def test_shared_layers_with_other_norms_become_what_they_are():
     assert check_parity(twin, export(twin), x).is_exact
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("frozen", ["norm", "dense", "both", "scale"])
 def test_what_is_frozen_stays_frozen_and_penalties_stay(frozen, tmp_path):
     penalty = keras.regularizers.L2(0.1)

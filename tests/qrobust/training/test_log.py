@@ -81,6 +81,7 @@ def test_checkpoints_of_nobody_knows_what_are_refused(tmp_path):
             begin(tmp_path, RECIPE, resume=resume)
 
 
+@pytest.mark.thorough
 def test_a_loss_that_is_no_number_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     """The second epoch's loss is infinite: the checkpoint stays that of the first."""
     end = keras.callbacks.CallbackList.on_epoch_end
@@ -115,6 +116,7 @@ def test_bits_that_no_layer_takes_are_refused_before_the_float_phase(quantizatio
     assert not (tmp_path / "float.csv").exists()
 
 
+@pytest.mark.thorough
 def test_twins_get_folders_of_their_own(tmp_path, capsys, recipe_text):
     for name, bits in (("recipe", 4), ("float", "float")):
         text = recipe_text(quantization={"weight_bits": bits})

@@ -69,6 +69,7 @@ def recipe(folder, network="", epochs=0):
     return path
 
 
+@pytest.mark.thorough
 def test_it_is_published_like_any_other(folder, tmp_path, capsys):
     path = recipe(folder, "member_weights = [3, 1]")
     assert cli.main(["train", str(path), "--out", str(tmp_path)]) == 0
@@ -82,6 +83,7 @@ def test_it_is_published_like_any_other(folder, tmp_path, capsys):
     assert np.array_equal(made.predict(x, verbose=0), expected)
 
 
+@pytest.mark.thorough
 def test_weights_are_learned_on_what_is_held_out(folder, capsys):
     made = read_recipe(recipe(folder))
     trained = train(made)

@@ -36,6 +36,7 @@ def test_every_linear_layer_gets_a_distribution_of_its_own():
     assert not distributions(plain)
 
 
+@pytest.mark.thorough
 def test_a_recipe_trains_distributions_through_both_phases():
     trained = train(RECIPE, allow_code=True)
     found = distributions(trained.model)
@@ -43,6 +44,7 @@ def test_a_recipe_trains_distributions_through_both_phases():
     assert all(np.ptp(np.asarray(x.rho)) > 0 for x in found)
 
 
+@pytest.mark.thorough
 def test_a_recipe_trains_on_boundary_samples():
     defence = Defence(sigma=0, boundary=60, boundary_share=0.25)
     model = defend(tiny((8, 8, 1), 10), sigma=0)

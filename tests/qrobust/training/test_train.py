@@ -68,6 +68,7 @@ def test_the_same_recipe_gives_the_same_model(whole, monkeypatch):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_a_float_phase_comes_first_where_asked(tmp_path):
     made = train(recipe(training=Training(epochs=1, float_epochs=6)), log=tmp_path)
     assert made.accuracy > 0.5
@@ -82,6 +83,7 @@ def test_a_float_phase_comes_first_where_asked(tmp_path):
     keras.models.load_model(tmp_path / "float.keras")
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("logged", [False, True], ids=["before the curve", "after it"])
 @pytest.mark.parametrize("phase", ["float", "quantized"])
 def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
@@ -108,6 +110,7 @@ def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
         assert (tmp_path / "broken" / name).read_text() == (folder / name).read_text()
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("loss", ["smooth_adversarial", "macer", "ibp"])
 def test_other_losses_and_mixed_bits_train(loss):
     bits = Quantization({"logits": 6, "*": "stochastic_ternary"}, {"*": 3}, {"0": {"logits": 5}})
@@ -137,6 +140,7 @@ def test_a_training_starts_from_given_weights(tmp_path):
         build(recipe(network=Network("resnet8", {}, network.weights)), datasets.digits(0))
 
 
+@pytest.mark.thorough
 def test_a_training_goes_on_from_a_quantized_network(tmp_path):
     path = tmp_path / "first.keras"
     first = trained(training=Training(epochs=1))
@@ -179,6 +183,7 @@ def test_a_start_that_does_not_fit_is_refused(changes, says, quantized_start):
         train(recipe(**{"network": network, "training": Training(epochs=1), **changes}))
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -200,6 +205,7 @@ def test_a_missing_data_folder_is_named(tmp_path):
         train(recipe(data=Data("cifar10")), data=str(tmp_path))
 
 
+@pytest.mark.thorough
 def test_every_linear_layer_gets_a_penalty():
     model = architectures.resnet8(input_shape=(8, 8, 3), width=4)
     defended = defend(model, sigma=20, jacobian=1e-3, seed=0)
@@ -270,6 +276,7 @@ def test_the_command_writes_a_whole_folder(tmp_path, capsys, monkeypatch, recipe
     assert read_spec((tmp_path / "model.tflite").read_bytes()).unit.startswith("pixel step")
 
 
+@pytest.mark.thorough
 def test_a_network_without_noise_has_no_certificates(tmp_path, capsys, recipe_text):
     (tmp_path / "recipe.toml").write_text(recipe_text())
     assert cli.main(["train", str(tmp_path / "recipe.toml")]) == 0
@@ -280,6 +287,7 @@ def test_a_network_without_noise_has_no_certificates(tmp_path, capsys, recipe_te
 RECIPES = sorted((Path(__file__).parents[3] / "models").glob("*/*.toml"))
 
 
+@pytest.mark.ordinary(8)
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_recipe_of_the_project_can_be_read_and_its_network_quantized(path):
     shapes = {"digits": (8, 8, 1), "speech_commands": (49, 10, 1)}
@@ -298,6 +306,7 @@ def test_a_recipe_of_the_project_can_be_read_and_its_network_quantized(path):
     assert model(split.x.astype("float32")).shape == (4, 6)
 
 
+@pytest.mark.thorough
 def test_a_float_twin_is_written_without_a_file(tmp_path, capsys, recipe_text):
     text = recipe_text(
         quantization={"weight_bits": "float"},

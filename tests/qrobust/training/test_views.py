@@ -48,6 +48,7 @@ def written(folder, noise, size, changes=()):
     return path
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize(
     ("noise", "size", "views", "norm"),
     [

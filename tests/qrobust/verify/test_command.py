@@ -57,6 +57,7 @@ def lines_of(path):
     return [line.value for line in read_lines(path)]
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("region", REGIONS)
 def test_prove_audit_and_attack(work, tmp_path, capsys, region):
     out = tmp_path / "p.jsonl"

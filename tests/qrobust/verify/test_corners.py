@@ -38,6 +38,7 @@ def run(work, command, *more):
     return main([str(word) for word in words])
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize(
     ("options", "region"),
     [(["--box", "low.npy", "high.npy"], CORNERS), (["--reach", "reach.npy"], REACH)],

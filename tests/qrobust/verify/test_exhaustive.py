@@ -69,6 +69,7 @@ def brute(nets, count, *, shown=shown_by_intervals, more=0, **options):
     return false, pairs, certificates, true
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     ("shown", "nets", "count"), [(shown_by_intervals, 10, 300), (by_lines, 4, 40)]
 )

@@ -95,6 +95,7 @@ def test_another_seed_gets_other_votes(digits_page, tmp_path):
     assert differing(expected[:1], found) == [0]
 
 
+@pytest.mark.thorough
 def test_pictures_of_cifar10_get_pythons_certificates(tmp_path):
     if "QROBUST_DATA" in os.environ:
         x = cifar10().test.x[:6]
@@ -124,6 +125,7 @@ def png(pixels):
     return stream.getvalue()
 
 
+@pytest.mark.thorough
 def test_a_picture_of_ones_own_with_fresh_bits(digits_page, tmp_path):
     folder, _ = digits_page
     colours = np.random.default_rng(1).integers(0, 256, (8, 8, 3)).astype(np.uint8)
@@ -139,6 +141,7 @@ def test_a_picture_of_ones_own_with_fresh_bits(digits_page, tmp_path):
     np.testing.assert_array_equal(page, grey.reshape(1, 8, 8, 1))
 
 
+@pytest.mark.thorough
 def test_a_run_that_was_stopped_leaves_nothing_behind(digits_page, tmp_path):
     _, (expected, _) = digits_page
     write_page(DIGITS, tmp_path, n=(N, 10_000), samples=Data(digits().test.x[:1]))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import assume, given
 from property.effort import examples
@@ -16,6 +17,7 @@ from tflite_export.passes.tie_free import tie_free
 from .stock_converter import convert
 
 
+@pytest.mark.thorough
 @examples(12)
 @given(graph=integer_graphs())
 def test_the_stock_converter_writes_the_same_integers(graph):

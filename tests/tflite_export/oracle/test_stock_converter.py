@@ -72,6 +72,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_stock_converter_writes_the_same_integers(network):
     exported = tflite_export.export(NETWORKS[network]())

@@ -114,6 +114,7 @@ def differences(graph, *arrays, storage="int8"):
     return found
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
@@ -147,6 +148,7 @@ UNSIGNED_RATIOS = [(-10, -10), (-10, 6), (-3, 2), (-1, -1), (-1, 0), (0, 0), (5,
 SIGNED_RATIOS = [(0, 0), (0, 6), (1, 3), (6, 0), (6, 6)]
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize("grid", [Grid.unsigned(2, 0), *GRIDS], ids=str)
 @pytest.mark.parametrize("other", [Grid.signed(8, 0), PIXELS], ids=str)
 def test_every_pair_of_integers_adds_up_everywhere(grid, other):
@@ -161,6 +163,7 @@ def test_every_pair_of_integers_adds_up_everywhere(grid, other):
     assert {r: f for r, f in failures.items() if any(f.values())} == {}
 
 
+@pytest.mark.ordinary(10)
 @pytest.mark.parametrize("factor", range(1, 65))
 def test_every_factor_of_an_upsampling_that_is_accepted(factor):
     x = Tensor("x", (3, 2, 1), PIXELS)

@@ -43,6 +43,7 @@ def received(runtime, model, x):
     return runtimes.run(runtime, model, [x.astype(np.int8)])
 
 
+@pytest.mark.thorough
 @examples(150)
 @given(graph=integer_graphs(), storage=STORAGES, seed=SEEDS)
 def test_the_passes_keep_every_integer(graph, storage, seed):
@@ -94,6 +95,7 @@ def test_packing_a_channel_that_only_looks_scaled():
     np.testing.assert_array_equal(reference.run(packed, q)[0], reference.run(graph, q)[0])
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("runtime", runtimes.RUNTIMES)
 @examples(100)
 @given(graph=integer_graphs(), storage=STORAGES, io=IOS, seed=SEEDS)
@@ -107,6 +109,7 @@ def test_a_runtime_computes_the_specification(runtime, graph, storage, io, seed)
         np.testing.assert_array_equal(result, expected)
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("runtime", runtimes.RUNTIMES)
 def test_the_search_would_find_a_runtime_that_rounds_its_own_way(runtime):
     """Without the tie-free pass all of them do, on many of the drawn graphs."""

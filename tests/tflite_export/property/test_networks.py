@@ -51,6 +51,7 @@ def refusal(network, seed=0, **options):
     return None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_network_is_the_same_integers_everywhere_or_says_why_not(count):
     refusals = []
@@ -86,6 +87,7 @@ FOUND = {
 }
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("found", FOUND)
 def test_found_by_searching(found):
     refusal(Network((3, 3, 2), FOUND[found]))

@@ -130,6 +130,7 @@ def made(method, seed):
     )
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("method", SAMPLING)
 def test_every_certificate_stands_and_none_with_more_radius(method):
     certified = 0

@@ -10,6 +10,7 @@ from qrobust.certify.core.rounded import bernoulli, choose, normal_cdf, power, t
 CLOSE = 1 + Fraction(1, 2**70)
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("bits", [48, 80, 144])
 def test_normal_cdf_encloses_mpmath(bits):
     rng = random.Random(bits)

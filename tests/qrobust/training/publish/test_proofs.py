@@ -30,6 +30,7 @@ def network():
     return model, export(model).tflite
 
 
+@pytest.mark.thorough
 def test_every_image_is_decided_as_verify_decides_it(network):
     _, tflite = network
     problem, test = Problem(tflite), digits().test
@@ -49,6 +50,7 @@ def test_every_image_is_decided_as_verify_decides_it(network):
     assert found.count(*module.METHODS) <= found.right.sum()
 
 
+@pytest.mark.thorough
 def test_the_rows_lie_under_the_attack_and_stand_on_the_card(network):
     model, tflite = network
     test = digits().test
