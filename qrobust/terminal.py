@@ -29,7 +29,7 @@ def show(text: object) -> None:
         return
     for part in parts(str(text)):
         if isinstance(part, str):
-            console.print(_coloured(part), overflow="ignore", crop=False)
+            console.print(_coloured(part))
         else:
             console.print(_table(*part))
 

@@ -42,6 +42,11 @@ def load_for(
         keras_model = model
         if isinstance(model, str | Path):
             keras_model = load_keras(Path(model), allow_code=allow_code)
+        if len(getattr(keras_model, "inputs", None) or ()) != 1:
+            raise ValueError(
+                f"'{path}' is brought to the one input of a network, and '{keras_model.name}' has "
+                "none of its own, or several: give arrays, .npz"
+            )
         low, high, _ = own_grid(keras_model)
         return Expected(tuple(keras_model.input_shape[1:]), low, high, fit=fit, samples=samples)
 

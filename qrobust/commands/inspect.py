@@ -47,7 +47,7 @@ def _show_file(model: bytes) -> None:
         else "meets the integer contract: the same integers on every kernel"
     )
     if not problem:
-        print(*map(printable, described(read_graph(model)).splitlines()), sep="\n")
+        show("\n".join(map(printable, described(read_graph(model)).splitlines())))
     if spec is None:
         print("no smoothing spec")
     else:
@@ -59,4 +59,4 @@ def _show_file(model: bytes) -> None:
             else f", sigma {float(spec.sigma):g} steps of the grid"
         )
         unit = "" if spec.unit is None else f", one step: {printable(spec.unit)}"
-        print(f"smoothing spec: {spec.noise}{scale}{unit}, radius tables: {tables}")
+        show(f"smoothing spec: {spec.noise}{scale}{unit}, radius tables: {tables}")

@@ -58,8 +58,8 @@ def load_inputs(
     ending = place.suffix.lower()
     if ending in _MODELS:
         raise CertifyError(
-            f"{printable(str(place))} looks like a model, where data belong: the model comes "
-            "first, then the data"
+            f"{printable(str(place))} is no readable .npz file or other data; it looks like a "
+            "model: the model comes first, then the data"
         )
     if is_table(place):
         return _table(place, expected())
