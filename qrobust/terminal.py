@@ -65,9 +65,12 @@ def _console() -> Any:
         from rich.console import Console
     except ModuleNotFoundError:
         return None
-    colours = None if os.environ.get("NO_COLOR") else "auto"
     return Console(
-        file=sys.stdout, highlight=False, markup=False, emoji=False, color_system=colours
+        file=sys.stdout,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
     )
 
 

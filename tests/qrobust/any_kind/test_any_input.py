@@ -105,6 +105,7 @@ def test_verify(kind, tmp_path, known, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.ordinary(4)
 def test_attack(kind, tmp_path, known, capsys):
     network, order, labelled = KINDS[kind]
     # A name of the file's classes where the data have none.

@@ -49,6 +49,7 @@ def code(*names):
     return ["--allow-code"] if any(":" in name for name in names) else []
 
 
+@pytest.mark.ordinary(1)
 def test_networks_are_exported_first(network, tmp_path, capsys):
     name, data, tflite = network
     family = ("--family", FAMILY[data.split("_")[0].replace("inputs", "pictures")])
@@ -76,6 +77,7 @@ def test_networks_are_exported_first(network, tmp_path, capsys):
     assert kept.read_bytes() == b"another file"
 
 
+@pytest.mark.ordinary(1)
 def test_corruptions_of_networks(network, tmp_path, capsys):
     name, data, tflite = network
     found = []
@@ -86,6 +88,7 @@ def test_corruptions_of_networks(network, tmp_path, capsys):
     assert found[0] == found[1]
 
 
+@pytest.mark.ordinary(1)
 def test_export_parity_attack_and_inspect_of_networks(network, tmp_path, capsys):
     name, data, tflite = network
     out = tmp_path / "m.tflite"

@@ -33,6 +33,7 @@ def test_inspect_says_how_it_answers_and_shows_every_member(folder, capsys, rule
     assert said.count("FULLY_CONNECTED") == 3
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("rule", RULES)
 def test_a_report_shows_the_members_of_a_bundle(folder, rule, capsys):
     pytest.importorskip("jinja2")
