@@ -7,7 +7,6 @@ import numpy as np
 from qrobust.attacks.ground.pixel_grid import PixelGrid
 from qrobust.attacks.ground.target import check_classes
 from qrobust.attacks.targets.differentiable_target import DifferentiableTarget
-from qrobust.layers.own_grid import own_grid
 
 _BATCH = 256
 _PROBES = 8
@@ -56,7 +55,7 @@ class KerasTarget(DifferentiableTarget):
             )
         self.classes = check_classes(self.name, model.output_shape[-1])
         self.shape: tuple[int, ...] = tuple(model.input_shape[1:])
-        self.grid = grid or PixelGrid(*own_grid(model))
+        self.grid = grid or _own_grid(model)
         self.model = _logits_model(model)
         self.batch = batch
         self._compile()
@@ -81,6 +80,12 @@ class KerasTarget(DifferentiableTarget):
         logits = self.model(x * self.grid.step, training=False)
         # Connected to x even where a rounding cuts the gradient: zeros then, not None.
         return logits + 0.0 * tf.reduce_sum(x)
+
+
+def _own_grid(model: Any) -> PixelGrid:
+    from qrobust.layers.own_grid import own_grid  # which loads Keras; this room does not
+
+    return PixelGrid(*own_grid(model))
 
 
 def _logits_model(model: Any) -> Any:
