@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     check_scale("--smooth", args.smooth)
     content, model = _read(args)
     known = args.model if model is None else model
-    data = load_for(args.data, known, args.fit, allow_code=args.allow_code)
+    data = load_for(args.data, known, args.fit, allow_code=args.allow_code, rows=args.images)
     truth = labels_of(data, args, "An attack needs the true ones.")
     images = args.images if args.images is not None else (1000 if args.full else 200)
     if images < 1:

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     name = args.model.name
     with TemporaryDirectory() as folder:
         export_first(args, Path(folder, args.model.stem), kept=False)
-        options = {"allow_code": args.allow_code, "samples": True}
+        options = {"allow_code": args.allow_code, "samples": True, "rows": args.images}
         data = load_for(args.data, args.model, args.fit, **options)
         truth = labels_of(data, args, "Accuracy needs the true ones.")
         file = load_model(args.model, trusted=args.trusted)

@@ -20,6 +20,7 @@ def load_for(
     *,
     allow_code: bool = False,
     samples: bool = False,
+    rows: int | None = None,
 ) -> Any:
     """Read data for a network, see ``qrobust.certify.load_inputs``.
 
@@ -30,6 +31,7 @@ def load_for(
         fit: for pictures of another size.
         allow_code: let path and model be ``module:function``.
         samples: take sounds as they are, not as the features of a network.
+        rows: inputs that are needed, the first ones.
     """
     from qrobust.certify.inputs import Expected, expected_by, load_inputs
     from qrobust.load_keras import is_keras, load_keras
@@ -50,7 +52,7 @@ def load_for(
         low, high, _ = own_grid(keras_model)
         return Expected(tuple(keras_model.input_shape[1:]), low, high, fit=fit, samples=samples)
 
-    return load_inputs(path, expected, allow_code=allow_code)
+    return load_inputs(path, expected, allow_code=allow_code, rows=rows)
 
 
 def add_label(parser: argparse.ArgumentParser) -> None:

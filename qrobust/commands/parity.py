@@ -33,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare; the exit status is 1 when any integer differs."""
+    from qrobust.certify import read_spec
     from qrobust.certify.file.bundle import refuse_bundle
     from qrobust.certify.file.model_file import read_model
-    from tflite_export.inspection import inspect
+    from tflite_export.check_runs import check_runs
 
     if args.inputs < 1:
         raise ValueError(f"--inputs is at least 1. Received: {args.inputs}")
@@ -44,8 +45,10 @@ def run(args: argparse.Namespace) -> int:
             f"the Keras model comes first, then its .tflite. Received: {args.model}, {args.tflite}"
         )
     tflite = read_model(args.tflite)
+    # What the file alone decides is refused before Keras is loaded, which takes seconds.
     refuse_bundle(tflite)
-    inspect(tflite)
+    read_spec(tflite)
+    check_runs(tflite)
     model = load_keras(args.model, allow_code=args.allow_code)
     from qrobust.terminal import show
     from tflite_export import check_parity

@@ -109,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.verify.problem import Problem
 
     content = read_model(args.model)
-    data = load_for(args.data, args.model, args.fit, allow_code=args.allow_code)
+    rows = None if args.limit is None else max(args.start, 0) + args.limit
+    data = load_for(args.data, args.model, args.fit, allow_code=args.allow_code, rows=rows)
     if not 0 <= args.start < len(data):
         raise ValueError(f"--start must lie in [0, {len(data)}), received {args.start}")
     for name in ("limit", "workers"):
@@ -187,19 +188,12 @@ def _region(args: argparse.Namespace) -> str:
 
 
 def _mask(path: Path | None) -> bytes | None:
-    import numpy as np
-
-    from qrobust.certify.run.data import check_header
+    from qrobust.certify.run.array_files import read_npy
 
     if path is None:
         return None
-    try:
-        with open(path, "rb") as file:
-            check_header(file, path.stat().st_size)
-        mask = np.load(path, allow_pickle=False)
-    except Exception as error:  # a damaged header breaks wherever NumPy meets it
-        raise ValueError(f"cannot read the mask {path}: {error}") from None
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+    mask = read_npy(path, what="mask")
+    if mask.dtype != bool:
         raise ValueError(f"the mask {path} must be a bool array (np.save)")
     return mask.tobytes()
 

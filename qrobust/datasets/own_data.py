@@ -10,6 +10,7 @@ import numpy as np
 from qrobust.certify import CertifyError, load_data
 from qrobust.certify.inputs import Expected, load_inputs
 from qrobust.certify.inputs.load import inputs_in, is_table, table_rows
+from qrobust.certify.run.array_files import names_in, read_npz
 from qrobust.datasets._layout import PIXEL
 from qrobust.datasets.dataset import Dataset
 from qrobust.datasets.split import Split
@@ -68,18 +69,18 @@ def own_data(
 def _arrays(path: Path, test_share: float, seed: int) -> Dataset:
     if not path.is_file():
         raise ValueError(f"'{path}' is no folder and no file.")
-    with np.load(path, allow_pickle=False) as held:
-        names = set(held.files)
-        if {f"{key}_{part}" for key in "xy" for part in _PARTS} <= names:
-            parts = [Split(held[f"x_{part}"], held[f"y_{part}"]) for part in _PARTS]
-        else:
-            data = load_data(path)
-            if data.y is None:
-                raise ValueError(f"'{path}' holds no y: training needs the true classes.")
-            order = np.random.default_rng(seed).permutation(len(data))
-            tests = max(1, round(test_share * len(data)))
-            cuts = order[:-tests], order[-tests:]
-            parts = [Split(data.x[np.sort(cut)], data.y[np.sort(cut)]) for cut in cuts]
+    split = [f"{key}_{part}" for part in _PARTS for key in "xy"]
+    if set(split) <= names_in(path):
+        held, _ = read_npz(path, split)
+        parts = [Split(held[f"x_{part}"], held[f"y_{part}"]) for part in _PARTS]
+    else:
+        data = load_data(path)
+        if data.y is None:
+            raise ValueError(f"'{path}' holds no y: training needs the true classes.")
+        order = np.random.default_rng(seed).permutation(len(data))
+        tests = max(1, round(test_share * len(data)))
+        cuts = order[:-tests], order[-tests:]
+        parts = [Split(data.x[np.sort(cut)], data.y[np.sort(cut)]) for cut in cuts]
     classes = 1 + max(int(part.y.max()) for part in parts)
     return _dataset(path.stem, parts, tuple(map(str, range(classes))))
 

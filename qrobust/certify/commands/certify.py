@@ -129,8 +129,12 @@ def run_certify(args: argparse.Namespace) -> int:
 
 def _certify(args: argparse.Namespace) -> int:
     content = read_model(args.model)
+    rows = None if args.limit is None else max(args.start, 0) + args.limit
     data = load_inputs(
-        args.data, lambda: expected_by(content, args.fit), allow_code=args.allow_code
+        args.data,
+        lambda: expected_by(content, args.fit),
+        allow_code=args.allow_code,
+        rows=rows,
     )
     indices = _chosen(data, args.start, args.limit)
     if args.workers < 1:

@@ -16,7 +16,8 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.inputs import pictures, sounds
 from qrobust.certify.inputs.expected import Expected
 from qrobust.certify.inputs.named_code import is_module_function, named_data
-from qrobust.certify.run.data import Data, check_header, load_data, make_data
+from qrobust.certify.run.array_files import read_npy
+from qrobust.certify.run.data import Data, load_data, make_data
 from tflite_export.printable import one_line, printable
 
 _TABLES = frozenset({".csv", ".tsv"})
@@ -25,7 +26,11 @@ _PATHS, _LABELS = ("path", "file", "filename", "image"), ("label", "class", "y")
 
 
 def load_inputs(
-    path: str | Path, expected: Callable[[], Expected], *, allow_code: bool = False
+    path: str | Path,
+    expected: Callable[[], Expected],
+    *,
+    allow_code: bool = False,
+    rows: int | None = None,
 ) -> Data:
     """Read inputs, and labels where they are known, from whatever holds them.
 
@@ -45,6 +50,8 @@ def load_inputs(
         path: of the data.
         expected: gives what the network expects; only called for what is no array.
         allow_code: let the path be ``module:function``, which is imported and called.
+        rows: inputs that are needed, the first ones; of an ``.npz`` only they stay in memory, see
+            `load_data`.
 
     Raises:
         CertifyError: nothing readable there, or nothing that fits the network.
@@ -64,21 +71,10 @@ def load_inputs(
     if is_table(place):
         return _table(place, expected())
     if ending == ".npy":
-        return _array(place)
+        return make_data(read_npy(place, what="data"), where=printable(str(place)))
     if ending in pictures.ENDINGS or ending in sounds.ENDINGS:
         return _read([place], None, expected())
-    return load_data(path)
-
-
-def _array(path: Path) -> Data:
-    try:
-        with open(path, "rb") as file:
-            check_header(file, path.stat().st_size)
-        x = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header breaks wherever NumPy meets it
-        shown = printable(str(path))
-        raise CertifyError(f"{shown} is no readable .npy file: {one_line(error)}") from None
-    return make_data(np.array(x), where=printable(str(path)))
+    return load_data(path, rows=rows if rows is None or rows > 0 else None)
 
 
 def is_input(path: Path) -> bool:
