@@ -37,6 +37,7 @@ DOCUMENTS = (
     "docs/measurements.md",
     "docs/microcontroller.md",
     "docs/proofs.md",
+    "docs/roads/README.md",
     "docs/testing.md",
     "docs/web.md",
     "docs/what_exports.md",
