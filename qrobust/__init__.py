@@ -5,11 +5,16 @@ certifies never loads Keras. Where Keras is loaded, before or after, ``keras.mod
 finds every layer and quantizer of a saved network.
 """
 
-from importlib import import_module
-from typing import Any
+from __future__ import annotations
 
 from qrobust.keras_names import register as _register
 from qrobust.version import __version__ as __version__
+
+# Type checkers take the name for typing's, which costs more than all else here: until this module
+# is imported, Ctrl-C is Python's own, with a traceback.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PACKAGES = (
     "architectures",
@@ -40,6 +45,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its home."""
+    from importlib import import_module
+
     if name in _PACKAGES:
         return import_module(f"qrobust.{name}")
     if name in _HOMES:

@@ -2,7 +2,10 @@
 
 import sys
 
-from qrobust.cli import main
-
 if __name__ == "__main__":
+    from qrobust.first_moment import take_signals
+
+    take_signals()
+    from qrobust.cli import main
+
     sys.exit(main())

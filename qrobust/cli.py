@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from qrobust.first_moment import take_signals
+
+TYPE_CHECKING = False  # as typing's, without its import: see qrobust
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Sequence
 
 _BAD_INPUT = 2
 
@@ -22,6 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: of a call from Python; a process's own by default, which is then its whole work.
     """
+    if arguments is None:
+        take_signals()
+    import os
+
     # TensorFlow's start-up messages say nothing about what was asked.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments is not None:
@@ -48,10 +53,12 @@ def _run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return _BAD_INPUT
-    except (ValueError, OSError, ImportError) as error:
-        from tflite_export.printable import one_line
+    except (ValueError, OSError, ImportError, MemoryError) as error:
+        from qrobust.manners import OUTPUT, refusal, say
 
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        if isinstance(error, OSError) and error.filename == OUTPUT:
+            raise  # whoever owns standard output says so
+        say(f"error: {refusal(error)}")
         return _BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -60,12 +67,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    import argparse
     from pathlib import Path
 
     from qrobust.certify.commands import audit, certify, report
     from qrobust.certify.commands.common import with_examples
     from qrobust.command_examples import EXAMPLES
+    from qrobust.command_parser import CommandParser
     from qrobust.commands import (
         attack,
         bundle,
@@ -84,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     from qrobust.global_options import add_global_options
 
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="qrobust",
         description="Robust, deeply quantized Keras models, certified on the device.",
     )

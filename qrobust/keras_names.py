@@ -10,12 +10,13 @@ imports nothing at that moment either, so it can interrupt no import that is und
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as typing's, without its import: see qrobust
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
 
 # A test compares both with what the packages register.
 _OURS = (

@@ -5,25 +5,32 @@ it only loads, through ``KeyboardInterrupt`` once it works, at once again for wh
 and where that exception got lost on its way (foreign code may swallow it) for ten seconds.
 A signal that was ignored at the start (a script in the background, ``nohup``) stays ignored. A
 reader that has enough (``| head``) ends it silently with status 141, as SIGPIPE does. A standard
-stream that is closed is a bottomless one: no file of ours takes its place.
+stream that is closed is a bottomless one: no file of ours takes its place. What cannot be written
+to standard output, and what does not fit into memory, is one line and status 2.
 
 Only a process of its own is treated so; nothing happens on import.
 """
 
+from __future__ import annotations
+
+import io
 import os
+import signal
 import sys
-from collections.abc import Callable
-from types import FrameType
-from typing import Any
+from contextlib import suppress
 
-import signal  # isort: skip
-
-from tflite_export.printable import one_line
+TYPE_CHECKING = False  # as typing's, without its import: see qrobust
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any
 
 BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
+#: Stands for standard output where an error names a file.
+OUTPUT = "<stdout>"
 #: Seconds that an interrupted command may take to end by itself.
 PATIENCE_S = 10.0
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
@@ -94,10 +101,12 @@ def _run(load: Callable[[], Callable[[], int]], ending: _Ending) -> int:
         if ending.asked or isinstance(error, KeyboardInterrupt):
             # Whatever an interrupted import or library made of it.
             number = signal.Signals(ending.asked or signal.SIGINT)
-            print(_WORDS[number], file=sys.stderr)
+            say(_WORDS[number])
             return 128 + number
         if isinstance(error, OSError | MemoryError):
-            print(f"error: {one_line(error)}", file=sys.stderr)
+            say(f"error: {refusal(error)}")
+            if isinstance(error, OSError) and error.filename == OUTPUT:
+                _forget_output()
             return BAD_INPUT
         raise
     finally:
@@ -121,6 +130,31 @@ def _open_streams() -> None:
         if reconfigure is not None:
             # Names of files may be any bytes; showing one must not fail.
             reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.fileno() == 1:
+        sys.stdout = _reopened(sys.stdout)
+
+
+class _Output(io.FileIO):
+    """Standard output, whose errors say that they are its own."""
+
+    def write(self, content: Any, /) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            error.filename = OUTPUT
+            raise
+
+
+def _reopened(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    raw, unbuffered = _Output(1, "w", closefd=False), stream.write_through
+    held: Any = raw if unbuffered else io.BufferedWriter(raw)
+    return io.TextIOWrapper(
+        held,
+        stream.encoding,
+        stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=unbuffered,
+    )
 
 
 def _flushed(status: int) -> int:
@@ -131,9 +165,48 @@ def _flushed(status: int) -> int:
         return BROKEN_PIPE
     except OSError as error:
         _forget_output()
-        print(f"error: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        say(f"error: {refusal(error)}")
         return status or BAD_INPUT
     return status
+
+
+def say(line: str) -> None:
+    """Print a line on standard error, if that takes one."""
+    with suppress(OSError):
+        print(line, file=sys.stderr)
+
+
+def refusal(error: BaseException) -> str:
+    """What a line says of an error that ends a command: what, where, what to do."""
+    from tflite_export.printable import one_line, printable
+
+    if isinstance(error, MemoryError):
+        held = f" ({one_line(error)})" if str(error) else ""
+        return (
+            f"out of memory in {_place(error)}{held}: give fewer or smaller inputs, or fewer "
+            "--workers, --threads, a smaller --batch where the command has them"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        if error.filename in (None, OUTPUT):
+            return f"{'stdout: ' if error.filename else ''}{error.strerror}"
+        other = "" if error.filename2 is None else f" -> '{printable(error.filename2)}'"
+        return f"'{printable(os.fsdecode(_name(error.filename)))}'{other}: {error.strerror}"
+    return one_line(error)
+
+
+def _name(filename: Any) -> str | bytes:
+    return filename if isinstance(filename, str | bytes) else str(filename)
+
+
+def _place(error: BaseException) -> str:
+    """The innermost module of ours that an error came through."""
+    found, step = "this command", error.__traceback__
+    while step is not None:
+        name = str(step.tb_frame.f_globals.get("__name__", ""))
+        if name.partition(".")[0] in ("qrobust", "tflite_export"):
+            found = name
+        step = step.tb_next
+    return found
 
 
 def _forget_output() -> None:

@@ -200,3 +200,20 @@ def test_the_picture_names_rooms_that_exist(package):
         assert before and after
     for path in re.findall(rf"`({package}/[\w/]+\.py)`", text):
         assert (ROOT / path).is_file(), path
+
+
+# What reads numbers from a file without asking whether it holds them.
+READS_ARRAYS = re.compile(
+    r"\b(?:np|numpy)\.(?:load|fromfile|memmap|genfromtxt|loadtxt)\b|\bread_array(?:_header)?\w*\b|"
+    r"\bopen_memmap\b|from numpy import .*\b(?:load|fromfile|memmap)\b"
+)
+
+
+def test_array_files_are_read_in_one_module():
+    assert READS_ARRAYS.search("x = np.load(path)") and READS_ARRAYS.search("np.memmap(p)")
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in python_files(*PACKAGES)
+        if READS_ARRAYS.search(path.read_text())
+    }
+    assert readers == {"qrobust/certify/run/array_files.py"}

@@ -136,7 +136,9 @@ def _read(model: Any, size: int) -> Inspection:
         outputs = tuple(tensors[i] for i in operator.outputs)
         operators.append(FileOperator(kind, inputs, outputs, _macs(kind, inputs, outputs)))
     metadata = {
-        _text(entry.name): bytes(model.buffers[entry.buffer].data) for entry in model.metadata or []
+        _text(entry.name): bytes(model.buffers[entry.buffer].data)
+        for entry in model.metadata or []
+        if entry.buffer < len(model.buffers)  # no runtime follows one that leads nowhere
     }
     return Inspection(
         operators=tuple(operators),

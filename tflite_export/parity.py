@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tflite_export import reference, runtimes
+from tflite_export.errors import ExportError
 from tflite_export.exported import Exported, Parity
 from tflite_export.grid import Grid, IntArray
 from tflite_export.input_grids import check_inputs
@@ -174,6 +175,12 @@ def _predicted(model: Any, arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[A
 
 
 def _differing(expected: Sequence[IntArray], received: Sequence[npt.NDArray[Any]]) -> int:
+    ours, theirs = ([np.shape(array) for array in side] for side in (expected, received))
+    if ours != theirs:
+        raise ExportError(
+            f"The .tflite file gives outputs of shape {theirs}, the model {ours}: it is another "
+            "model's."
+        )
     return sum(
         int(np.count_nonzero(np.asarray(a) != np.asarray(b)))
         for a, b in zip(expected, received, strict=True)

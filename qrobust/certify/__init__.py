@@ -4,10 +4,12 @@ Needs NumPy and LiteRT only. Nothing here trains or exports, and nothing loads T
 Public names load when first used: a command that is interrupted while it loads says so in a line.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False  # as typing's, without its import: see qrobust
 if TYPE_CHECKING:
+    from typing import Any
+
     from qrobust.certify.arithmetic.errors import CertifyError
     from qrobust.certify.arithmetic.radius import ABSTAIN
     from qrobust.certify.auditing.audit import AuditSettings, audit, run_audit
@@ -107,6 +109,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its home."""
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,7 +1,12 @@
 """``python -m qrobust.certify``."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable
+
+TYPE_CHECKING = False  # as typing's, without its import: see qrobust
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _load() -> Callable[[], int]:
@@ -11,6 +16,9 @@ def _load() -> Callable[[], int]:
 
 
 if __name__ == "__main__":
+    from qrobust.first_moment import take_signals
+
+    take_signals()
     from qrobust.manners import behave
 
     sys.exit(behave(_load))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from qrobust.certify.commands.audit import add_audit_arguments, run_audit_command
 from qrobust.certify.commands.certify import add_certify_arguments, run_certify
 from qrobust.certify.commands.report import add_report_arguments, run_report
+from qrobust.command_parser import CommandParser
 
 _Add = Callable[[argparse.ArgumentParser], None]
 _Run = Callable[[argparse.Namespace], int]
@@ -28,10 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     }
     if arguments and arguments[0] in commands:
         add, run, description = commands[arguments[0]]
-        parser = argparse.ArgumentParser(prog=f"{program} {arguments[0]}", description=description)
+        parser = CommandParser(prog=f"{program} {arguments[0]}", description=description)
         add(parser)
         return run(parser.parse_args(arguments[1:]))
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program,
         description="Certify an integer .tflite classifier by randomized smoothing.",
         epilog=f"See also: {program} audit --help, {program} report --help",

@@ -50,10 +50,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, export, compare, certify, attack, write the card."""
-    with quiet_imports():
-        from qrobust.training.publish.road import folders, run_recipe
+    from qrobust.training.publish.check_runtimes import check_runtimes
+    from qrobust.training.recipe import read_recipe
+    from qrobust.training.recipe_sources import check_files
+
     if args.trained and args.resume:
         raise ValueError("--trained does not train, so there is nothing to --resume. Give one.")
+    # All that can be refused is refused before Keras is loaded, which takes seconds.
+    recipe = read_recipe(args.recipe, allow_code=args.allow_code)
+    check_files(recipe, str(args.recipe))
+    if not recipe.quantization.is_float:
+        check_runtimes((*recipe.parity.allow_missing, *args.allow_missing))
+    with quiet_imports():
+        from qrobust.training.publish.road import folders, run_recipe
     _, log = folders(args.recipe, args.out, args.log)
     try:
         published = run_recipe(
@@ -65,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
             trained=args.trained,
             allow_code=args.allow_code,
             allow_missing=args.allow_missing,
+            recipe=recipe,
         )
     except KeyboardInterrupt:
         begun = any(log.glob("*.keras"))

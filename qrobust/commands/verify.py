@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+from qrobust.certify.commands.common import add_reading
+from qrobust.commands.inputs import DATA_HELP, load_for
+from qrobust.commands.networks import NETWORK_HELP, export_first
+from qrobust.terminal import show
 
 HELP = "prove that labels hold in boxes and families of changes, without an error probability"
 _DEFECT = 1
@@ -15,9 +18,11 @@ _DEFECT = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", metavar="MODEL.tflite", help="fully integer classifier")
+    parser.add_argument(
+        "model", metavar="MODEL.tflite", help=f"fully integer classifier{NETWORK_HELP}"
+    )
     parser.add_argument("data", type=Path, metavar="DATA", help=DATA_HELP)
-    add_fit(parser)
+    add_reading(parser)
     parser.add_argument(
         "--out", required=True, metavar="PROOFS.jsonl", help="resumed if unfinished"
     )
@@ -89,6 +94,7 @@ def add_boxes(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prove; an unfinished proof is unknown, never robust."""
+    export_first(args, args.out)
     if args.pixel_bounds is not None:
         from qrobust.commands.pixel_bounds import run_bounds
 
@@ -103,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.verify.problem import Problem
 
     content = read_model(args.model)
-    data = load_for(args.data, args.model, args.fit)
+    rows = None if args.limit is None else max(args.start, 0) + args.limit
+    data = load_for(args.data, args.model, args.fit, allow_code=args.allow_code, rows=rows)
     if not 0 <= args.start < len(data):
         raise ValueError(f"--start must lie in [0, {len(data)}), received {args.start}")
     for name in ("limit", "workers"):
@@ -138,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**shown.to_json(), "inferences_run": fresh, "out": args.out}))
     else:
-        print(f"{job.region}: {shown.text()}; proofs in {args.out}")
+        show(f"{job.region}: {shown.text()}; proofs in {args.out}")
     if args.tests is not None:
         from qrobust.verify.boundary_pairs import write_pairs
 
@@ -181,19 +188,12 @@ def _region(args: argparse.Namespace) -> str:
 
 
 def _mask(path: Path | None) -> bytes | None:
-    import numpy as np
-
-    from qrobust.certify.run.data import check_header
+    from qrobust.certify.run.array_files import read_npy
 
     if path is None:
         return None
-    try:
-        with open(path, "rb") as file:
-            check_header(file, path.stat().st_size)
-        mask = np.load(path, allow_pickle=False)
-    except Exception as error:  # a damaged header breaks wherever NumPy meets it
-        raise ValueError(f"cannot read the mask {path}: {error}") from None
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+    mask = read_npy(path, what="mask")
+    if mask.dtype != bool:
         raise ValueError(f"the mask {path} must be a bool array (np.save)")
     return mask.tobytes()
 
@@ -246,7 +246,7 @@ def run_audit(args: argparse.Namespace, then: Callable[[Any], None] | None = Non
     findings = audit_proofs(
         args.journal,
         content,
-        load_for(args.data, args.model, args.fit),
+        load_for(args.data, args.model, args.fit, allow_code=args.allow_code),
         mask=_mask(args.mask),
         corners=_corners(args),
         every=args.every,
@@ -272,7 +272,7 @@ def run_cross_examination(args: argparse.Namespace) -> int:
     from qrobust.verify.cross_examine import cross_examine
 
     content = read_model(args.model)
-    data = load_for(args.data, args.model, args.fit)
+    data = load_for(args.data, args.model, args.fit, allow_code=args.allow_code)
     header, lines = _read(args.certificates, content, "xnnpack")
     if header["data_sha256"] != data.sha256:
         raise ValueError(f"'{args.certificates}' is about other data than '{args.data}'.")

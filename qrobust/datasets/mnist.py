@@ -3,10 +3,12 @@
 import gzip
 import os
 import struct
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
+from qrobust.certify.run.array_files import MOST_BYTES, read_npz
 from qrobust.datasets._layout import PIXEL, find
 from qrobust.datasets.dataset import Dataset
 from qrobust.datasets.split import Split
@@ -66,9 +68,8 @@ def mnist(folder: str | os.PathLike[str] | None = None) -> Dataset:
 
 def _from_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        # NumPy leaves a file that it opened itself open when it is damaged.
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in _IDX}
+        held, _ = read_npz(path, tuple(_IDX))
+        return {name: held[name] for name in _IDX}
     except Exception as error:  # a damaged archive can raise nearly anything
         raise ValueError(f"{path} is no readable MNIST archive: {error}") from error
 
@@ -88,10 +89,17 @@ def _idx_paths(place: Path) -> dict[str, Path]:
 def _read_idx(path: Path) -> np.ndarray:
     """An IDX file of unsigned bytes: 0, 0, 8, axes, then big-endian sizes, then the bytes."""
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        if data[:3] != b"\x00\x00\x08":
-            raise ValueError(f"it starts with {data[:4].hex()}")
-        shape = struct.unpack_from(f">{data[3]}I", data, 4)
-        return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+            start = stream.read(4)
+            if start[:3] != b"\x00\x00\x08":
+                raise ValueError(f"it starts with {start.hex()}")
+            shape = struct.unpack(f">{start[3]}I", stream.read(4 * start[3]))
+            size = prod(shape)
+            if size > MOST_BYTES:
+                raise ValueError(f"it claims {size:,} bytes of the {MOST_BYTES:,} that are read")
+            data = stream.read(size + 1)  # a packed file may go on for ever
+        if len(data) != size:
+            raise ValueError(f"shape {shape} is not what it holds")
+        return np.frombuffer(data, np.uint8).reshape(shape)
     except Exception as error:  # a damaged file can raise nearly anything
         raise ValueError(f"{path} is no readable IDX file of bytes: {error}") from error

@@ -308,6 +308,11 @@ def _check_text(name: str, value: str, shown: str, *, allow_code: bool) -> None:
         )
     if name in CHOICES and value not in CHOICES[name]:
         raise ValueError(f"{shown} is one of {', '.join(CHOICES[name])}. Received: {value!r}")
+    # Words are folders of a data set; a recipe's name may become a file's, in somebody's script.
+    if name in ("name", "data.words") and (not value or value[0] == "." or set(value) & set("/\\")):
+        raise ValueError(
+            f"{shown} is no path: not empty, no / and no \\, no dot in front. Received: {value!r}"
+        )
     if name == "network.name" and not value:
         return
     if name in _NAMES and not _NAME.fullmatch(value):

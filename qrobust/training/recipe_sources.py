@@ -1,8 +1,25 @@
 """Whether a recipe says once, and clearly, what is trained on what."""
 
+from pathlib import Path
 from typing import Any
 
+from qrobust.certify.inputs.named_code import is_code
 from qrobust.training.member_checks import check_members
+
+#: Loaders of ``qrobust.datasets`` that look in a folder.
+FOLDER_LOADERS = ("cifar10", "mnist", "svhn", "caltech101", "speech_commands")
+#: Functions of ``qrobust.architectures``, which is not imported for their names.
+ARCHITECTURES = (
+    "autoencoder",
+    "denoiser",
+    "digits_cnn",
+    "ds_cnn",
+    "mobilenet_v1",
+    "proof_cnn",
+    "resnet8",
+    "resnet20",
+    "stq_net",
+)
 
 
 def check_sources(recipe: Any, path: str) -> None:
@@ -13,6 +30,14 @@ def check_sources(recipe: Any, path: str) -> None:
         path: its file, for the message.
     """
     data, network = recipe.data, recipe.network
+    for section, name, known in (
+        ("data", data.name, ("own", "digits", *FOLDER_LOADERS)),
+        ("network", network.name, ARCHITECTURES),
+    ):
+        if name.isidentifier() and not is_code(name) and name not in known:
+            raise ValueError(
+                f"{path}: [{section}] name is one of {', '.join(known)}. Received: {name!r}"
+            )
     own = data.name == "own"
     if own != bool(data.path):
         raise ValueError(
@@ -42,3 +67,24 @@ def check_sources(recipe: Any, path: str) -> None:
     check_members(recipe, path)
     if network.model and (network.weights or network.start or network.options):
         raise ValueError(f"{path}: [network] model is whole: leave out options, weights and start.")
+
+
+def check_files(recipe: Any, path: str) -> None:
+    """Raise `ValueError` where a file that training starts from is not there.
+
+    Args:
+        recipe: as read, its paths from where the command runs.
+        path: its file, for the message.
+    """
+    network = recipe.network
+    for key, names in (
+        ("[network] model", (network.model,)),
+        ("[network] weights", (network.weights,)),
+        ("[network] start", (network.start,)),
+        ("[network] members", network.members),
+    ):
+        for name in filter(None, names):
+            if not Path(name).is_file():
+                raise ValueError(f"{path}: {key}: there is no file '{name}'.")
+    if recipe.data.path and not Path(recipe.data.path).exists():
+        raise ValueError(f"{path}: [data] path: there is nothing at '{recipe.data.path}'.")

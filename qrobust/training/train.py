@@ -20,13 +20,13 @@ from qrobust.training.log import begin
 from qrobust.training.members import ensemble_of
 from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
+from qrobust.training.recipe_sources import FOLDER_LOADERS
 from qrobust.training.views import in_words, input_layer, is_masked, same_view, with_inverse
 from tflite_export.inputs import batch_size
 from tflite_export.keras_private import layers_inside
 
 # Stochastic weights draw from other streams than the noise, which has the recipe's seed.
 _STOCHASTIC = 1000
-_FOLDER_LOADERS = ("cifar10", "mnist", "svhn", "caltech101", "speech_commands")
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,8 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
         return datasets.own_data(own.path, own.shape, fit=own.fit, seed=recipe.seed)
     if name == "digits":
         return datasets.digits(recipe.seed)
-    if name not in _FOLDER_LOADERS:
-        known = ", ".join(("own", "digits", *_FOLDER_LOADERS))
+    if name not in FOLDER_LOADERS:
+        known = ", ".join(("own", "digits", *FOLDER_LOADERS))
         raise ValueError(f"[data] name is one of {known}. Received: {name!r}")
     if name == "speech_commands":
         of = recipe.data

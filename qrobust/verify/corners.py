@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.run.array_files import read_npy
 from qrobust.verify.domain import Domain, Integers, Picture
 from qrobust.verify.regions import Box, EachItsBox
 
@@ -104,15 +105,11 @@ def load_reach(path: str | Path) -> Corners:
 
 
 def _whole(path: str | Path) -> Integers:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise CertifyError(f"cannot read the box {path}: {error}") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu" or array.ndim == 0:
-        kind = getattr(array, "dtype", type(array).__name__)
+    array = read_npy(path, what="box")
+    if array.dtype.kind not in "iu" or array.ndim == 0:
         raise CertifyError(
             f"the box {path} must be an array of whole numbers on the input grid (np.save), not "
-            f"{kind}: real corners lie off the grid"
+            f"{array.dtype}: real corners lie off the grid"
         )
     if array.size == 0 or array.min() < -(1 << 31) or array.max() >= 1 << 31:
         raise CertifyError(f"the box {path} is empty, or holds numbers off every grid")

@@ -112,7 +112,8 @@ def read_model(model: Model) -> bytes:
     try:
         content = Path(model).read_bytes()
     except OSError as error:
-        raise CertifyError(f"cannot read the model {name}: {error.strerror}") from None
+        folder = "; the model comes first, then the data" if Path(name).is_dir() else ""
+        raise CertifyError(f"cannot read the model {name}: {error.strerror}{folder}") from None
     if content[4:8] != _TFLITE and not is_bundle(content):
         raise CertifyError(
             f"{name}: not a .tflite file: the identifier TFL3 is missing{road_from(name)}"

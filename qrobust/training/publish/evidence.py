@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from qrobust.datasets import Split
+from qrobust.training.publish.check_runtimes import not_compared
 from qrobust.training.publish.summary import Certified, CertifiedShare, Compared
 from qrobust.training.recipe import Recipe
 from qrobust.training.views import certified_inputs
@@ -16,37 +17,6 @@ from tflite_export.atomic import replacing
 
 JOURNAL = "certificates.jsonl"
 DATA = "data.npz"
-
-
-def check_runtimes(allow_missing: Collection[str]) -> None:
-    """Refuse what could not be published, before anything is trained.
-
-    Args:
-        allow_missing: runtimes that need not be there.
-
-    Raises:
-        ValueError: a runtime that is not installed and not allowed to be missing, or a name that is
-            no runtime's.
-    """
-    from tflite_export import runtimes
-
-    unknown = sorted(set(allow_missing) - runtimes.RUNTIMES.keys())
-    if unknown:
-        raise ValueError(
-            f"allow_missing names runtimes: {', '.join(runtimes.RUNTIMES)}. "
-            f"Received: {unknown[0]!r}"
-        )
-    for name in runtimes.RUNTIMES:
-        why = runtimes.not_installed(name)
-        if why is not None and name not in allow_missing:
-            raise ValueError(_not_compared(name, "cannot be", why))
-
-
-def _not_compared(name: str, verb: str, why: str) -> str:
-    return (
-        f"{name} {verb} compared ({why}), so nothing is published. Install it, or allow it to be "
-        f"missing: --allow-missing '{name}', or in the recipe [parity] allow_missing = [\"{name}\"]"
-    )
 
 
 def compare(model: Any, exported: Any, inputs: Any, *, allow_missing: Collection[str]) -> Compared:
@@ -70,7 +40,7 @@ def compare(model: Any, exported: Any, inputs: Any, *, allow_missing: Collection
         )
     for name, why in parity.skipped.items():
         if name not in allow_missing:
-            raise ValueError(_not_compared(name, "was not", why))
+            raise ValueError(not_compared(name, "was not", why))
     return Compared(parity.inputs, parity.integers, parity.differing, parity.skipped)
 
 

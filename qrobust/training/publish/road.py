@@ -21,6 +21,7 @@ from qrobust.training.log import finish
 from qrobust.training.publish import evidence
 from qrobust.training.publish.attacked import attacked
 from qrobust.training.publish.card import card
+from qrobust.training.publish.check_runtimes import check_runtimes
 from qrobust.training.publish.corrupted import corrupted
 from qrobust.training.publish.device_memory import device_memory
 from qrobust.training.publish.files import put_files
@@ -85,6 +86,7 @@ def run_recipe(
     baseline: ModelSummary | None = None,
     command: str | None = None,
     started: float | None = None,
+    recipe: Recipe | None = None,
 ) -> Published:
     """Train what a recipe says and publish it.
 
@@ -100,17 +102,18 @@ def run_recipe(
         baseline: the same network without the defence, for the card.
         command: for the card; that of ``qrobust train`` by default.
         started: when the work began, as ``time.perf_counter`` said; now by default.
+        recipe: what was read from ``path``, where that is done already.
 
     Raises:
         ValueError: what `train` or `publish` refuse.
     """
     started = time.perf_counter() if started is None else started
-    recipe = read_recipe(path, allow_code=allow_code)
+    recipe = read_recipe(path, allow_code=allow_code) if recipe is None else recipe
     allowed = (*recipe.parity.allow_missing, *allow_missing)
     recipe = replace(recipe, parity=replace(recipe.parity, allow_missing=allowed))
     out, log = folders(path, out, log)
     if not recipe.quantization.is_float:
-        evidence.check_runtimes(allowed)
+        check_runtimes(allowed)
     if trained:
         made = _load(recipe, out / MODEL, data, allow_code=allow_code)
     else:

@@ -13,6 +13,9 @@ import pytest
 from commands import CERTIFY, QROBUST, ignored_signals, run, start
 from kills import of_pythons_start
 
+from qrobust import cli, manners
+from qrobust.certify.file import model_file
+
 ENDLESS = ("--n", "10000000", "--quiet")
 
 
@@ -218,3 +221,57 @@ def test_no_shared_memory_is_needed(place):
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("options", [(), ("-u",)], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("words", [("--help",), ("certify", "--help"), ("models",), ("--version",)])
+def test_a_full_standard_output_of_any_command(options, words):
+    with open("/dev/full", "w") as full:
+        command = (sys.executable, *options, "-m", "qrobust", *words)
+        status, _, errors = run(*command, stdout=full)
+    assert (status, errors) == (2, "error: stdout: No space left on device\n")
+
+
+def test_a_full_standard_error(place):
+    with open("/dev/full", "w") as full:
+        status, _, _ = run(*QROBUST, "inspect", place / "none.tflite", stderr=full)
+    assert status == 2
+
+
+def test_too_little_memory_says_where_and_what_to_do(monkeypatch, capsys):
+    def runs_out(path):
+        return np.ones(1 << 60, np.uint8)
+
+    monkeypatch.setattr(model_file, "read_model", runs_out)
+    assert cli.main(["inspect", "m.tflite"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: out of memory in qrobust.commands.inspect (Unable to allocate")
+    assert "give fewer or smaller inputs" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory in this command: give fewer or smaller inputs"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(28, "No space left on device", "a\x1b/b"), r"'a\x1b/b': No space left on device"),
+        (OSError(18, "Cross-device link", "a", None, b"b"), "'a' -> 'b'"),
+        (OSError(28, "No space left on device", manners.OUTPUT), "stdout: No space left on device"),
+        (OSError("words"), "words"),
+        (ValueError("two\nlines"), "two lines"),
+    ],
+    ids=range(7),
+)
+def test_what_a_line_says_of_an_error(error, line):
+    assert manners.refusal(error).startswith(line)
+
+
+def test_nothing_heavy_comes_before_the_handlers():
+    """What Ctrl-C meets before is Python's own, with a traceback: it is kept short."""
+    program = (
+        "import sys; before = set(sys.modules); import qrobust.cli, qrobust.manners\n"
+        "print(*sorted({m.partition('.')[0] for m in set(sys.modules) - before}))"
+    )
+    _, out, _ = run(sys.executable, "-S", "-c", program)
+    assert not {"typing", "argparse", "numpy", "tflite_export", "re"} & set(out.split())
+    assert "qrobust" in out.split()

@@ -1,10 +1,14 @@
+import subprocess
+import sys
 from dataclasses import fields, is_dataclass
 
 import pytest
 
+from qrobust import architectures, datasets
 from qrobust.training import recipe as sections
 from qrobust.training.recipe import read_recipe
 from qrobust.training.recipe_checks import BOUNDS, CHOICES, check_values
+from qrobust.training.recipe_sources import ARCHITECTURES, FOLDER_LOADERS, check_files
 
 BASE = {
     "name": '"small"',
@@ -124,3 +128,67 @@ def test_choices_are_fields():
         section, _, key = name.partition(".")
         (kind,) = [f.type for f in fields(sections.Recipe) if f.name == section]
         assert key in {f.name for f in fields(kind)}
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../tmp/x", "/tmp/x", r"a\\b", ".hidden", "", "a\\u001b[2J"]
+)
+def test_a_name_is_no_path(tmp_path, name):
+    with pytest.raises(ValueError, match="name is"):
+        read_recipe(written(tmp_path, name=f'"{name}"'))
+
+
+def test_names_with_dots_and_spaces_are_names(tmp_path):
+    assert read_recipe(written(tmp_path, name='"ResNet 8, 4.5 bits"')).name == "ResNet 8, 4.5 bits"
+
+
+def test_words_are_folders_of_the_data_set(tmp_path):
+    changes = {"data__name": '"speech_commands"', "data__words": '["yes", "../../up"]'}
+    with pytest.raises(ValueError, match=r"\[data\] words is no path"):
+        read_recipe(written(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("section", ["data", "network"])
+def test_names_that_nothing_has(tmp_path, section):
+    with pytest.raises(ValueError, match=rf"\[{section}\] name is one of .*Received: 'nope'"):
+        read_recipe(written(tmp_path, **{f"{section}__name": '"nope"'}))
+
+
+def test_the_names_are_those_that_there_are():
+    assert set(ARCHITECTURES) == set(architectures.__all__)
+    assert set(FOLDER_LOADERS) < set(datasets.__all__)
+
+
+@pytest.mark.parametrize("key", ["weights", "start"])
+def test_files_to_start_from_are_there(tmp_path, key):
+    path = written(tmp_path, **{f"network__{key}": '"none.keras"'})
+    recipe = read_recipe(path)  # a listing of recipes needs no files
+    with pytest.raises(ValueError, match=rf"\[network\] {key}: there is no file '.*none.keras'"):
+        check_files(recipe, str(path))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": '"../x"'},
+        {"network__name": '"nope"'},
+        {"training__learning_rate": "nan"},
+        {"network__weights": '"none.keras"'},
+        {"certification__alpha": '"2"'},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_bad_recipe_is_refused_without_keras(tmp_path, changes):
+    path = written(tmp_path, **changes)
+    program = (
+        "import sys; from qrobust.cli import main\n"
+        "status = main(['train', sys.argv[1], '--allow-missing', 'TFLM'])\n"
+        "print(status, 'keras' in sys.modules, 'tensorflow' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True
+    )
+    assert found.stdout == "2 False False\n"
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert list(tmp_path.iterdir()) == [path]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import tflite_export
-from qrobust.training.publish.evidence import check_runtimes, compare
+from qrobust.training.publish.check_runtimes import check_runtimes
+from qrobust.training.publish.evidence import compare
 from tflite_export import Parity, runtimes
 
 INPUTS = np.zeros((2, 3))
