@@ -41,17 +41,20 @@ class Network:
     arena: int
 
 
-def file_text(name: str, about: Sequence[str], networks: Sequence[Network]) -> Generated:
+def file_text(
+    name: str, about: Sequence[str], networks: Sequence[Network], *, shared: bool = False
+) -> Generated:
     """Put networks into one pair of files.
 
     Args:
         name: of the files.
         about: lines of the header's comment.
         networks: whose names differ; they run one after the other, in the arena of the largest.
+        shared: whether the files are named otherwise than a network, and declare the arena.
     """
     arena = max(network.arena for network in networks)
     declarations = [(*network.declarations, "") for network in networks]
-    if len(networks) > 1:
+    if shared:
         declarations.insert(0, (f"#define {name.upper()}_ARENA_BYTES {arena}u", ""))
     return Generated(_header(name, about, declarations), _source(name, networks, arena), arena)
 
@@ -95,8 +98,7 @@ def _source(name: str, networks: Sequence[Network], arena: int) -> str:
         f'#include "{name}.h"\n\n#include <stddef.h>\n#include <string.h>\n',
         *(kernel(title, bits) for title, bits in kernels),
         *(constant for network in networks for constant in network.constants),
-        f"/* Every buffer of {'the network' if len(networks) == 1 else 'every network'}; those "
-        "that never live together share bytes. */",
+        "/* Every buffer of the network; those that never live together share bytes. */",
         f"static union {{\n    uint32_t words[{arena // 4}];\n"
         f"    int8_t bytes[{arena}];\n}} arena;\n",
         *(function for network in networks for function in network.functions),
