@@ -47,15 +47,23 @@ def compile_program(sources: Sequence[Path], target: Path, flags: Sequence[str] 
 
 
 class Models:
-    """Graphs in one program."""
+    """Graphs in one program, each in files of its own or all in one pair."""
 
-    def __init__(self, graphs: Sequence[IntegerGraph], folder: Path) -> None:
+    def __init__(
+        self, graphs: Sequence[IntegerGraph], folder: Path, *, together: bool = False
+    ) -> None:
         self.graphs = graphs
-        sources = [
-            next(p for p in c99.write(graph, folder, f"g{i}") if p.suffix == ".c")
-            for i, graph in enumerate(graphs)
-        ]
-        includes = ["#include <stdio.h>", *(f'#include "g{i}.h"' for i in range(len(graphs)))]
+        names = ["together"] if together else [f"g{i}" for i in range(len(graphs))]
+        if together:
+            every = {f"g{i}": graph for i, graph in enumerate(graphs)}
+            generated = c99.generate_together(every, *names)
+            (folder / "together.h").write_text(generated.header)
+            (folder / "together.c").write_text(generated.source)
+        else:
+            for name, graph in zip(names, graphs, strict=True):
+                c99.write(graph, folder, name)
+        sources = [folder / f"{name}.c" for name in names]
+        includes = ["#include <stdio.h>", *(f'#include "{name}.h"' for name in names)]
         cases = "\n".join(self._case(i, graph) for i, graph in enumerate(graphs))
         runner = folder / "runner.c"
         runner.write_text("\n".join(includes) + _RUNNER.format(cases=cases))

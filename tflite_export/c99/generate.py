@@ -42,7 +42,7 @@ def generate_together(graphs: Mapping[str, IntegerGraph], name: str = "members")
         name: of the files and of the macro that holds the bytes of the arena.
 
     Raises:
-        ExportError: as `generate`.
+        ExportError: as `generate`, naming the graph.
         ValueError: no graph, or names that are no C identifiers or not different.
     """
     if not graphs or name in graphs:
@@ -55,8 +55,13 @@ def generate_together(graphs: Mapping[str, IntegerGraph], name: str = "members")
         "overwrite its inputs. Integers of an input lie between its MINIMUM and its MAXIMUM; what",
         "others give is not defined.",
     )
-    networks = [_network(graph, one, f"{one}_") for one, graph in graphs.items()]
     _check_identifier(name)
+    networks = []
+    for one, graph in graphs.items():
+        try:
+            networks.append(_network(graph, one, f"{one}_"))
+        except ExportError as error:
+            raise ExportError(f"{one}: {error}") from None
     return file_text(name, about, networks, shared=True)
 
 

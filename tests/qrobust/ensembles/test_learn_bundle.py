@@ -169,7 +169,7 @@ def test_draws_of_a_keras_file_become_a_bundle(tmp_path, capsys):
     bundle = read_bundle(content)
     assert bundle.sha256 in (tmp_path / "c" / "bundle.h").read_text()
     assert "member4_run" in (tmp_path / "c" / "members.c").read_text()
-    assert "Radii for n = 100, alpha = 1/1000" in (tmp_path / "c/certifier_tables.h").read_text()
+    assert "Radii for n = 100, alpha = 0.001" in (tmp_path / "c/certifier_tables.h").read_text()
     assert (bundle.rule, bundle.weights) == (DRAW, (1, 1, 1, 1))
     assert len(set(bundle.members)) == 4
     with Certifier(content, classes=10, threads=1) as certifier:

@@ -259,6 +259,16 @@ def test_margins_of_the_largest_steps_and_weights(tmp_path):
         assert certifier.counter.evaluations == 2 * 2
 
 
+@pytest.mark.parametrize("rule", BUNDLES)
+def test_a_bundle_of_one_is_its_member(tmp_path, rule):
+    options = {"first": 1} if rule == CONSENSUS else {}
+    bundle = Bundle(rule, members()[1:2], (1,), **options)
+    found = ask(build(bundle, tmp_path), COPIES, IMAGES[0], count=40)
+    with Certifier(members()[1], threads=1, trusted=True) as certifier:
+        assert found.votes == tuple(certifier.votes(IMAGES[0], 40, key=KEYS[0]).tolist())
+    assert found.evaluations == 2 * 40
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
