@@ -32,6 +32,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust bundle a.tflite b.tflite --out all.bundle --learn held_out.npz",
         "qrobust bundle a.tflite b.tflite --out all.bundle --rule consensus --first 2",
         "qrobust bundle random.keras --draws 16 --sigma 64 --out random.bundle",
+        "qrobust bundle a.tflite b.tflite --out all.bundle --rule consensus --c99 firmware",
     ),
     "export": (
         "qrobust export model.keras model.tflite",

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from qrobust.commands.c_sizes import arena_sizes, table_bytes
 from qrobust.commands.combining import add_combining, check_combining, data_to_learn
 from tflite_export.atomic import write_bytes
 
@@ -45,10 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of noisy copies that may stop with another class than all members give "
         "(default: 0.01)",
     )
+    parser.add_argument(
+        "--c99",
+        type=Path,
+        metavar="DIR",
+        help="also write members, rule and certifier as C99; members have the radii of export's "
+        "--table",
+    )
+    parser.add_argument(
+        "--table",
+        type=int,
+        metavar="N",
+        help="with --draws and --sigma: store the radii that votes of N samples certify, for "
+        "devices",
+    )
+    parser.add_argument("--alpha", help="of the table (default: 0.001)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the bundle, and say how it answers."""
+    from qrobust.certify import c99
     from qrobust.certify.file.bundle import ADAPTIVE, CONSENSUS, DRAW, Bundle
     from qrobust.certify.file.bundle_file import open_model
     from qrobust.certify.file.model_file import read_model
@@ -58,6 +75,10 @@ def run(args: argparse.Namespace) -> int:
     for option, rule in (("thresholds", ADAPTIVE), ("first", CONSENSUS)):
         if getattr(args, option) is not None and args.rule != rule:
             raise ValueError(f"--{option} is of --rule {rule}. Received: --rule {args.rule}")
+    if args.table is not None and (args.draws is None or args.sigma is None):
+        raise ValueError("--table goes with --draws K --sigma LSB; other members bring theirs")
+    if args.alpha is not None and args.table is None:
+        raise ValueError("--alpha goes with --table")
     if args.draws is not None:
         files = _drawn(args)
         args.rule, args.models = DRAW, [Path(f"draw {k}") for k in range(args.draws)]
@@ -82,12 +103,17 @@ def run(args: argparse.Namespace) -> int:
     content = bundle.to_bytes()
     open_model(content)  # members that do not go together are refused before anything is written
     read_spec(content)
+    sources = None if args.c99 is None else c99.bundle_files(content)
     write_bytes(args.out, content)
     for number, (name, weight) in enumerate(zip(names, bundle.weights, strict=True)):
         stop = f", stops at {bundle.thresholds[number]}" if number < len(bundle.thresholds) else ""
         print(f"{name}: weight {weight}{stop}")
     first = f", first {bundle.first}" if bundle.first else ""
     print(f"{args.out}: {bundle.rule}{first}, {len(content):,} bytes, sha256 {bundle.sha256}")
+    if sources is not None:
+        written = c99.write_files(args.c99, sources)
+        print(f"{arena_sizes(args.c99)}; tables of the certifier: {table_bytes(args.c99)} bytes")
+        print(f"C99: {', '.join(map(str, written))}")
     return 0
 
 
@@ -102,13 +128,14 @@ def _drawn(args: argparse.Namespace) -> list[bytes]:
     from qrobust.load_keras import load_keras
     from tflite_export import export
 
+    tables = () if args.table is None else ((args.table, args.alpha or "0.001"),)
     files = []
     for member in draw_members(
         load_keras(args.models[0], allow_code=args.allow_code), args.draws, seed=args.seed
     ):
         content = export(member).tflite
         if args.sigma is not None:
-            spec = SmoothingSpec.for_model(content, sigma=args.sigma)
+            spec = SmoothingSpec.for_model(content, sigma=args.sigma, tables=tables)
             content = attach_spec(content, spec)
         files.append(content)
     return files

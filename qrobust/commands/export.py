@@ -1,11 +1,11 @@
 """``qrobust export``."""
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any
 
 from qrobust.certify.commands.common import add_reading, check_scale
+from qrobust.commands.c_sizes import table_bytes
 from qrobust.commands.inputs import DATA_HELP, load_for
 from qrobust.load_keras import load_keras
 
@@ -172,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
         written = c99.write(exported, args.c99)
         if args.table is not None or counted:
             written += certifier_c99.write(tflite, args.c99)
-            print(f"tables of the certifier: {_table_bytes(args.c99)} bytes")
+            print(f"tables of the certifier: {table_bytes(args.c99)} bytes")
         elif args.sigma is not None:
             print("no certifier among the C: its radii are tables, which --table N writes")
         if args.library:
@@ -185,9 +185,3 @@ def run(args: argparse.Namespace) -> int:
 
 def _inputs(model: Any, args: argparse.Namespace) -> Any:
     return load_for(args.data, model, args.fit, allow_code=args.allow_code).x
-
-
-def _table_bytes(folder: Path) -> int:
-    """What the certifier's tables take of a device's flash."""
-    found = re.search(r"CERTIFIER_TABLES_WORDS (\d+)u", (folder / "certifier_tables.h").read_text())
-    return 0 if found is None else 4 * int(found[1])

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -42,7 +43,7 @@ from qrobust.certify.arithmetic.noise_table import (
 )
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
 from qrobust.certify.c99.view_tables import view_head
-from qrobust.certify.file.model_file import Model, load_model
+from qrobust.certify.file.model_file import Model, ModelFile, load_model
 from qrobust.certify.file.smoothing_spec import SmoothingSpec, read_spec
 from qrobust.certify.methods.tables import RadiusTable, SequentialTable
 from tflite_export.atomic import write_text
@@ -75,7 +76,13 @@ def write(
     Raises:
         CertifyError: no spec, no such table, or an input that is not int8.
     """
-    file = load_model(model)
+    return write_files(folder, certifier_files(load_model(model), n=n, radius=radius))
+
+
+def certifier_files(
+    file: ModelFile, *, n: int | None = None, radius: Exact | None = None
+) -> dict[str, str]:
+    """Return what `write` writes for a checked file or bundle: name -> text."""
     spec = read_spec(file.content)
     if spec is None:
         raise CertifyError("the file has no smoothing spec; attach one with a radius table")
@@ -89,7 +96,11 @@ def write(
     else:
         words = view_words(spec, shape=file.shape, classes=file.classes)
     sources = certifier_sources(NOISE if spec.counting is None else VIEWS)
-    files = {**sources, **_tables_source(words, spec, table, test)}
+    return {**sources, **_tables_source(words, spec, table, test)}
+
+
+def write_files(folder: str | Path, files: Mapping[str, str]) -> list[Path]:
+    """Write texts by their names into a folder, which is made where it is missing."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

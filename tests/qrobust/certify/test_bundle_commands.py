@@ -1,11 +1,15 @@
 """Bundles on the other commands: shown and reported, or refused by name."""
 
+import hashlib
+import re
+
 import numpy as np
 import pytest
 
 from qrobust import cli
+from qrobust.certify import SmoothingSpec, attach_spec
 
-from .bundles import BUNDLES, SHAPE
+from .bundles import BUNDLES, MEMBERS, SHAPE
 
 RULES = {
     "draw": "bundle of 3 files, rule draw: weights 1, 2, 1",
@@ -75,6 +79,27 @@ def test_a_bundle_is_no_keras_model(folder, capsys):
     assert cli.main(["export", "draw.bundle", "m.tflite"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "is a bundle of .tflite files" in line
+
+
+def test_a_bundle_becomes_c_or_nothing_is_written(folder, capsys):
+    """The device's road: the hash of the file in its header, sizes said; no table, no files."""
+    for k, member in enumerate(MEMBERS):
+        spec = SmoothingSpec.for_model(member, sigma=8, tables=((60, "0.01"),))
+        (folder / f"{k}.tflite").write_bytes(attach_spec(member, spec))
+        (folder / f"plain{k}.tflite").write_bytes(member)
+    words = ["--rule", "consensus", "--out", "c.bundle", "--c99", "firmware"]
+    before = set(folder.rglob("*"))
+    assert cli.main(["bundle", "plain0.tflite", "plain1.tflite", *words]) == 2
+    assert "no smoothing spec" in capsys.readouterr().err
+    assert set(folder.rglob("*")) == before
+    assert cli.main(["bundle", "0.tflite", "1.tflite", "2.tflite", *words]) == 0
+    said = capsys.readouterr().out
+    sha256 = hashlib.sha256((folder / "c.bundle").read_bytes()).hexdigest()
+    assert f'#define BUNDLE_SHA256 "{sha256}"' in (folder / "firmware/bundle.h").read_text()
+    sizes = re.search(r"arena: (\d+) bytes, shared by members of (.*); tables .*: (\d+) b", said)
+    assert int(sizes[1]) == max(map(int, sizes[2].split(", ")))
+    tables = (folder / "firmware/certifier_tables.h").read_text()
+    assert f"{sizes[3]} bytes." in tables
 
 
 def test_pictures_are_brought_to_what_a_bundle_takes(folder, capsys):

@@ -136,6 +136,8 @@ def test_the_command_takes_what_is_given(folder, capsys):
         (("--thresholds", "1", "1", "--sigma", "3"), "--sigma goes with --learn"),
         (("--thresholds", "1", "1", "--copies", "3"), "--copies goes with --learn"),
         (("--draws", "2"), "--draws takes one .keras"),
+        (("--thresholds", "1", "1", "--table", "9"), "--table goes with --draws"),
+        (("--thresholds", "1", "1", "--alpha", ".1"), "--alpha goes with --table"),
     ],
 )
 def test_the_command_refuses(folder, words, says, capsys):
@@ -161,9 +163,13 @@ def test_draws_of_a_keras_file_become_a_bundle(tmp_path, capsys):
     )
     qrobust.quantize(model, 4, 4).save(tmp_path / "m.keras")
     words = ["bundle", str(tmp_path / "m.keras"), "--draws", "4", "--sigma", "32"]
-    assert cli.main([*words, "--out", str(tmp_path / "m.bundle")]) == 0
+    device = ["--table", "100", "--c99", str(tmp_path / "c")]
+    assert cli.main([*words, *device, "--out", str(tmp_path / "m.bundle")]) == 0
     content = (tmp_path / "m.bundle").read_bytes()
     bundle = read_bundle(content)
+    assert bundle.sha256 in (tmp_path / "c" / "bundle.h").read_text()
+    assert "member4_run" in (tmp_path / "c" / "members.c").read_text()
+    assert "Radii for n = 100, alpha = 0.001" in (tmp_path / "c/certifier_tables.h").read_text()
     assert (bundle.rule, bundle.weights) == (DRAW, (1, 1, 1, 1))
     assert len(set(bundle.members)) == 4
     with Certifier(content, classes=10, threads=1) as certifier:

@@ -6,7 +6,7 @@ from c_compiler import Models
 from random_graphs import random_graph, random_inputs
 
 from tflite_export import ExportError, reference
-from tflite_export.c99.generate import generate
+from tflite_export.c99.generate import generate, generate_together
 from tflite_export.graph import Add, FullyConnected, IntegerGraph, Operator, Reshape, Tensor
 from tflite_export.grid import Grid
 
@@ -27,6 +27,33 @@ def test_the_c_computes_the_specification(models, index):
     received = models.run(index, inputs)
     for expected, result in zip(reference.run(graph, *inputs), received, strict=True):
         np.testing.assert_array_equal(result, expected)
+
+
+def test_graphs_in_one_file_compute_the_same_in_one_arena(tmp_path):
+    """Every other graph, row by row, so that each finds the bytes that another left behind."""
+    graphs = [random_graph(seed) for seed in GRAPHS[::2]]
+    models = Models(graphs, tmp_path, together=True)
+    inputs = [random_inputs(graph, index) for index, graph in enumerate(graphs)]
+    received = models.run_in_turn(inputs)
+    for index, graph in enumerate(graphs):
+        outputs = reference.run(graph, *inputs[index])
+        for expected, result in zip(outputs, received[index], strict=True):
+            np.testing.assert_array_equal(result, expected)
+    source, header = ((tmp_path / f"together.{end}").read_text() for end in "ch")
+    assert source.count("} arena;") == source.count("int8_t requantize(") == 1
+    largest = max(generate(graph).arena for graph in graphs)
+    assert f"#define TOGETHER_ARENA_BYTES {largest}u\n" in header
+
+
+def test_names_in_one_file_differ_and_errors_name_the_graph():
+    with pytest.raises(ValueError, match="names of one network or more differ"):
+        generate_together({"members": small_graph()})
+    with pytest.raises(ValueError, match="one network or more"):
+        generate_together({})
+    with pytest.raises(ValueError, match="C identifier"):
+        generate_together({"Member": small_graph()})
+    with pytest.raises(ExportError, match="^b: probabilities: operator Softmax has no C form"):
+        generate_together({"a": small_graph(), "b": unknown_operator()})
 
 
 def test_the_graphs_use_every_kernel(models):
@@ -118,16 +145,19 @@ def test_no_float_no_heap_no_double_arithmetic(models):
             assert word not in source
 
 
-def test_an_unknown_operator_is_named():
+def unknown_operator():
     @dataclass(frozen=True, eq=False, kw_only=True)
     class Softmax(Operator):
         pass
 
     x = Tensor("x", (3,), Grid.pixels())
     y = Tensor("probabilities", (3,), Grid.pixels())
-    graph = IntegerGraph("g", (x,), (y,), (Softmax(inputs=(x,), output=y),))
+    return IntegerGraph("g", (x,), (y,), (Softmax(inputs=(x,), output=y),))
+
+
+def test_an_unknown_operator_is_named():
     with pytest.raises(ExportError, match="probabilities: operator Softmax has no C form"):
-        generate(graph)
+        generate(unknown_operator())
 
 
 def test_an_add_of_grids_too_far_apart_is_refused():
