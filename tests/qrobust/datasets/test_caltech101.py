@@ -84,7 +84,7 @@ def test_bad_counts(folder, name):
 
 
 def test_the_first_examples_are_a_fair_sample_whatever_a_class_holds(tmp_path):
-    """Ten of 300 pictures have smaller hashes than ten of 12: their order may not be the choice's."""
+    """Ten of 300 pictures have smaller hashes than ten of 13: another order than the choice's."""
     for name, count in (("airplanes", 300), ("ant", 13), ("yin_yang", 13)):
         (tmp_path / name).mkdir()
         picture = Image.new("RGB", (8, 8))
