@@ -34,6 +34,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust bundle random.keras --draws 16 --sigma 64 --out random.bundle",
         "qrobust bundle a.tflite b.tflite --out all.bundle --rule consensus --c99 firmware",
     ),
+    "quantize": (
+        "qrobust quantize float.keras data.npz model.tflite --bits 6",
+        "qrobust quantize float.keras photos/ model.tflite --sigma 32 --twin twin.keras",
+    ),
     "export": (
         "qrobust export model.keras model.tflite",
         "qrobust export model.keras model.tflite --sigma 64 --unit 'pixel step'",
