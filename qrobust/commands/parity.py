@@ -31,11 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare; the exit status is 1 when any integer differs."""
     from qrobust.certify import read_spec
+    from qrobust.certify.file.model_file import read_model
     from tflite_export.check_runs import check_runs
 
     if args.inputs < 1:
         raise ValueError(f"--inputs is at least 1. Received: {args.inputs}")
-    tflite = args.tflite.read_bytes()
+    tflite = read_model(args.tflite)
     # What the file alone decides is refused before Keras is loaded, which takes seconds.
     read_spec(tflite)
     check_runs(tflite)

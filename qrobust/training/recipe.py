@@ -265,7 +265,7 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"the recipe '{path}' cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors
