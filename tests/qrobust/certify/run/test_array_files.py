@@ -272,3 +272,13 @@ def test_what_differs_from_machine_to_machine_is_no_number(tmp_path):
     for rows in (None, 1):
         with pytest.raises(CertifyError, match="another"):
             load_data(tmp_path / "d.npz", rows=rows)
+
+
+@pytest.mark.parametrize(("method", "most"), [(0, 1000), (8, 1000 * 1032 + 64)])
+def test_bytes_of_an_archive_unpack_to_no_more_than_they_can(method, most):
+    member = zipfile.ZipInfo("x.npy")
+    member.compress_type, member.compress_size, member.file_size = method, 1000, most
+    array_files._check_sizes([member], 2000, "d.npz")
+    member.file_size += 1
+    with pytest.raises(ValueError, match=f"1000 bytes do not unpack to {most + 1}"):
+        array_files._check_sizes([member], 2000, "d.npz")
