@@ -26,11 +26,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "ensemble": (
         "qrobust ensemble a.keras b.keras c.keras --out both.keras",
-        "qrobust ensemble a.keras b.keras --out both.keras --weights learn held_out.npz",
+        "qrobust ensemble a.keras b.keras --out both.keras --learn held_out.npz",
     ),
     "bundle": (
-        "qrobust bundle a.tflite b.tflite c.tflite --out all.bundle --learn held_out.npz",
-        "qrobust bundle a.tflite b.tflite c.tflite --out all.bundle --rule consensus --first 2",
+        "qrobust bundle a.tflite b.tflite --out all.bundle --learn held_out.npz",
+        "qrobust bundle a.tflite b.tflite --out all.bundle --rule consensus --first 2",
         "qrobust bundle random.keras --draws 16 --sigma 64 --out random.bundle",
     ),
     "export": (

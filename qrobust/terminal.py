@@ -1,7 +1,8 @@
 """Output for people: tables that fit the window and colour for verdicts, in a terminal only.
 
-Where standard output is no terminal, ``NO_COLOR`` is set, ``TERM`` is ``dumb`` or Rich (the extra
-[terminal]) is not installed, text is printed as it is: what scripts and tests read never changes.
+Where standard output is no terminal, ``TERM`` is ``dumb`` or Rich (the extra [terminal]) is not
+installed, text is printed as it is: what scripts and tests read never changes. ``NO_COLOR`` takes
+the colour and nothing else.
 """
 
 import os
@@ -21,14 +22,14 @@ _BAD = (
 
 
 def show(text: object) -> None:
-    """Print text, in a terminal with its tables fitted and its verdicts coloured."""
+    """Print text, in a terminal with tables that fit, lines cut at words, and coloured verdicts."""
     console = _console() if sys.stdout.isatty() else None
     if console is None:
         print(text)
         return
     for part in parts(str(text)):
         if isinstance(part, str):
-            console.print(_coloured(part), soft_wrap=True)
+            console.print(_coloured(part))
         else:
             console.print(_table(*part))
 
@@ -58,13 +59,19 @@ def _cells(line: str, starts: list[int]) -> list[str]:
 
 
 def _console() -> Any:
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("TERM") == "dumb":
         return None
     try:
         from rich.console import Console
     except ModuleNotFoundError:
         return None
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    return Console(
+        file=sys.stdout,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+    )
 
 
 def _coloured(line: str) -> Any:

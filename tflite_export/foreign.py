@@ -28,6 +28,7 @@ _SUFFIXES = {
         "a .tflite, whose layers cannot be trained or exported again: qrobust inspect, certify and "
         "audit take it as it is; for an exact one, give the Keras model to qrobust.quantize"
     ),
+    ".bundle": "a bundle of .tflite files, which are exported already: certify and audit take it",
     ".h5": f"an H5 file of Keras 2: {_LEGACY}",
     ".hdf5": f"an H5 file of Keras 2: {_LEGACY}",
     ".json": "a model without weights: read it and its H5 weights with qrobust.load_legacy",

@@ -7,9 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+import numpy as np
+
+from qrobust.certify.commands.common import add_reading, check_scale
+from qrobust.certify.inputs.named_code import is_module_function
+from qrobust.commands.inputs import DATA_HELP, add_label, labels_of, load_for
 from qrobust.commands.verify import add_boxes
-from qrobust.load_keras import load_keras
+from qrobust.load_keras import is_keras, load_keras
 from qrobust.quiet import quiet_imports
 
 HELP = "attack a .keras (white box) or a .tflite (black box) and report what is left of it"
@@ -17,12 +21,16 @@ _BROKEN = 1
 # 128 / 255 = 0.5 in L2, 8 / 255 in L-inf: what papers report.
 _EPSILON = {"linf": 8.0, "l2": 128.0, "l1": 255.0, "l0": 4.0, "patch": 3.0}
 _SPARSE = ("l1", "l0", "patch")
-_TFLITE = ".tflite"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras, .h5 or .tflite file")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a .keras, .h5 or .tflite file; or module:function that returns a Keras model",
+    )
     parser.add_argument("data", type=Path, metavar="DATA", help=DATA_HELP)
     parser.add_argument(
         "--out",
@@ -78,7 +86,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs in a masked box")
     add_boxes(parser)
-    add_fit(parser)
+    add_reading(parser)
+    add_label(parser)
     parser.add_argument(
         "--trusted",
         action="store_true",
@@ -111,16 +120,17 @@ def run(args: argparse.Namespace) -> int:
             f"are attacked in their own norm: leave out --norm."
         )
     check_path(args.out)
-    content = _read(args)
-    data = load_for(args.data, args.model, args.fit, rows=args.images)
-    if data.y is None:
-        raise ValueError(f"'{args.data}' holds no y. An attack needs the true classes.")
+    check_scale("--smooth", args.smooth)
+    content, model = _read(args)
+    known = args.model if model is None else model
+    data = load_for(args.data, known, args.fit, allow_code=args.allow_code, rows=args.images)
+    truth = labels_of(data, args, "An attack needs the true ones.")
     images = args.images if args.images is not None else (1000 if args.full else 200)
     if images < 1:
         raise ValueError(f"--images is at least 1. Received: {images}")
     if not args.out.parent.is_dir():
         raise ValueError(f"'{args.out.parent}' is no folder for --out. Make it first.")
-    x, y = data.x[:images], data.y[:images]
+    x, y = data.x[:images], truth[:images]
     with quiet_imports():
         from qrobust.attacks.evaluation import report, suite
         from qrobust.attacks.evaluation.sparse_evaluation import sparse_evaluation
@@ -128,13 +138,13 @@ def run(args: argparse.Namespace) -> int:
         from qrobust.attacks.ground.search import Search
     given = None if args.certificates is None else _read_certificates(args, content, data)
     options: dict[str, Any] = {"full": args.full, "seed": args.seed}
-    target, surrogate = _targets(args)
+    target, surrogate = _targets(args, model)
     extra: dict[str, Any] = {}
     if surrogate is not None:
         _check_surrogate(args, target, surrogate)
     if args.norm in _SPARSE:
         attacks, curve = sparse_evaluation(target, x, y, budget, **options)
-    elif surrogate is None and args.model.suffix != _TFLITE:
+    elif model is not None:
         attacks = list(_progress(suite.white_box(target, x, y, budget, **options)))
         masking = suite.masking_suite(target, x, y, budget, **options)
         attacks += masking.attacks
@@ -173,8 +183,9 @@ def run(args: argparse.Namespace) -> int:
     return _BROKEN if evaluation.broken else 0
 
 
-def _read(args: argparse.Namespace) -> bytes:
-    is_file = args.model.suffix == _TFLITE
+def _read(args: argparse.Namespace) -> tuple[bytes, Any]:
+    """What reports name the digest of, and the model where it is one of Keras."""
+    is_file = not is_keras(args.model)
     for option in ("surrogate", "certificates"):
         if getattr(args, option) is not None and not is_file:
             raise ValueError(f"--{option} goes with a .tflite. Received: {args.model}")
@@ -185,18 +196,21 @@ def _read(args: argparse.Namespace) -> bytes:
             "--certificates needs --surrogate X.keras, the model of the file: a .tflite has no "
             "gradients."
         )
+    model: Any = None if is_file else load_keras(args.model, allow_code=args.allow_code)
+    if is_module_function(args.model):
+        weights = [np.ascontiguousarray(weight).tobytes() for weight in model.get_weights()]
+        return b"".join([model.to_json().encode(), *weights]), model
     try:
-        content: bytes = args.model.read_bytes()
+        return args.model.read_bytes(), model
     except OSError as error:
         raise ValueError(f"cannot read the model '{args.model}': {error.strerror}") from None
-    return content
 
 
-def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
+def _targets(args: argparse.Namespace, model: Any) -> tuple[Any, Any]:
     from qrobust.attacks import KerasTarget, SmoothedTarget, TFLiteTarget
 
-    if args.model.suffix != _TFLITE:
-        keras_target = KerasTarget(load_keras(args.model), name=args.model.name)
+    if model is not None:
+        keras_target = KerasTarget(model, name=args.model.name)
         if args.smooth is None:
             return keras_target, None
         smoothed = SmoothedTarget(keras_target, sigma=args.smooth, draws=args.draws, seed=args.seed)
@@ -207,8 +221,8 @@ def _targets(args: argparse.Namespace) -> tuple[Any, Any]:
     target = TFLiteTarget(args.model, name=args.model.name, trusted=args.trusted)
     if args.surrogate is None:
         return target, None
-    model = load_keras(args.surrogate)
-    return target, KerasTarget(model, grid=target.grid, name=args.surrogate.name)
+    other = load_keras(args.surrogate, allow_code=args.allow_code)
+    return target, KerasTarget(other, grid=target.grid, name=args.surrogate.name)
 
 
 def _counted_target(args: argparse.Namespace) -> Any:

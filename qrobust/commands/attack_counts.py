@@ -29,7 +29,7 @@ def run_counts(args: argparse.Namespace) -> int:
     from tflite_export.atomic import write_text
 
     content = read_model(args.model)
-    data = load_for(args.data, args.model, args.fit)
+    data = load_for(args.data, args.model, args.fit, allow_code=args.allow_code)
     checked = check_offline(args.certificates)
     with Certifier(content, trusted=args.trusted) as certifier:
         for key, digest, path in (

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from qrobust.commands.combining import add_combining, check_combining, data_to_learn
 from tflite_export.atomic import write_bytes
 
 HELP = "put several .tflite files that answer together into one file with one hash"
@@ -11,25 +12,17 @@ HELP = "put several .tflite files that answer together into one file with one ha
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "models",
-        type=Path,
-        nargs="+",
-        metavar="MODEL.tflite",
-        help="the members, in their order; with --draws one .keras whose weights are distributions",
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="OUT.bundle", help="the file to write"
-    )
-    parser.add_argument(
-        "--rule",
-        choices=("adaptive", "consensus", "draw"),
-        default="adaptive",
-        help="stop at a margin; stop where the first agree; or draw a member for every noisy copy "
-        "(default: adaptive)",
-    )
-    parser.add_argument(
-        "--weights", type=int, nargs="+", metavar="W", help="whole numbers (default: all 1)"
+    add_combining(
+        parser,
+        members=(
+            "MODEL.tflite",
+            "the members, in their order; with --draws one .keras whose weights are distributions",
+        ),
+        out="OUT.bundle",
+        rules=("adaptive", "consensus", "draw"),
+        rule="stop at a margin; stop where the first agree; or draw a member for every noisy copy",
+        learn="weights, order and thresholds",
+        sigma="that of the files' spec); of --draws: for their spec",
     )
     parser.add_argument(
         "--thresholds",
@@ -46,28 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draws", type=int, metavar="K", help="export K networks of a .keras: --rule draw"
     )
     parser.add_argument(
-        "--learn",
-        type=Path,
-        metavar="DATA",
-        help="weights, order and thresholds from training images that no member was trained on",
-    )
-    parser.add_argument(
         "--disagreement",
         type=float,
         metavar="SHARE",
         help="of noisy copies that may stop with another class than all members give "
         "(default: 0.01)",
-    )
-    parser.add_argument(
-        "--sigma",
-        metavar="LSB",
-        help="noise to learn under (default: that of the files' spec); of --draws: for their spec",
-    )
-    parser.add_argument(
-        "--copies", type=int, default=4, metavar="N", help="noisy, of each image (default: 4)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the noise, or of --draws (default: 0)"
     )
 
 
@@ -78,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.certify.file.model_file import read_model
     from qrobust.certify.file.smoothing_spec import read_spec
 
-    if args.out.suffix != ".bundle":
-        raise ValueError(f"--out is a .bundle file. Received: {args.out}")
+    check_combining(args, ".bundle", random=args.draws is not None)
     for option, rule in (("thresholds", ADAPTIVE), ("first", CONSENSUS)):
         if getattr(args, option) is not None and args.rule != rule:
             raise ValueError(f"--{option} is of --rule {rule}. Received: --rule {args.rule}")
@@ -93,9 +68,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         if args.rule == ADAPTIVE and args.thresholds is None and len(files) > 1:
             raise ValueError("give --thresholds, or --learn DATA to find them")
-        for option in ("sigma", "disagreement"):
-            if args.draws is None and getattr(args, option) is not None:
-                raise ValueError(f"--{option} goes with --learn")
+        if args.disagreement is not None:
+            raise ValueError("--disagreement goes with --learn")
         first = min(2, len(files)) if args.first is None else args.first
         bundle = Bundle(
             args.rule,
@@ -121,13 +95,17 @@ def _drawn(args: argparse.Namespace) -> list[bytes]:
     """Networks of a model whose weights are distributions, exported."""
     if len(args.models) != 1 or args.learn is not None or args.weights is not None:
         raise ValueError("--draws takes one .keras, and no --learn or --weights: draws are equal")
+    if args.rule == "consensus" or args.thresholds is not None:
+        raise ValueError("--draws is --rule draw: leave out other rules and --thresholds")
     from qrobust.certify import SmoothingSpec, attach_spec
     from qrobust.ensembles import draw_members
     from qrobust.load_keras import load_keras
     from tflite_export import export
 
     files = []
-    for member in draw_members(load_keras(args.models[0]), args.draws, seed=args.seed):
+    for member in draw_members(
+        load_keras(args.models[0], allow_code=args.allow_code), args.draws, seed=args.seed
+    ):
         content = export(member).tflite
         if args.sigma is not None:
             spec = SmoothingSpec.for_model(content, sigma=args.sigma)
@@ -137,17 +115,13 @@ def _drawn(args: argparse.Namespace) -> list[bytes]:
 
 
 def _learned(args: argparse.Namespace, files: list[bytes]) -> tuple[Any, list[str]]:
-    from qrobust.certify.inputs import expected_by, load_inputs
     from qrobust.ensembles.learn_bundle import DISAGREEMENT, learn_bundle
 
-    for option in ("weights", "thresholds"):
-        if getattr(args, option) is not None:
-            raise ValueError(f"--{option} or --learn, not both: what is learned is not given")
+    if args.thresholds is not None:
+        raise ValueError("--thresholds or --learn, not both: what is learned is not given")
     if args.rule == "draw":
         raise ValueError("draws have no weights to learn; give --weights, or leave them equal")
-    data = load_inputs(str(args.learn), lambda: expected_by(files[0]))
-    if data.y is None:
-        raise ValueError(f"'{args.learn}' holds no y. A bundle is learned from true classes.")
+    data = data_to_learn(args, args.models[0])
     found = learn_bundle(
         files,
         data.x,

@@ -29,7 +29,10 @@ def add_arguments(certifying: Any, auditing: Any) -> None:
 def run_certify(args: argparse.Namespace) -> int:
     """Certify a data set, or all members of a family of each of its images."""
     from qrobust.certify.commands.certify import run_certify as certify
+    from qrobust.commands.inputs import load_for
+    from qrobust.commands.networks import export_first
 
+    export_first(args, args.out)
     if args.family is None:
         return certify(args)
     import numpy as np
@@ -37,7 +40,6 @@ def run_certify(args: argparse.Namespace) -> int:
     from qrobust.certify import read_certificates, read_spec
     from qrobust.certify.arithmetic.exact_numbers import rational, text
     from qrobust.certify.file.model_file import load_model, read_model
-    from qrobust.certify.inputs import expected_by, load_inputs
     from qrobust.certify.run.journal import is_stream
     from qrobust.verify.smoothed_family import joint, joint_text, members_of, shared_alpha
     from tflite_export.atomic import replacing
@@ -50,7 +52,7 @@ def run_certify(args: argparse.Namespace) -> int:
         raise ValueError(f"--batch must be at least 1, received {args.batch}")
     content = read_model(args.model)
     file, spec = load_model(content, trusted=args.trusted), read_spec(content)
-    images = load_inputs(args.data, lambda: expected_by(content, args.fit))
+    images = load_for(args.data, args.model, args.fit, allow_code=args.allow_code)
     members = members_of(file, images, args.family, args.limit)
     counted = spec is not None and spec.counting is not None
     alpha = "0" if counted else args.alpha or _ALPHA
@@ -94,7 +96,7 @@ def run_audit(args: argparse.Namespace) -> int:
     from qrobust.certify import Verdict, check_offline
     from qrobust.certify.arithmetic.exact_numbers import rational, text
     from qrobust.certify.file.model_file import load_model, read_model
-    from qrobust.certify.inputs import expected_by, load_inputs
+    from qrobust.commands.inputs import load_for
     from qrobust.verify.smoothed_family import joint, joint_text, members_of
 
     if verify.is_proof_journal(args.journal):
@@ -104,7 +106,8 @@ def run_audit(args: argparse.Namespace) -> int:
     checked = check_offline(args.journal)
     plan, planned = checked.head.plan, checked.head.images or 0
     content = read_model(args.model)
-    file, data = load_model(content), load_inputs(args.data, lambda: expected_by(content, args.fit))
+    file = load_model(content)
+    data = load_for(args.data, args.model, args.fit, allow_code=args.allow_code)
     size = members_of(file, data, args.family, 1).family.size
     members = members_of(file, data, args.family, max(planned // size, 1))
     if planned % size or members.data.sha256 != plan["data_sha256"]:

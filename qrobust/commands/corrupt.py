@@ -5,23 +5,29 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+from qrobust.certify.commands.common import add_reading
+from qrobust.commands.inputs import DATA_HELP, add_label, labels_of, load_for
+from qrobust.commands.networks import NETWORK_HELP, export_first
 
 HELP = "corrupt pictures or sound in five strengths and count what a .tflite still gets right"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL.tflite", help="an integer classifier")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL.tflite", help=f"an integer classifier{NETWORK_HELP}"
+    )
     parser.add_argument(
         "data",
         type=Path,
         metavar="DATA",
-        help=f"{DATA_HELP}; sound as .npz, x: int16 (n, 16000)",
+        help=f"{DATA_HELP}; sound as WAV files, or .npz, x: int16 (n, 16000)",
     )
-    add_fit(parser)
+    add_reading(parser)
+    add_label(parser)
     parser.add_argument(
         "--kinds", nargs="+", metavar="KIND", help="of corruption (default: all that x can have)"
     )
@@ -41,22 +47,30 @@ def run(args: argparse.Namespace) -> int:
     import hashlib
 
     from qrobust.certify.file.model_file import load_model
+    from qrobust.certify.run.spec_in_force import check_label
     from qrobust.corruptions.accuracy import Corrupted, corrupted_accuracy
     from qrobust.corruptions.corrupt import STRENGTHS
-    from qrobust.corruptions.of_file import kinds_of, labels_of, prepared, usable
+    from qrobust.corruptions.of_file import kinds_of, prepared, usable
+    from qrobust.corruptions.of_file import labels_of as classifier_of
+    from qrobust.terminal import show
 
     if args.seed < 0:
         raise ValueError(f"--seed is at least 0. Received: {args.seed}")
     if args.images is not None and args.images < 1:
         raise ValueError(f"--images is at least 1. Received: {args.images}")
-    data = load_for(args.data, args.model, args.fit, rows=args.images)
-    if data.y is None:
-        raise ValueError(f"'{args.data}' holds no y. Accuracy needs the true classes.")
-    file = load_model(args.model, trusted=args.trusted)
-    x, y = prepared(data.x[: args.images]), data.y[: args.images]
+    name = args.model.name
+    with TemporaryDirectory() as folder:
+        export_first(args, Path(folder, args.model.stem), kept=False)
+        options = {"allow_code": args.allow_code, "samples": True, "rows": args.images}
+        data = load_for(args.data, args.model, args.fit, **options)
+        truth = labels_of(data, args, "Accuracy needs the true ones.")
+        file = load_model(args.model, trusted=args.trusted)
+    x, y = prepared(data.x[: args.images]), truth[: args.images]
+    for index, label in enumerate(y):
+        check_label(int(label), index, file.classes)
     known = kinds_of(data.x[: args.images], file)
     kinds, left_out = _chosen(args.kinds, known, usable(known))
-    labels = labels_of(file)
+    labels = classifier_of(file)
     clean = int((labels(x) == y).sum())
     total = len(kinds) * len(STRENGTHS)
     found: list[Corrupted] = list(
@@ -66,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{kind} left out: {why}", file=sys.stderr)
     if args.json:
         value = {
-            "model": args.model.name,
+            "model": name,
             "sha256": hashlib.sha256(file.content).hexdigest(),
             "data_sha256": data.sha256,
             "images": len(y),
@@ -78,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(value))
     else:
-        print(_text(found, clean, len(y)))
+        show(_text(found, clean, len(y)))
     return 0
 
 
@@ -107,8 +121,8 @@ def _text(found: Sequence[Any], clean: int, of: int) -> str:
     mean = sum(one.accuracy for one in found) / len(found)
     table = tabulate(
         [[kind, *cells] for kind, cells in rows.items()],
-        ["corruption", *(f"strength {i}" for i in range(1, 6))],
-        tablefmt="github",
+        ["corruption, strength", *map(str, range(1, 6))],
+        tablefmt="simple",
         disable_numparse=True,
     )
     return (

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+from qrobust.certify.commands.common import add_reading
+from qrobust.commands.inputs import DATA_HELP, load_for
 
 HELP = "look at data as a network takes them, or write them as .npz"
 _MOST_SIDE = 1 << 14
@@ -19,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     looking = _action(actions, "inspect", "shapes, ranges, classes and what looks wrong")
     writing = _action(actions, "convert", "write inputs as a network takes them, x and y, as .npz")
     for action in (looking, writing):
-        action.add_argument(
-            "data", metavar="DATA", help=f"{DATA_HELP}; with --allow-code module:function"
-        )
+        action.add_argument("data", metavar="DATA", help=DATA_HELP)
     writing.add_argument("out", type=Path, metavar="OUT.npz", help="the file to write")
     for action in (looking, writing):
         wanted = action.add_mutually_exclusive_group()
@@ -31,12 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         wanted.add_argument(
             "--shape", type=_shape, metavar="HxWxC", help="of one picture, where there is no model"
         )
-        add_fit(action)
-        action.add_argument(
-            "--allow-code",
-            action="store_true",
-            help="import and call DATA, module:function, which returns x or (x, y)",
-        )
+        add_reading(action)
     looking.add_argument("--json", action="store_true", help="print what was found as JSON")
     looking.set_defaults(act=_inspect)
     writing.set_defaults(act=_convert)

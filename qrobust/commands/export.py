@@ -3,8 +3,10 @@
 import argparse
 import re
 from pathlib import Path
+from typing import Any
 
-from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+from qrobust.certify.commands.common import add_reading, check_scale
+from qrobust.commands.inputs import DATA_HELP, load_for
 from qrobust.load_keras import load_keras
 
 HELP = "write a fully integer .tflite from a quantized .keras"
@@ -12,7 +14,12 @@ HELP = "write a fully integer .tflite from a quantized .keras"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL.keras", help="a quantized model")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL.keras",
+        help="a quantized model, or module:function that returns one",
+    )
     parser.add_argument("out", type=Path, metavar="OUT.tflite", help="the file to write")
     parser.add_argument(
         "--storage",
@@ -105,7 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help=f"what gives ranges and is compared; {DATA_HELP}",
     )
-    add_fit(parser)
+    add_reading(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -128,7 +135,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             "the C certifier takes int8 inputs. Leave out --io uint8, or what asks for it."
         )
-    model = load_keras(args.model)
+    check_scale("--sigma", args.sigma)
+    model = load_keras(args.model, allow_code=args.allow_code)
     from qrobust.certify import SmoothingSpec, attach_spec
     from qrobust.certify import c99 as certifier_c99
     from qrobust.terminal import show
@@ -143,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
         io=args.io,
         input_grid=args.input_grid,
         exact=not args.inexact,
-        inputs=None if args.data is None else load_for(args.data, args.model, args.fit).x,
+        inputs=None if args.data is None else _inputs(model, args),
     )
     tflite = exported.tflite
     if args.sigma is not None:
@@ -165,12 +173,18 @@ def run(args: argparse.Namespace) -> int:
         if args.table is not None or counted:
             written += certifier_c99.write(tflite, args.c99)
             print(f"tables of the certifier: {_table_bytes(args.c99)} bytes")
+        elif args.sigma is not None:
+            print("no certifier among the C: its radii are tables, which --table N writes")
         if args.library:
             written += certifier_c99.write_project(args.c99)
         if args.family is not None:
             written += write_family(tflite, args.c99, args.family)
         print(f"C99: {', '.join(dict.fromkeys(str(path) for path in written))}")
     return 0
+
+
+def _inputs(model: Any, args: argparse.Namespace) -> Any:
+    return load_for(args.data, model, args.fit, allow_code=args.allow_code).x
 
 
 def _table_bytes(folder: Path) -> int:

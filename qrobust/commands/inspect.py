@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-_OF_BUNDLES = ("rule", "weights", "thresholds", "first")
 HELP = "show the layers, grids and smoothing spec of a .tflite"
 
 
@@ -56,8 +55,7 @@ def _described(content: bytes) -> Iterator[str]:
     from qrobust.certify.file.bundle import files_of, is_bundle, read_bundle
 
     if is_bundle(content):
-        said = read_bundle(content).description()
-        yield f"bundle: {', '.join(f'{key} {said[key]}' for key in _OF_BUNDLES)}"
+        yield read_bundle(content).text()
     for number, model in enumerate(files_of(content), 1):
         if is_bundle(content):
             yield f"\nmember {number}"

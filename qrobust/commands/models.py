@@ -26,7 +26,9 @@ def run(args: argparse.Namespace) -> int:
     """List, or copy a folder with its recipes, network, file, card and summary."""
     root = models_folder()
     if args.name is None:
-        print(table(root))
+        from qrobust.terminal import show
+
+        show(table(root))
         print("\nqrobust models NAME DIR copies one out; qrobust train DIR/recipe.toml trains it.")
         return 0
     if args.folder is None:

@@ -21,7 +21,7 @@ def is_bounds_journal(path: Any) -> bool:
 
 
 def _data(args: argparse.Namespace) -> Any:
-    return load_for(args.data, args.model, args.fit)
+    return load_for(args.data, args.model, args.fit, allow_code=args.allow_code)
 
 
 def run_bounds(args: argparse.Namespace) -> int:

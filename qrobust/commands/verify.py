@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+from qrobust.certify.commands.common import add_reading
+from qrobust.commands.inputs import DATA_HELP, load_for
+from qrobust.commands.networks import NETWORK_HELP, export_first
+from qrobust.terminal import show
 
 HELP = "prove that labels hold in boxes and families of changes, without an error probability"
 _DEFECT = 1
@@ -15,9 +18,11 @@ _DEFECT = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", metavar="MODEL.tflite", help="fully integer classifier")
+    parser.add_argument(
+        "model", metavar="MODEL.tflite", help=f"fully integer classifier{NETWORK_HELP}"
+    )
     parser.add_argument("data", type=Path, metavar="DATA", help=DATA_HELP)
-    add_fit(parser)
+    add_reading(parser)
     parser.add_argument(
         "--out", required=True, metavar="PROOFS.jsonl", help="resumed if unfinished"
     )
@@ -89,6 +94,7 @@ def add_boxes(parser: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prove; an unfinished proof is unknown, never robust."""
+    export_first(args, args.out)
     if args.pixel_bounds is not None:
         from qrobust.commands.pixel_bounds import run_bounds
 
@@ -104,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
     content = read_model(args.model)
     rows = None if args.limit is None else max(args.start, 0) + args.limit
-    data = load_for(args.data, args.model, args.fit, rows=rows)
+    data = load_for(args.data, args.model, args.fit, allow_code=args.allow_code, rows=rows)
     if not 0 <= args.start < len(data):
         raise ValueError(f"--start must lie in [0, {len(data)}), received {args.start}")
     for name in ("limit", "workers"):
@@ -139,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**shown.to_json(), "inferences_run": fresh, "out": args.out}))
     else:
-        print(f"{job.region}: {shown.text()}; proofs in {args.out}")
+        show(f"{job.region}: {shown.text()}; proofs in {args.out}")
     if args.tests is not None:
         from qrobust.verify.boundary_pairs import write_pairs
 
@@ -236,7 +242,7 @@ def run_audit(args: argparse.Namespace, then: Callable[[Any], None] | None = Non
     findings = audit_proofs(
         args.journal,
         content,
-        load_for(args.data, args.model, args.fit),
+        load_for(args.data, args.model, args.fit, allow_code=args.allow_code),
         mask=_mask(args.mask),
         corners=_corners(args),
         every=args.every,
@@ -262,7 +268,7 @@ def run_cross_examination(args: argparse.Namespace) -> int:
     from qrobust.verify.cross_examine import cross_examine
 
     content = read_model(args.model)
-    data = load_for(args.data, args.model, args.fit)
+    data = load_for(args.data, args.model, args.fit, allow_code=args.allow_code)
     header, lines = _read(args.certificates, content, "xnnpack")
     if header["data_sha256"] != data.sha256:
         raise ValueError(f"'{args.certificates}' is about other data than '{args.data}'.")

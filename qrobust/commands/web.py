@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from qrobust.commands.inputs import DATA_HELP, add_fit, load_for
+from qrobust.certify.commands.common import add_reading, check_scale
+from qrobust.commands.inputs import DATA_HELP, load_for
 
 HELP = "write a static page that certifies pictures with a .tflite in the browser"
 
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--first", type=int, default=20, metavar="K", help="of the samples, the first (default: 20)"
     )
-    add_fit(parser)
+    add_reading(parser)
     parser.add_argument("--name", help="of the network (default: its file's folder)")
     parser.add_argument(
         "--labels", metavar="A,B,...", help="names of the classes (default: the file's, or numbers)"
@@ -51,9 +52,10 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.web import write_page
     from qrobust.web.write_page import SAMPLES
 
+    check_scale("--sigma", args.sigma)
     samples = None
     if args.samples is not None:
-        data = load_for(args.samples, args.model, args.fit)
+        data = load_for(args.samples, args.model, args.fit, allow_code=args.allow_code)
         samples = Data(data.x[: args.first], None if data.y is None else data.y[: args.first])
     written = write_page(
         args.model,

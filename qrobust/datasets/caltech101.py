@@ -28,8 +28,9 @@ def caltech101(
     `size x size` by Pillow's bilinear filter, whatever their shape.
 
     Split as usual for this data set: in each class, `train_per_class` pictures to train on and up
-    to `test_per_class` others to test on, in the order of SHA-1("seed/class/file").  It depends on
-    names alone, not on the machine or on library versions.
+    to `test_per_class` others to test on, chosen in the order of SHA-1("seed/class/file"); the test
+    part is then mixed, in the order of SHA-1("seed/mixed/class/file").  All depends on names alone,
+    not on the machine or on library versions.
 
     Args:
         folder: Where to look; None as in `data_folder`.
@@ -76,8 +77,9 @@ def caltech101(
         most = train_per_class + test_per_class
         train += [(path, label) for path in paths[:train_per_class]]
         test += [(path, label) for path in paths[train_per_class:most]]
-    # Mixed, so that the first examples are a fair sample of the classes.
-    test.sort(key=lambda entry: _order(seed, entry[0]))
+    # Mixed, so that the first examples are a fair sample of the classes; by another hash, because
+    # what was taken of a large class has the smallest of its many.
+    test.sort(key=lambda entry: _order(f"{seed}/mixed", entry[0]))
     if not names:
         raise ValueError(f"{place} holds no class but {_NOT_A_CLASS}")
     return Dataset(
@@ -89,7 +91,7 @@ def caltech101(
     )
 
 
-def _order(seed: int, path: Path) -> str:
+def _order(seed: int | str, path: Path) -> str:
     text = f"{seed}/{path.parent.name}/{path.name}"
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 

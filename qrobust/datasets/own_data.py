@@ -9,7 +9,7 @@ import numpy as np
 
 from qrobust.certify import CertifyError, load_data
 from qrobust.certify.inputs import Expected, load_inputs
-from qrobust.certify.inputs.load import inputs_in
+from qrobust.certify.inputs.load import inputs_in, is_table, table_rows
 from qrobust.certify.run.array_files import names_in, read_npz
 from qrobust.datasets._layout import PIXEL
 from qrobust.datasets.dataset import Dataset
@@ -32,6 +32,7 @@ def own_data(
     * a folder with `train` and `test`, each of one folder per class, of pictures or WAV files;
     * a folder of one folder per class: in each class about `test_share` of the files, in the order
       of SHA-1("seed/class/file"), become the test part;
+    * a `.csv` or `.tsv` table with columns `path` and `label`, split as a folder of the classes;
     * an `.npz` file with `x_train`, `y_train`, `x_test`, `y_test`, or with `x` and `y`, of which
       the last `test_share` is the test part, in the order of a permutation of `seed`.
 
@@ -53,10 +54,13 @@ def own_data(
         raise ValueError(f"test_share lies between 0 and 1. Received: {test_share}")
     place = Path(path)
     try:
-        if not place.is_dir():
+        table = place.is_file() and is_table(place)
+        if not (table or place.is_dir()):
             return _arrays(place, test_share, seed)
         if not shape:
             raise ValueError(f"'{place}' holds files: give the shape that they are brought to.")
+        if table:
+            return _table(place, tuple(shape), test_share, fit, seed)
         return _folders(place, tuple(shape), test_share, fit, seed)
     except CertifyError as error:
         raise ValueError(str(error)) from None
@@ -106,6 +110,35 @@ def _folders(
     return _dataset(place.name or "own", parts, names)
 
 
+def _table(place: Path, shape: tuple[int, ...], test_share: float, fit: str, seed: int) -> Dataset:
+    paths, called = table_rows(place)
+    if called is None:
+        raise ValueError(f"'{place}' has no column label: training needs the true classes.")
+    names = tuple(sorted(set(called)))
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"'{place}' names a file twice, which could be in both parts.")
+    sounds = all(path.suffix.lower() == ".wav" for path in paths)
+    low, high = (-128, 127) if sounds else (0, 255)
+    whole = _labelled(
+        load_inputs(place, lambda: Expected(shape, low, high, labels=names, fit=fit)), place
+    )
+    is_test = np.zeros(len(paths), bool)
+    for name in names:
+        own = [i for i, other in enumerate(called) if other == name]
+        orders = [_order(seed, name, paths[i].name) for i in own]
+        is_test[[own[i] for i in _held_out(orders, test_share, name)]] = True
+    parts = [Split(whole.x[chosen], whole.y[chosen]) for chosen in (~is_test, is_test)]
+    return _dataset(place.stem, parts, names)
+
+
+def _held_out(orders: list[str], share: float, name: str) -> list[int]:
+    """Which inputs of a class are tests: the first in an order that is theirs."""
+    if len(orders) == 1:
+        raise ValueError(f"class '{name}' holds one input: none is left to test on.")
+    tests = min(max(1, round(share * len(orders))), len(orders) - 1)
+    return sorted(range(len(orders)), key=orders.__getitem__)[:tests]
+
+
 def _labelled(data: Any, where: Path) -> Split:
     if data.y is None:
         raise ValueError(f"'{where}' has no folders of classes: training needs the true classes.")
@@ -117,17 +150,13 @@ def _tests(place: Path, names: tuple[str, ...], share: float, seed: int) -> Any:
     chosen: list[bool] = []
     for name in names:
         files = inputs_in(place / name)
-        if len(files) == 1:
-            raise ValueError(f"'{place / name}' holds one file: none is left to test on.")
-        tests = max(1, round(share * len(files)))
-        ordered = sorted(files, key=lambda p: _order(seed, p))
-        held = set(ordered[: min(tests, len(files) - 1)])
-        chosen += [p in held for p in files]
+        held = _held_out([_order(seed, name, p.name) for p in files], share, name)
+        chosen += [i in held for i in range(len(files))]
     return np.array(chosen, bool)
 
 
-def _order(seed: int, path: Path) -> str:
-    text = f"{seed}/{path.parent.name}/{path.name}"
+def _order(seed: int, name: str, file: str) -> str:
+    text = f"{seed}/{name}/{file}"
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 

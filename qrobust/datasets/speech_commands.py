@@ -177,7 +177,8 @@ def _add_unknown(
         raise FileNotFoundError(
             f"{place} has no other words to serve as 'unknown'. It has: {found}"
         )
-    others.sort(key=lambda p: _sha1(f"{p.parent.name}/{p.name}"))
+    # By another hash than the one that mixes a part: else these clips would be its first.
+    others.sort(key=lambda p: _sha1(f"unknown/{p.parent.name}/{p.name}"))
     spoken = sum(word not in ("silence", "unknown") for word in words)
     for part, clips in parts.items():
         members = [path for path in others if speaker_split(path.name) == part]

@@ -56,7 +56,7 @@ class BoundarySamples(ModelWrapper):
     ) -> None:
         kwargs.setdefault("name", f"{layer.name}_boundary")
         super().__init__(layer, **kwargs)
-        check_classifier(layer, "BoundarySamples")
+        self.check_inside()
         if not (0 < reach < float("inf") and 0 < share <= 1 and steps >= 1 and overshoot >= 0):
             raise ValueError(
                 f"reach is positive, share in (0, 1], steps at least 1, overshoot not negative. "
@@ -69,6 +69,10 @@ class BoundarySamples(ModelWrapper):
         self.overshoot = overshoot
         self.seed = seed
         self._generator = keras.random.SeedGenerator(seed)
+
+    def check_inside(self) -> None:
+        """Refuse models that end in no logits."""
+        check_classifier(self.layer, "BoundarySamples")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model; in training with a share of the examples on their boundary."""

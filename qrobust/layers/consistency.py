@@ -51,12 +51,17 @@ class Consistency(LossWeight, ModelWrapper):
             raise ValueError(f"entropy is not negative. Received: entropy={entropy}")
         if copies < 2:
             raise ValueError(f"copies is at least 2. Received: copies={copies}")
-        check_classifier(layer, "Consistency")
-        if weight:
-            check_draws(layer, "Consistency")
+        self._draws = bool(weight)
+        self.check_inside()
         self._make_weight(weight)
         self.copies = copies
         self.entropy = entropy
+
+    def check_inside(self) -> None:
+        """Refuse models that end in no logits, or in which nothing draws."""
+        check_classifier(self.layer, "Consistency")
+        if self._draws:
+            check_draws(self.layer, "Consistency")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model; in training on copies, adding the consistency terms to the loss."""

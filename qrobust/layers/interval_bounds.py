@@ -51,7 +51,7 @@ class IntervalBounds(ModelWrapper):
     def __init__(self, layer: Any, epsilon: float, *, kappa: float = 0.5, **kwargs: Any) -> None:
         kwargs.setdefault("name", f"{layer.name}_intervals")
         super().__init__(layer, **kwargs)
-        check_classifier(layer, "IntervalBounds")
+        self.check_inside()
         noise = input_noise(layer)
         self._step = 2.0**noise.exponent
         self._range = (noise.minimum * self._step, noise.maximum * self._step)
@@ -88,6 +88,10 @@ class IntervalBounds(ModelWrapper):
     @kappa.setter
     def kappa(self, value: float) -> None:
         self._kappa.assign(checked_kappa(value))
+
+    def check_inside(self) -> None:
+        """Refuse models that end in no logits."""
+        check_classifier(self.layer, "IntervalBounds")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model; in training also on the box, mixing both losses for every label."""

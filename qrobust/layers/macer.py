@@ -73,12 +73,16 @@ class Macer(LossWeight, ModelWrapper):
         if copies < 1:
             raise ValueError(f"copies is at least 1. Received: copies={copies}")
         input_noise(layer)
-        check_classifier(layer, "Macer")
+        self.check_inside()
         self._make_weight(weight)
         self.copies = copies
         self.gamma = gamma
         self.beta = beta
         self._soft_radius = keras.metrics.Mean(name="soft_radius")
+
+    def check_inside(self) -> None:
+        """Refuse models that end in no logits."""
+        check_classifier(self.layer, "Macer")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model; in training on copies, with the radius in the gradient."""

@@ -8,6 +8,8 @@ from keras import ops
 from tflite_export.keras_private import functional, is_model, layers_inside
 from tflite_export.logits import logits_model
 
+_OF_MODELS = frozenset({"compile", "fit", "evaluate", "predict", "train_on_batch", "summary"})
+
 
 class ModelWrapper(keras.layers.Wrapper):
     """A Keras wrapper that keeps the metrics of a model that was compiled before to itself.
@@ -15,6 +17,25 @@ class ModelWrapper(keras.layers.Wrapper):
     Keras lists the metrics of everything inside a layer, those of a compiled model included, and
     sums values of equal names: ``fit`` would report a loss of 0.
     """
+
+    def build(self, input_shape: Any = None) -> None:
+        """Build the model inside, and look at it again: unbuilt ones have no ends to look at."""
+        super().build(input_shape)
+        self.check_inside()
+
+    def check_inside(self) -> None:
+        """Refuse what the wrapper could do nothing with; nothing here."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Say how a layer is trained to whoever takes it for a model."""
+        if name in _OF_MODELS:
+            kind = type(self).__name__
+            raise AttributeError(
+                f"{kind} is a layer, which has no {name}: put it into a model, trained = "
+                f"keras.Sequential([keras.Input(shape), {kind.lower()}]), and {name} that; the "
+                f"network inside is trained with it, and is what you save and export"
+            )
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     @property
     def metrics(self) -> list[Any]:

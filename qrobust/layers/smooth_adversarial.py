@@ -72,11 +72,15 @@ class SmoothAdversarial(ModelWrapper):
         if norm not in NORMS:
             raise ValueError(f"norm is one of {', '.join(NORMS)}. Received: norm={norm!r}")
         input_noise(layer)
-        check_classifier(layer, "SmoothAdversarial")
+        self.check_inside()
         self.epsilon = epsilon
         self.steps = steps
         self.copies = copies
         self.norm = norm
+
+    def check_inside(self) -> None:
+        """Refuse models that end in no logits."""
+        check_classifier(self.layer, "SmoothAdversarial")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model; in training on attacked noisy copies. Inputs: x, or [x, labels]."""

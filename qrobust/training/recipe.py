@@ -282,7 +282,9 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
     except OSError as error:
         raise ValueError(f"the recipe '{path}' cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors
-        raise ValueError(f"'{path}' is not TOML: {error}") from None
+        kind = path.suffix.lower() in (".keras", ".h5", ".tflite")
+        road = "; a recipe is a .toml that names a network under [network]" if kind else ""
+        raise ValueError(f"'{path}' is not TOML: {error}{road}") from None
     for name, section in _SECTIONS.items():
         if name in content:
             where = f"{path}, [{name}]"

@@ -19,6 +19,7 @@ from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import Journal
 from qrobust.certify.run.parallel import ordered_map
 from qrobust.certify.run.plan import ranges
+from qrobust.certify.run.spec_in_force import check_label
 from qrobust.verify.corners import REACH, Corners
 from qrobust.verify.methods import check_budget, find
 from qrobust.verify.problem import Problem
@@ -134,8 +135,9 @@ def job_header(
 
 
 def image_of(problem: Problem, data: Data, index: int, corners: Corners | None) -> Image:
-    """Return one image with its box; `CertifyError` where either is off the grid."""
+    """Return one image with its box; `CertifyError` where one is off the grid or of no class."""
     x = problem.picture(data.x[index], where=f"image {index}")
+    check_label(data.label(index), index, problem.file.classes)
     box = None if corners is None else corners.of(index, x, problem.domain)
     return Image(data.x[index], index, data.label(index), box)
 

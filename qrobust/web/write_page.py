@@ -14,7 +14,8 @@ import numpy as np
 from qrobust.certify import Certifier
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact
-from qrobust.certify.file.model_file import Model
+from qrobust.certify.file.bundle import refuse_bundle
+from qrobust.certify.file.model_file import Model, read_model
 from qrobust.certify.run.data import Data
 from qrobust.web.compile import compile_module
 from qrobust.web.describe import describe, run_of
@@ -62,6 +63,7 @@ def write_page(
     Raises:
         CertifyError: another network, data that do not fit it, or no compiler.
     """
+    refuse_bundle(read_model(model))
     with Certifier(model, sigma=sigma) as certifier:
         file = certifier.file
         if samples is not None:

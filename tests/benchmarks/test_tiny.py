@@ -29,6 +29,7 @@ QUICK = {
     "fuzzing": [],
     "kills": [],
     "packed": [],
+    "post_training": [],
     "sandbox_cost": [],
     "web": [],
     "verifiers": [],

@@ -121,3 +121,26 @@ def test_gpu_start(monkeypatch, capsys, tmp_path, digits):
     from qrobust.load_keras import load_keras
 
     assert tflite_export.export(load_keras(out)).report.is_exact
+
+
+def test_ensemble(monkeypatch, capsys, tmp_path, digits):
+    from qrobust.datasets import digits as loaded
+
+    train, out = loaded().train, tmp_path / "o.tflite"
+    np.savez(tmp_path / "held.npz", x=train.x[:100], y=train.y[:100])
+    with np.load(digits) as held:
+        np.savez(tmp_path / "d.npz", x=held["x"][:5], y=held["y"][:5])
+    members = (
+        DIGITS / "model.keras",
+        PROJECT / "models" / "digits_l1" / "gaussian64" / "model.keras",
+    )
+    words = ("--held-out", tmp_path / "held.npz", "--data", tmp_path / "d.npz", "--out", out)
+    run(monkeypatch, "ensemble.py", *members, *words, "--samples", 100)
+    weights, *lines = capsys.readouterr().out.splitlines()
+    assert weights.startswith("weights ") and len(lines) == 3
+    assert lines[-1].startswith("together: ") and "of 5 certified at 32 LSB" in lines[-1]
+    from qrobust.certify import Certifier, read_spec
+
+    assert read_spec(out.read_bytes()).sigma == 64
+    with Certifier(out) as certifier:
+        assert certifier.file.classes == 10

@@ -38,10 +38,16 @@ def said(monkeypatch, stream, **environment):
 
 def test_what_is_no_terminal_gets_the_text_as_it_is(monkeypatch):
     assert said(monkeypatch, io.StringIO()) == TEXT + "\n"
-    assert said(monkeypatch, Terminal(), NO_COLOR="1") == TEXT + "\n"
     assert said(monkeypatch, Terminal(), TERM="dumb") == TEXT + "\n"
     monkeypatch.setitem(sys.modules, "rich.console", None)
     assert said(monkeypatch, Terminal()) == TEXT + "\n"
+
+
+def test_without_colour_tables_fit_all_the_same(monkeypatch):
+    pytest.importorskip("rich")
+    shown = said(monkeypatch, Terminal(), NO_COLOR="1", COLUMNS="40")
+    assert "\x1b" not in shown and max(map(len, shown.splitlines())) <= 40
+    assert "3 do not stand" in shown
 
 
 def test_in_a_terminal_tables_fit_and_verdicts_have_a_colour(monkeypatch):

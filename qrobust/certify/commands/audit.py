@@ -98,7 +98,9 @@ def _audit(args: argparse.Namespace, then: Callable[[Verdict], None] | None) -> 
     audited = None
     if not args.offline:
         content = read_model(args.model)
-        data = load_inputs(args.data, lambda: expected_by(content, args.fit))
+        data = load_inputs(
+            args.data, lambda: expected_by(content, args.fit), allow_code=args.allow_code
+        )
 
         def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
             with bar(items, total, args.quiet, "certificate") as shown:

@@ -9,8 +9,13 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.arithmetic.exact_numbers import rational
-from qrobust.certify.commands.common import add_common, bar, guarded, with_examples
+from qrobust.certify.commands.common import (
+    add_common,
+    bar,
+    check_scale,
+    guarded,
+    with_examples,
+)
 from qrobust.certify.file.bundle import is_bundle
 from qrobust.certify.file.model_file import load_model, read_model
 from qrobust.certify.file.smoothing_spec import read_spec
@@ -54,7 +59,8 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
         "data",
         metavar="DATA",
         help="inputs: .npz (x: grid integers or real numbers; y: classes, optional), .npy, a "
-        "picture or WAV file, a folder of them or of classes, .csv",
+        "picture or WAV file, a folder of them or of classes, .csv; with --allow-code "
+        "module:function",
     )
     parser.add_argument(
         "--out",
@@ -70,7 +76,8 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=METHODS,
-        help="default: what the file counts (splits, bands, blocks); where it draws noise "
+        metavar="METHOD",
+        help=f"one of {', '.join(METHODS)}; default: what the file counts; where it draws noise "
         f"{EARLY} with --radius, {ANYTIME} with --gain, else {CLOPPER_PEARSON}",
     )
     parser.add_argument("--n0", type=int, help="pilot samples (default: 100)")
@@ -123,7 +130,12 @@ def run_certify(args: argparse.Namespace) -> int:
 def _certify(args: argparse.Namespace) -> int:
     content = read_model(args.model)
     rows = None if args.limit is None else max(args.start, 0) + args.limit
-    data = load_inputs(args.data, lambda: expected_by(content, args.fit), rows=rows)
+    data = load_inputs(
+        args.data,
+        lambda: expected_by(content, args.fit),
+        allow_code=args.allow_code,
+        rows=rows,
+    )
     indices = _chosen(data, args.start, args.limit)
     if args.workers < 1:
         raise CertifyError(f"--workers must be at least 1, received {args.workers}")
@@ -132,7 +144,7 @@ def _certify(args: argparse.Namespace) -> int:
         if value is not None and value > most:
             raise CertifyError(f"--{name} must be at most {most}, received {value}")
     for option in ("sigma", "radius"):
-        _check_scale(f"--{option}", getattr(args, option))
+        check_scale(f"--{option}", getattr(args, option))
     if args.nonce is None and (args.nonce_source or args.nonce_round):
         raise CertifyError("--nonce-source and --nonce-round go with --nonce")
     job = _job(args, content)
@@ -173,16 +185,6 @@ def _certify(args: argparse.Namespace) -> int:
             if is_bundle(content):
                 print(f"{sum(evaluations) / fresh:.2f} members a vote")
     return 0
-
-
-def _check_scale(option: str, value: str | None) -> None:
-    """Below one step of the input a value is almost surely meant on the [0, 1] scale."""
-    number = None if value is None else rational(value, option)
-    if number is not None and 0 < number < 1:
-        raise CertifyError(
-            f"{option} is in LSB, steps of the input grid, and {value} is less than one; on the "
-            f"[0, 1] scale of 8-bit pixels it would be {option} {float(number * 255):g}"
-        )
 
 
 def _job(args: argparse.Namespace, content: bytes) -> Job:

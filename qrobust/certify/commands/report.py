@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.commands.common import guarded
+from qrobust.certify.commands.common import add_reading, guarded
 from qrobust.certify.file.model_file import read_model
 from qrobust.certify.inputs import expected_by, load_inputs
-from qrobust.certify.inputs.expected import SQUARE
 from qrobust.certify.report.page.evidence import (
     Proofs,
     is_proofs,
@@ -69,6 +68,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     )
     page = parser.add_argument_group("for the page; needs the extra [report]")
     page.add_argument("--data", metavar="DATA", help="the inputs, as certify took them: pictures")
+    add_reading(page)
     page.add_argument("--model", metavar="MODEL.tflite", help="its layers and names of classes")
     page.add_argument(
         "--also",
@@ -157,7 +157,11 @@ def _subject(
     model = None if args.model is None else read_model(args.model)
     data = None
     if args.data is not None:
-        data = load_inputs(args.data, lambda: expected_by(_needed(model), SQUARE))
+        data = load_inputs(
+            args.data,
+            lambda: expected_by(_needed(model), args.fit),
+            allow_code=args.allow_code,
+        )
     trained = None if args.summary is None else read_trained(args.summary)
     title = args.title or (trained.name if trained else first)
     return Subject(

@@ -117,6 +117,15 @@ class Bundle:
             ],
         }
 
+    def text(self) -> str:
+        """How it answers, in a line."""
+        said = [f"weights {', '.join(map(str, self.weights))}"]
+        if self.thresholds:
+            said.append(f"stops at margins of {', '.join(map(str, self.thresholds))}")
+        if self.first:
+            said.append(f"asks the first {self.first}")
+        return f"bundle of {len(self.members)} files, rule {self.rule}: {'; '.join(said)}"
+
     def to_bytes(self) -> bytes:
         """The file."""
         text = json.dumps(self.description(), sort_keys=True, separators=(",", ":")).encode()

@@ -33,7 +33,8 @@ def model_bytes(path: str | os.PathLike[str]) -> bytes:
             if known:
                 content += file.read(MOST_BYTES)
     except OSError as error:
-        raise CertifyError(f"cannot read the model {name}: {error.strerror}") from None
+        folder = "; the model comes first, then the data" if os.path.isdir(path) else ""
+        raise CertifyError(f"cannot read the model {name}: {error.strerror}{folder}") from None
     if not known:
         raise CertifyError(
             f"{name}: not a .tflite file: the identifier TFL3 is missing{road_from(name)}"

@@ -25,6 +25,7 @@ class Expected:
         high: greatest.
         labels: names of the classes, where they are known.
         fit: what to do with pictures of another size, one of `FITS`.
+        samples: whether sounds are taken as they are, not as the features of a network.
     """
 
     shape: tuple[int, ...]
@@ -32,6 +33,7 @@ class Expected:
     high: int = 255
     labels: tuple[str, ...] | None = None
     fit: str = SQUARE
+    samples: bool = False
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from qrobust.certify.run.data import Data, load_data, make_data
 from tflite_export.printable import one_line, printable
 
 _TABLES = frozenset({".csv", ".tsv"})
+_MODELS = frozenset({".tflite", ".bundle", ".keras"})
 _PATHS, _LABELS = ("path", "file", "filename", "image"), ("label", "class", "y")
 
 
@@ -61,7 +63,12 @@ def load_inputs(
     if place.is_dir():
         return _folder(place, expected())
     ending = place.suffix.lower()
-    if ending in _TABLES:
+    if ending in _MODELS:
+        raise CertifyError(
+            f"{printable(str(place))} is no readable .npz file or other data; it looks like a "
+            "model: the model comes first, then the data"
+        )
+    if is_table(place):
         return _table(place, expected())
     if ending == ".npy":
         return make_data(read_npy(place, what="data"), where=printable(str(place)))
@@ -110,7 +117,28 @@ def _classes(called: Sequence[str], names: tuple[str, ...], expected: Expected) 
     return [numbers[name] for name in called]
 
 
+def is_table(path: Path) -> bool:
+    """Whether a file is taken for a table of paths, by its ending."""
+    return path.suffix.lower() in _TABLES
+
+
 def _table(path: Path, expected: Expected) -> Data:
+    paths, called = table_rows(path)
+    if called is None:
+        return _read(paths, None, expected)
+    names = tuple(sorted(set(called)))
+    return _read(paths, _classes(called, names, expected), expected)
+
+
+def table_rows(path: Path) -> tuple[list[Path], list[str] | None]:
+    """The inputs that a table names, and what it calls their classes, where it does.
+
+    Args:
+        path: ``.csv`` or ``.tsv`` with a heading; paths in it are relative to it.
+
+    Raises:
+        CertifyError: no such table, or rows that are shorter or longer than the heading.
+    """
     shown = printable(str(path))
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -133,14 +161,11 @@ def _table(path: Path, expected: Expected) -> Data:
         if not row[where] or (label is not None and not row[label]) or None in row:
             raise CertifyError(f"{shown}, line {number}: not as many cells as the heading has")
     paths = [path.parent / row[where] for row in rows]
-    if label is None:
-        return _read(paths, None, expected)
-    called = [row[label].strip() for row in rows]
-    return _read(paths, _classes(called, tuple(sorted(set(called))), expected), expected)
+    return paths, None if label is None else [row[label].strip() for row in rows]
 
 
 def _read(paths: Sequence[Path], labels: list[int] | None, expected: Expected) -> Data:
-    x: list[NDArray[np.int8] | NDArray[np.uint8]] = []
+    x: list[NDArray[Any]] = []
     done: Counter[str] = Counter()
     for path in paths:
         sound = path.suffix.lower() in sounds.ENDINGS

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.run.data import Data, make_data
 from tflite_export.printable import printable
 
@@ -36,22 +37,22 @@ def named_code(name: str, what: str, *, allow_code: bool) -> Callable[..., Any]:
         allow_code: that the user said so; nothing is imported otherwise.
 
     Raises:
-        ValueError: not allowed, no such module, or nothing in it that can be called.
+        CertifyError: not allowed, no such module, or nothing in it that can be called.
     """
     if not allow_code:
-        raise ValueError(
-            f"{what} names code to run, {name!r}; a recipe runs none unless --allow-code is given"
+        raise CertifyError(
+            f"{what} names code to run, {name!r}; none is run unless --allow-code is given"
         )
     module, _, function = name.partition(":")
     try:
         found = getattr(import_module(module), function, None)
     except ImportError as error:
-        raise ValueError(
+        raise CertifyError(
             f"{what}: cannot import '{module}' ({error}). Install it, or put its folder on "
             "PYTHONPATH."
         ) from None
     if not callable(found):
-        raise ValueError(f"{what}: '{module}' has no function '{function}'")
+        raise CertifyError(f"{what}: '{module}' has no function '{function}'")
     made: Callable[..., Any] = found
     return made
 
@@ -60,12 +61,12 @@ def named_data(name: str, *, allow_code: bool) -> Data:
     """Call ``module:function`` without arguments for data: ``x``, ``(x, y)`` or a `Data`.
 
     Raises:
-        ValueError: not allowed, not found, or something else was returned.
+        CertifyError: not allowed, not found, or something else was returned.
     """
     if not allow_code:
-        raise ValueError(
-            f"there is no file '{printable(name)}'; a function that returns data is run by one "
-            f"command only: qrobust data convert {printable(name)} data.npz --allow-code"
+        raise CertifyError(
+            f"there is no file '{printable(name)}'; a function that returns data is run with "
+            "--allow-code only, by which you say that you have read it"
         )
     made = named_code(name, "DATA", allow_code=True)()
     if isinstance(made, Data):

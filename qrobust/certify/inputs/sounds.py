@@ -15,21 +15,25 @@ from tflite_export.printable import one_line, printable
 ENDINGS = frozenset({".wav"})
 
 
-def read_sound(path: Path, expected: Expected) -> tuple[NDArray[np.int8], str]:
+def read_sound(path: Path, expected: Expected) -> tuple[NDArray[np.int8 | np.int16], str]:
     """Return the features of one clip of 16 kHz, mono, 16 bits; see :mod:`qrobust.audio`.
 
     Args:
         path: of the file.
-        expected: of the network, which takes as many signed numbers as there are features.
+        expected: of the network, which takes as many signed numbers as there are features; or
+            the samples themselves.
 
     Returns:
-        int8 of the network's shape, and what was made of the clip, in words.
+        int8 of the network's shape, or int16[16000], and what was made of the clip, in words.
 
     Raises:
         CertifyError: no such clip, or a network that takes other features.
     """
     try:
-        features = quantize_features(mfcc(fit_clip(read_wav(path))), FEATURE_EXPONENT)
+        clip = fit_clip(read_wav(path))
+        if expected.samples:
+            return clip, "stayed sound, one second of it"
+        features = quantize_features(mfcc(clip), FEATURE_EXPONENT)
     except (OSError, ValueError) as error:
         raise CertifyError(f"{printable(str(path))}: {one_line(error)}") from None
     size = int(np.prod(expected.shape))

@@ -81,3 +81,14 @@ def test_background_alone_is_no_data_set(folder):
 def test_bad_counts(folder, name):
     with pytest.raises(ValueError, match=f"{name}=0"):
         load(folder, **{name: 0})
+
+
+def test_the_first_examples_are_a_fair_sample_whatever_a_class_holds(tmp_path):
+    """Ten of 300 pictures have smaller hashes than ten of 12: their order may not be the choice's."""
+    for name, count in (("airplanes", 300), ("ant", 13), ("yin_yang", 13)):
+        (tmp_path / name).mkdir()
+        picture = Image.new("RGB", (8, 8))
+        for number in range(count):
+            picture.save(tmp_path / name / f"image_{number:04d}.jpg")
+    first = load(tmp_path, test_per_class=10).test.y[:15]
+    assert np.bincount(first, minlength=3).min() >= 3

@@ -78,3 +78,30 @@ def test_folders_that_cannot_be_trained_on(tmp_path):
         own_data(tmp_path / "few")
     with pytest.raises(ValueError, match="training needs the true classes"):
         own_data(tmp_path / "few" / "dog", (6, 6, 3))
+
+
+def test_a_table_is_split_as_the_folders_that_it_names(tmp_path):
+    fill(tmp_path, {"cat": 10, "dog": 5})
+    files = sorted(tmp_path.glob("*/*.png"))
+    rows = [f"{p.relative_to(tmp_path)},{p.parent.name}" for p in files]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label", *rows[::-1]]))
+    table = own_data(tmp_path / "t.csv", (6, 6, 3))
+    folders = own_data(tmp_path, (6, 6, 3))
+    assert table.class_names == ("cat", "dog")
+    assert pixels(table.test) == pixels(folders.test) and len(table.test) == 3
+    assert pixels(table.train) == pixels(folders.train)
+
+
+def test_tables_that_cannot_be_trained_on(tmp_path):
+    fill(tmp_path, {"cat": 3})
+    table = tmp_path / "t.csv"
+    for text, message in (
+        ("path\ncat/00.png\n", "no column label"),
+        ("path,label\ncat/00.png,a\ncat/00.png,a\n", "names a file twice"),
+        ("path,label\ncat/00.png,a\ncat/01.png,a\ncat/02.png,b\n", "none is left to test on"),
+    ):
+        table.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            own_data(table, (6, 6, 3))
+    with pytest.raises(ValueError, match="give the shape"):
+        own_data(table)

@@ -186,3 +186,15 @@ def test_whole_speakers_are_held_out(folder):
     assert speaker_split("00f0204f_nohash_0.wav") == "train"
     data = speech_commands(folder, held_out=1)
     assert (len(data.train), len(data.validation), len(data.test)) == (6, 6, 6)
+
+
+def test_unknown_words_are_not_the_first_clips_however_many_there_are(tmp_path):
+    """Few of many are taken: the smallest of their hashes, were they mixed by the same one."""
+    short = np.zeros(160, np.int16)
+    for word, takes in (("yes", 12), ("no", 12), ("bird", 150)):
+        for speaker in SPEAKERS.values():
+            for take in range(takes):
+                write(tmp_path / word / f"{speaker}_nohash_{take}.wav", short)
+    test = speech_commands(tmp_path, ["yes", "no", "unknown"], features="waveform").test
+    assert np.bincount(test.y).tolist() == [12, 12, 12]
+    assert np.bincount(test.y[:12], minlength=3).min() >= 2

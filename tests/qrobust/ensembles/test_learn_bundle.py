@@ -134,6 +134,7 @@ def test_the_command_takes_what_is_given(folder, capsys):
         (("--learn", "held.npz", "--weights", "1", "1", "1"), "not both"),
         (("--learn", "held.npz", "--rule", "draw"), "no weights to learn"),
         (("--thresholds", "1", "1", "--sigma", "3"), "--sigma goes with --learn"),
+        (("--thresholds", "1", "1", "--copies", "3"), "--copies goes with --learn"),
         (("--draws", "2"), "--draws takes one .keras"),
     ],
 )
@@ -167,6 +168,9 @@ def test_draws_of_a_keras_file_become_a_bundle(tmp_path, capsys):
     assert len(set(bundle.members)) == 4
     with Certifier(content, classes=10, threads=1) as certifier:
         assert certifier.noise.sigma == 32
+    wrong = [*words, "--out", str(tmp_path / "n.bundle"), "--rule", "consensus"]
+    assert cli.main(wrong) == 2
+    assert "--draws is --rule draw" in capsys.readouterr().err
     assert cli.main([*words[:3], "3", "--out", str(tmp_path / "m.bundle")]) == 2
     assert "power of two" in capsys.readouterr().err
     with pytest.raises(CertifyError):

@@ -96,7 +96,7 @@ def test_the_command_learns_what_python_learns(tmp_path, capsys):
     for member, path in zip(members(), paths, strict=True):
         member.save(path)
     out, held_out = str(tmp_path / "all.keras"), str(tmp_path / "held_out.npz")
-    arguments = ["--out", out, "--weights", "learn", held_out, "--copies", "2", "--seed", "5"]
+    arguments = ["--out", out, "--learn", held_out, "--copies", "2", "--seed", "5"]
     assert cli.main(["ensemble", *paths, *arguments]) == 0
     said = capsys.readouterr().out
     wanted = learn_weights(members(), train.x[:200], train.y[:200], SIGMA, copies=2, seed=5)
@@ -112,10 +112,12 @@ def test_the_command_learns_what_python_learns(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--weights", "1", "two"], "whole numbers"),
         (["--weights", "1", "2", "3"], "1 whole numbers"),
-        (["--weights", "learn"], "takes one DATA"),
-        (["--sigma", "3"], "learn DATA"),
+        (["--weights", "1", "--learn", "d.npz"], "not both"),
+        (["--sigma", "3"], "--sigma goes with --learn"),
+        (["--copies", "3"], "--copies goes with --learn"),
+        (["--seed", "3"], "--seed goes with --learn"),
+        (["--learn", "d.npz"], "d.npz"),
     ],
 )
 def test_the_command_says_what_is_wrong(tmp_path, capsys, arguments, says):

@@ -184,3 +184,22 @@ def test_noise_below_a_step_is_refused():
     noise = layers.GridNoise((0, 1))
     noise.sigma = 0.5  # a schedule passes through
     layers.GridNoise(0)
+
+
+@pytest.mark.parametrize("name", ["compile", "fit", "predict", "summary"])
+def test_who_takes_a_wrapper_for_a_model_is_told_how_it_is_trained(name):
+    wrapped = layers.JacobianRegularized(L.Dense(3), 1e-3)
+    with pytest.raises(AttributeError, match=f"is a layer, which has no {name}: put it into"):
+        getattr(wrapped, name)
+    assert not hasattr(wrapped, name) and not hasattr(wrapped, "of_no_model")
+
+
+def test_what_is_built_late_is_looked_at_then():
+    noisy = [layers.GridNoise(32), L.Flatten(), L.Dense(3)]
+    for inside, message in (
+        ([*noisy, L.Softmax()], "ends in a softmax"),
+        (noisy[1:], "is random"),
+    ):
+        wrapped = layers.Consistency(keras.Sequential(inside), 5)
+        with pytest.raises(ValueError, match=message):
+            keras.Sequential([keras.Input((4, 4, 1)), wrapped])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -69,6 +70,13 @@ class Subject:
         if not self.runs or not self.first.certificates:
             raise CertifyError("a report needs at least one certificate")
         certificates = self.certificates
+        if self.model is not None:
+            found = hashlib.sha256(self.model).hexdigest()
+            if any(c.model_sha256 != found for c in certificates.values()):
+                raise CertifyError(
+                    f"{printable(self.model_path)} is another model than the one certified in "
+                    f"{printable(self.journal)}"
+                )
         if self.data is not None:
             if self.data_sha256 not in (None, self.data.sha256):
                 raise CertifyError(

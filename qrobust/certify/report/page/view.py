@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from qrobust.certify.arithmetic.exact_numbers import rational
-from qrobust.certify.file.bundle import files_of
+from qrobust.certify.file.bundle import is_bundle, read_bundle
 from qrobust.certify.file.smoothing_spec import read_spec
 from qrobust.certify.report.page import curve
 from qrobust.certify.report.page.evidence import REFUTED
@@ -158,10 +158,15 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
 
 
 def _layers(subject: Subject) -> list[str]:
-    if subject.model is not None:
-        files = files_of(subject.model)
-        return [line for content in files for line in str(inspect(content)).splitlines()]
-    return list(subject.trained.layers) if subject.trained else []
+    if subject.model is None:
+        return list(subject.trained.layers) if subject.trained else []
+    if not is_bundle(subject.model):
+        return str(inspect(subject.model)).splitlines()
+    bundle = read_bundle(subject.model)
+    lines = [bundle.text()]
+    for number, content in enumerate(bundle.members, 1):
+        lines += ["", f"member {number}", *str(inspect(content)).splitlines()]
+    return lines
 
 
 def _clients(subject: Subject) -> list[str]:

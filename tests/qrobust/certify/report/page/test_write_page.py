@@ -1,5 +1,6 @@
 """The page: it loads nothing, its numbers are the summary's, and text in it stays text."""
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -160,7 +161,9 @@ def test_hostile_text_is_text(place, monkeypatch):
         spec = type("Spec", (), {"labels": (HOSTILE, HOSTILE, HOSTILE)})
         monkeypatch.setattr(view, "read_spec", lambda model: spec)
         monkeypatch.setattr(view, "inspect", lambda model: HOSTILE)
-        changes = {"model": b"x"}
+        digest = hashlib.sha256(b"x").hexdigest()
+        own = [replace(c, model_sha256=digest) for c in certificates()]
+        changes = {"model": b"x", "runs": {"a": Summary(own)}}
     harmless, text = page(subject()), page(subject(**changes))
     seen, usual = Page(text), Page(harmless)
     assert "&lt;/script&gt;" in text  # it is there, as text
@@ -205,3 +208,8 @@ def test_parts_about_different_things_are_refused():
     ):
         with pytest.raises(CertifyError, match=message):
             page(subject(**changes))
+
+
+def test_another_model_than_the_certified_one_is_refused():
+    with pytest.raises(CertifyError, match="is another model than the one certified in"):
+        page(subject(model=b"x"))

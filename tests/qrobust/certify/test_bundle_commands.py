@@ -1,0 +1,85 @@
+"""Bundles on the other commands: shown and reported, or refused by name."""
+
+import numpy as np
+import pytest
+
+from qrobust import cli
+
+from .bundles import BUNDLES, SHAPE
+
+RULES = {
+    "draw": "bundle of 3 files, rule draw: weights 1, 2, 1",
+    "adaptive": "bundle of 3 files, rule adaptive: weights 3, 2, 1; stops at margins of 500, 640",
+    "consensus": "bundle of 3 files, rule consensus: weights 1, 1, 1; asks the first 2",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for rule, bundle in BUNDLES.items():
+        (tmp_path / f"{rule}.bundle").write_bytes(bundle.to_bytes())
+    x = np.random.default_rng(3).integers(0, 256, (3, *SHAPE)).astype(np.uint8)
+    np.savez("d.npz", x=x, y=[0, 1, 2])
+    return tmp_path
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_inspect_says_how_it_answers_and_shows_every_member(folder, capsys, rule):
+    assert cli.main(["inspect", f"{rule}.bundle"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(RULES[rule] + "\n")
+    assert [f"member {k}" in said.splitlines() for k in (1, 2, 3, 4)] == [True, True, True, False]
+    assert said.count("FULLY_CONNECTED") == 3
+
+
+@pytest.mark.ordinary(1)
+@pytest.mark.parametrize("rule", RULES)
+def test_a_report_shows_the_members_of_a_bundle(folder, rule, capsys):
+    pytest.importorskip("jinja2")
+    options = ["--sigma", "8", "--classes", "3", "--n", "100", "--n0", "10", "--quiet", "--trusted"]
+    assert cli.main(["certify", f"{rule}.bundle", "d.npz", "--out", "c.jsonl", *options]) == 0
+    words = ["--out", "r", "--model", f"{rule}.bundle", "--data", "d.npz", "--images", "0"]
+    assert cli.main(["report", "c.jsonl", *words]) == 0
+    page = (folder / "r" / "report.html").read_text()
+    assert RULES[rule] in page and page.count("FULLY_CONNECTED") == 3
+    assert "member 3" in page and BUNDLES[rule].sha256 in page
+    other = next(name for name in RULES if name != rule)
+    words = ["--out", "s", "--model", f"{other}.bundle"]
+    assert cli.main(["report", "c.jsonl", *words]) == 2
+    capsys.readouterr()
+
+
+REFUSING = {
+    "verify": ["verify", "MODEL", "d.npz", "--family", "light:1", "--out", "p.jsonl"],
+    "bounds": ["verify", "MODEL", "d.npz", "--pixel-bounds", "1", "--out", "p.jsonl"],
+    "attack": ["attack", "MODEL", "d.npz", "--out", "a.json"],
+    "corrupt": ["corrupt", "MODEL", "d.npz"],
+    "parity": ["parity", "m.keras", "MODEL"],
+    "web": ["web", "page", "--model", "MODEL"],
+    "family": ["certify", "MODEL", "d.npz", "--out", "c.jsonl", "--family", "light:1"],
+}
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_what_takes_one_file_refuses_a_bundle_by_name(folder, capsys, name):
+    before = set(folder.rglob("*"))
+    words = [word.replace("MODEL", "draw.bundle") for word in REFUSING[name]]
+    assert cli.main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "this is a bundle of several files, which certify and audit take" in line
+    assert set(folder.rglob("*")) == before
+
+
+def test_a_bundle_is_no_keras_model(folder, capsys):
+    assert cli.main(["export", "draw.bundle", "m.tflite"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is a bundle of .tflite files" in line
+
+
+def test_pictures_are_brought_to_what_a_bundle_takes(folder, capsys):
+    from PIL import Image
+
+    Image.fromarray(np.zeros((5, 4), np.uint8)).save("p.png")
+    assert cli.main(["data", "inspect", "p.png", "--model", "draw.bundle"]) == 0
+    assert "shape: [5, 4, 1]" in capsys.readouterr().out
