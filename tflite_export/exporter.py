@@ -70,6 +70,7 @@ def export(
     _check_choice("rounding", rounding, _ROUNDINGS)
     _check_choice("storage", storage, _STORAGES)
     _check_choice("io", io, _IOS)
+    _check_labels(labels)
     arrays = None if inputs is None else model_inputs(model, inputs)
     lowered = lower(
         model,
@@ -115,6 +116,16 @@ def _failed(model: Any, parity: Parity) -> str:
         f"Model '{model.name}': the file differs on the inputs given.\n{parity}\n{hint}; or "
         f"export it with exact=False, which reports what differs."
     )
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    """Labels are lines of a file in the standard metadata: a broken one would move all others."""
+    broken = [labels] if isinstance(labels, str) else []
+    broken = broken or [x for x in labels if not isinstance(x, str) or x.splitlines() != [x]]
+    if broken:
+        raise ValueError(
+            f"labels is a list of class names, one line each and not empty. Received: {broken[0]!r}"
+        )
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ FROM_DATA = "data"
 
 # Data that reach this many steps of their grid, or fewer, leave most of it unused.
 _FEW_STEPS, _FEW_STEPS_ASSUMED = 8, 32
+_VALUES_A_STEP = 2
 _FINE = 32
 # Values beyond an assumed grid: resized pictures overshoot a little, other units do not.
 _MOST_OUTSIDE = 0.01
@@ -69,11 +70,14 @@ def fitting_convention(data: npt.NDArray[Any]) -> str | None:
     if low >= 0 and high <= 255 and _on_grid(data, CONVENTIONS["pixels"]):
         return "pixels"
     if low >= 0 and high <= 1:
-        return "unit"
-    if low >= -1 and high <= 1:
-        return "signed"
-    # Resized pictures are no whole numbers and still pixels.
-    return "pixels" if low >= -1 and 32 < high <= 256 else None
+        name = "unit"
+    elif low >= -1 and high <= 1:
+        name = "signed"
+    elif low >= -1 and 32 < high <= 256:
+        name = "pixels"  # resized pictures are no whole numbers and still pixels
+    else:
+        return None
+    return None if misfit(data, CONVENTIONS[name]) else name
 
 
 def described(grid: Grid) -> str:
@@ -94,9 +98,13 @@ def misfit(data: npt.NDArray[Any], grid: Grid) -> str | None:
     steps = data.astype(np.float64) * 2.0**-grid.exponent
     few = _FEW_STEPS_ASSUMED if grid.assumed else _FEW_STEPS
     held = f"hold {data.min():g} to {data.max():g}"
-    if grid.levels >= _FINE and not _on_grid(data, grid) and float(np.abs(steps).max()) <= few:
+    near = float(np.abs(steps).max()) <= few
+    # Far from zero, too: an offset that the grid spends its range on. One flat picture is none.
+    flat = float(np.ptp(steps)) <= _FEW_STEPS
+    if grid.levels >= _FINE and (near or flat) and not _on_grid(data, grid):
         left = len(np.unique(grid.quantize(data)))
-        return f"{held} and become {left} different integers on the grid {described(grid)}"
+        if near or len(np.unique(data)) >= _VALUES_A_STEP * left:
+            return f"{held} and become {left} different integers on the grid {described(grid)}"
     low, high = grid.minimum - grid.zero_point - 0.5, grid.maximum - grid.zero_point + 0.5
     outside = float(np.mean((steps < low) | (steps > high)))
     if grid.assumed and outside > _MOST_OUTSIDE:
@@ -105,11 +113,17 @@ def misfit(data: npt.NDArray[Any], grid: Grid) -> str | None:
 
 
 def remedy(data: npt.NDArray[Any]) -> str:
-    """The argument that makes data fit: ``input_grid="unit"``."""
+    """The argument that makes data fit: ``input_grid="unit"``; where none does, what to change."""
     name = fitting_convention(data)
     if name is not None:
         return f'Pass input_grid="{name}"'
-    held = described(inferred_grid(data))
+    grid = inferred_grid(data)
+    if misfit(data, grid) is not None:
+        return (
+            f"No grid of 256 steps that holds 0 tells them apart. Subtract about "
+            f"{float(np.mean(data)):g} from the data (and add it to what reads them)"
+        )
+    held = described(grid)
     return f'Pass input_grid="{FROM_DATA}" to take it from the data ({held})'
 
 

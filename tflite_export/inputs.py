@@ -24,8 +24,8 @@ def model_inputs(
         most: examples taken of a data set, which may have no end. Arrays are left whole.
 
     Raises:
-        ValueError: as many arrays as inputs are missing, a name that is no input, no examples,
-            NaN or infinity, or no numbers.
+        ValueError: as many arrays as inputs are missing, a name that is no input, other shapes, no
+            examples, NaN or infinity, or no numbers.
     """
     if _is_dataset(data):
         arrays = _collected(model, data, what, most)
@@ -37,6 +37,7 @@ def model_inputs(
             f"{what} holds {len(arrays)} arrays for a model of {len(tensors)} inputs. Give one "
             f"array for each."
         )
+    arrays = [_fitting(a, t, what) for a, t in zip(arrays, tensors, strict=True)]
     if len({len(array) for array in arrays}) > 1 or not len(arrays[0]):
         lengths = ", ".join(str(len(array)) for array in arrays)
         raise ValueError(
@@ -105,6 +106,24 @@ def _collected(model: Any, data: Any, what: str, most: int) -> list[npt.NDArray[
         if found >= most:
             break
     return [np.concatenate(parts)[:most] for parts in zip(*batches, strict=True)]
+
+
+def _fitting(array: npt.NDArray[Any], tensor: Any, what: str) -> npt.NDArray[Any]:
+    """An array of the input's shape; like Keras, a last axis of length 1 is added or left out."""
+    wanted, given = tuple(tensor.shape[1:]), array.shape[1:]
+    if len(given) == len(wanted) - 1 and wanted[-1] == 1:
+        given = (*given, 1)
+    elif len(given) == len(wanted) + 1 and given[-1] == 1:
+        given = given[:-1]
+    fits = len(given) == len(wanted) and all(
+        w in (None, g) for w, g in zip(wanted, given, strict=True)
+    )
+    if not array.ndim or not fits:
+        raise ValueError(
+            f"{what}: input '{tensor.name}' takes arrays of shape {('examples', *wanted)}. "
+            f"Received: {array.shape}"
+        )
+    return array.reshape(len(array), *given)
 
 
 def _array(value: Any, what: str) -> npt.NDArray[Any]:

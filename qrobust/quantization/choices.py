@@ -54,6 +54,11 @@ class Choices:
         seen = [v for v in (self.observed.get(id(t)) for t in tensors) if v is not None]
         integer = _RELU_INTEGER
         if upper is not None:
+            if not upper > 0:
+                raise ValueError(
+                    f"Layer '{name}': a ReLU with max_value={upper:g} is 0 whatever it reads. Give "
+                    f"it a larger bound, or leave it out."
+                )
             integer = int(np.ceil(np.log2(upper)))
         with named(name):
             if seen:

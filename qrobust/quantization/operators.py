@@ -39,34 +39,34 @@ def _changed(
 ) -> Any:
     operation = node.operation
     kind = type(operation).__name__
-    free = partial(names.free, operation.name)
+    free, own = partial(names.free, operation.name), partial(names.own, operation.name)
     if type(operation) is _L.Conv1D and operation.padding == "causal":
         return _causal(operation, inputs[0], free, padded)
     if isinstance(operation, _L.Average):
         share = 1 / len(inputs)
         if dyadic:  # one sum: the export adds all but the last branch without rounding
-            total = _L.Add(name=free())(list(inputs))
+            total = _L.Add(name=own())(list(inputs))
             return _rescaled(total, dyadic_share(share), 0.0, free)
-        return _rescaled(_summed(inputs, free), share, 0.0, free)
+        return _rescaled(_summed(inputs, free, own), share, 0.0, free)
     if isinstance(operation, _L.Subtract):
-        return _difference(inputs, free)
+        return _difference(inputs, free, own)
     if isinstance(operation, keras.Layer) or kind not in _KINDS:
         return None
     if len(inputs) == 2:
         if tuple(inputs[0].shape) != tuple(inputs[1].shape):
             return None
         if kind == "Add":
-            return _summed(inputs, free)
-        return _difference(inputs, free) if kind == "Subtract" else None
+            return _summed(inputs, free, own)
+        return _difference(inputs, free, own) if kind == "Subtract" else None
     if kind == "Negative":
-        return _rescaled(inputs[0], -1.0, 0.0, free)
+        return _rescaled(inputs[0], -1.0, 0.0, own)
     left, right = (*node.arguments.args, *node.arguments.kwargs.values())[:2]
     first = isinstance(left, keras.KerasTensor)
     number = _number(right if first else left)
     if number is None:
         return None
     scale, offset = _KINDS[kind](number, first)
-    return None if scale is None else _rescaled(inputs[0], scale, offset, free)
+    return None if scale is None else _rescaled(inputs[0], scale, offset, own)
 
 
 def _causal(layer: Any, x: Any, free: Callable[[], str], padded: dict[int, Any]) -> Any:
@@ -77,15 +77,16 @@ def _causal(layer: Any, x: Any, free: Callable[[], str], padded: dict[int, Any])
     return padded[id(layer)](_L.ZeroPadding1D((before, 0), name=free())(x))
 
 
-def _summed(inputs: Sequence[Any], free: Callable[[], str]) -> Any:
+def _summed(inputs: Sequence[Any], free: Callable[[], str], own: Callable[[], str]) -> Any:
+    """Sums of two; the last is named as what the caller wrote, so that errors name that."""
     total = inputs[0]
-    for x in inputs[1:]:
-        total = _L.Add(name=free())([total, x])
+    for left, x in zip(range(len(inputs) - 2, -1, -1), inputs[1:], strict=True):
+        total = _L.Add(name=free() if left else own())([total, x])
     return total
 
 
-def _difference(inputs: Sequence[Any], free: Callable[[], str]) -> Any:
-    return _summed([inputs[0], _rescaled(inputs[1], -1.0, 0.0, free)], free)
+def _difference(inputs: Sequence[Any], free: Callable[[], str], own: Callable[[], str]) -> Any:
+    return _summed([inputs[0], _rescaled(inputs[1], -1.0, 0.0, free)], free, own)
 
 
 def _rescaled(x: Any, scale: float, offset: float, free: Callable[[], str]) -> Any:

@@ -13,14 +13,14 @@ from qrobust.quantization.hgq2 import from_hgq2, is_hgq2
 from qrobust.quantization.names import Names
 from qrobust.quantization.operators import dyadic_share, without_operators
 from qrobust.quantization.rewritten import rewritten
-from tflite_export.lower.functions import shown
+from tflite_export.lower.functions import PROBABILITIES, function_name, shown
 
 _L = keras.layers
 _SEPARABLE = (qkeras.QSeparableConv1D, qkeras.QSeparableConv2D)
 
 
 def prepared(model: Any, changes: list[str]) -> Any:
-    """The same function without separable convolutions and adaptive activations.
+    """The same function without separable convolutions and adaptive or fused final activations.
 
     A separable convolution becomes its two halves, between which a result can then be rounded; an
     adaptive activation, which changes its range at every call, becomes the quantizer that it is
@@ -40,6 +40,8 @@ def prepared(model: Any, changes: list[str]) -> Any:
             changes.append(f"'{layer.name}' becomes a depthwise and a pointwise convolution")
         elif is_hgq2(layer):
             made[id(layer)] = from_hgq2(layer, names, changes)
+        elif _probabilities(layer) is not None:
+            made[id(layer)] = _split(layer, names)
         elif isinstance(layer, qkeras.QAdaptiveActivation):
             quantizer = _frozen(layer)
             made[id(layer)] = qkeras.QActivation(quantizer, name=names.free(layer.name))
@@ -50,6 +52,25 @@ def prepared(model: Any, changes: list[str]) -> Any:
 def _exchanged(made: dict[int, Callable[[Any], Any]], node: Any, inputs: Sequence[Any]) -> Any:
     call = made.get(id(node.operation))
     return None if call is None else call(only(inputs))
+
+
+def _probabilities(layer: Any) -> str | None:
+    """The softmax or sigmoid inside a layer with weights, whose logits want a quantizer."""
+    name = function_name(getattr(layer, "activation", None))
+    return name if name in PROBABILITIES and bool(getattr(layer, "weights", None)) else None
+
+
+def _split(layer: Any, names: Names) -> Callable[[Any], Any]:
+    name = _probabilities(layer)
+    linear = type(layer).from_config({**layer.get_config(), "activation": "linear"})
+    last = _L.Activation(name, name=names.free(f"{layer.name}_{name}"))
+
+    def call(x: Any) -> Any:
+        y = linear(x)
+        linear.set_weights(layer.get_weights())
+        return last(y)
+
+    return call
 
 
 def _averages(model: Any) -> list[str]:

@@ -179,7 +179,7 @@ class _Rewriting:
         read = bool(self.graph.readers(node.output_tensors[0]))
         table = function_of(layer, read=read)
         if table is not None:
-            return _L.Activation(table, name=self._free(layer.name, own=True))(x)
+            return self._once(id(layer), lambda: _L.Activation(table, name=layer.name))(x)
         if is_linear(inside) and inside is layer:
             return self._linear(layer, x, read)
         if isinstance(layer, AVERAGES):

@@ -233,3 +233,9 @@ def test_a_subclassed_model_is_refused():
 def test_wrong_labels_are_refused():
     with pytest.raises(ExportError, match="2 labels were given for 3 classes"):
         export(small_model(), labels=["a", "b"])
+
+
+@pytest.mark.parametrize("labels", ["abc", ["a\nb", "c", "d"], ["a", "", "c"], [1, 2, 3]])
+def test_labels_that_are_no_lines_are_echoed(labels):
+    with pytest.raises(ValueError, match="labels is a list of class names.*Received"):
+        export(small_model(), labels=labels)

@@ -15,6 +15,7 @@ from tflite_export.input_grids import (
     inferred_grid,
     input_grid_named,
     misfit,
+    remedy,
 )
 from tflite_export.inspection import inspect
 
@@ -108,3 +109,33 @@ def test_a_grid_taken_from_data_holds_them(low, width, seed):
     grid = inferred_grid(data)
     assert np.abs(grid.dequantize(grid.quantize(data)) - data).max() <= grid.step * 1.01
     assert described(grid)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    middle=st.floats(-1e6, 1e6),
+    power=st.integers(-30, 10),
+    whole=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_the_argument_that_a_refusal_names_helps_or_none_is_named(middle, power, whole, seed):
+    """Also where a convention holds the data and leaves nothing of them, and far from zero."""
+    data = middle * 2.0**power + np.random.default_rng(seed).normal(0, 1, 300) * 2.0**power
+    data = np.round(data) if whole and power > 2 else data
+    for grid in (Grid(0, -128, assumed=True), Grid.pixels(), CONVENTIONS["unit"]):
+        if misfit(data, grid) is None:
+            continue
+        said = remedy(data)
+        if said.startswith("Pass"):
+            named = said.split('"')[1]
+            assert misfit(data, input_grid_named(named, data)) is None
+        else:
+            assert misfit(data, inferred_grid(data)) is not None
+
+
+@pytest.mark.parametrize("data", [1000 + 20 * UNIT, np.round(1000 + 3 * UNIT), 0.5 + UNIT / 50])
+def test_an_offset_that_takes_all_steps_of_a_grid_is_said(data):
+    with pytest.raises(ExportError, match="different integers on the grid.*Subtract about"):
+        export(model(), inputs=data, input_grid="data")
+    # One flat picture is none of those.
+    assert misfit(np.full((1, 6), 127.3), Grid.pixels()) is None

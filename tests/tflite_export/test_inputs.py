@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tflite_export import runtimes
-from tflite_export.inputs import batch_size
+from tflite_export.inputs import batch_size, model_inputs
 from tflite_export.parity import _predicted
 
 
@@ -46,3 +46,22 @@ def test_a_hundred_examples_are_traced_once():
 def test_a_runtime_that_does_not_exist_is_named():
     with pytest.raises(ValueError, match="Runtimes are LiteRT XNNPACK.*'foo'"):
         runtimes.missing("foo", b"")
+
+
+PICTURES = keras.Sequential([keras.Input((4, 5, 1), name="x"), keras.layers.Flatten()])
+
+
+@pytest.mark.parametrize("shape", [(7, 4, 5), (7, 4, 5, 1), (7, 4, 5, 1, 1)])
+def test_a_last_axis_of_one_is_added_or_left_out_as_keras_does(shape):
+    x = np.random.default_rng(0).random(shape).astype("float32")
+    (array,) = model_inputs(PICTURES, x)
+    np.testing.assert_array_equal(array, x.reshape(7, 4, 5, 1))
+    np.testing.assert_array_equal(PICTURES(x), array.reshape(7, 20))
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (7,), (4, 5), (7, 5, 4), (7, 4, 5, 3), (7, 20), (1, 7, 4, 5)]
+)
+def test_another_shape_is_echoed_before_keras_sees_it(shape):
+    with pytest.raises(ValueError, match=r"given: input 'x' takes .*'examples', 4, 5, 1.*Received"):
+        model_inputs(PICTURES, np.zeros(shape), what="given")

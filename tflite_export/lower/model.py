@@ -151,7 +151,10 @@ class _Input:
     @property
     def tensor(self) -> Tensor:
         if self._tensor is None:
-            raise ExportError(f"Input '{self._name}' is read by no layer that computes.")
+            raise ExportError(
+                f"Input '{self._name}' is read by no layer that computes. Leave "
+                f"it out of the model's inputs."
+            )
         return self._tensor
 
     def _settle(self, grid: Grid) -> OnGrid:

@@ -172,3 +172,17 @@ def test_a_model_of_qkeras_09_is_read_without_it(tmp_path):
     np.testing.assert_allclose(model.get_layer("fc").kernel, kernel, rtol=1e-6)
     adopted = qrobust.adopt(model, X, input_grid="data")
     assert check_parity(adopted.model, export(adopted.model), X).is_exact
+
+
+@pytest.mark.parametrize("name", ["softmax", "sigmoid"])
+def test_probabilities_inside_a_dense_layer_are_left_out_and_its_logits_rounded(name):
+    inputs = keras.Input((6,))
+    kernel = qkeras.quantized_bits(4, 0, 1, alpha=1)
+    head = qkeras.QDense(3, kernel_quantizer=kernel, activation=name, name="head")
+    model = keras.Model(inputs, head(keras.layers.Rescaling(1 / 256)(inputs)))
+    head.kernel.assign(np.random.default_rng(1).uniform(-0.8, 0.8, (6, 3)))
+    x = np.random.default_rng(0).integers(0, 256, (40, 6)).astype("float32")
+    adopted = qrobust.adopt(model, x)
+    adopted = getattr(adopted, "model", adopted)
+    assert check_parity(adopted, export(adopted), x, on=["LiteRT reference"]).is_exact
+    np.testing.assert_allclose(adopted(x), model(x), atol=0.05)

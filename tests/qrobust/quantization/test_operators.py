@@ -64,3 +64,18 @@ def test_an_operator_that_is_no_layer_is_refused_by_name():
     model = keras.Model(inputs, L.Dense(5)(L.Flatten()(conv(inputs) * conv(inputs))))
     with pytest.raises(ValueError, match="'multiply.*no quantized twin"):
         qrobust.quantize(model, calibrate=X, input_grid="unit")
+
+
+@pytest.mark.parametrize("kind", [L.Subtract, L.Average])
+def test_what_an_operator_becomes_keeps_its_name_where_it_is_refused(kind):
+    inputs = keras.Input((8, 8, 3))
+    mine = kind(name="mine")([conv(inputs), L.Conv2D(4, 8)(inputs)])
+    model = keras.Model(inputs, L.Dense(5)(L.Flatten()(mine)))
+    with pytest.raises(ValueError, match=r"Layer 'mine': adds \(8, 8, 4\), \(1, 1, 4\)"):
+        qrobust.quantize(model)
+    # A layer that is called twice becomes two, whose names differ.
+    shared = kind(name="mine")
+    twice = shared([shared([conv(inputs), conv(inputs)]), conv(inputs)])
+    names = [op.name for op in without_operators(keras.Model(inputs, twice)).operations]
+    assert names.count("mine") == 1
+    assert len(set(names)) == len(names)

@@ -69,3 +69,23 @@ def test_another_type_policy_is_taken_as_the_same_weights_in_float32(policy):
     assert check_parity(twin, export(twin), x).is_exact
     same = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     assert as_float32(same) is same
+
+
+L = keras.layers
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer", "remedy"),
+    [
+        ((4, 6), L.TimeDistributed(L.Dense(3), name="mine"), "call the layer itself"),
+        ((4, 6), L.Bidirectional(L.LSTM(2), name="mine"), "use Conv1D"),
+        ((6,), L.SpectralNormalization(L.Dense(3), name="mine"), "once it is trained"),
+        ((4, 6), L.Conv1DTranspose(3, 2, name="mine"), "use Conv2DTranspose"),
+        ((4, 6), L.DepthwiseConv1D(2, name="mine"), "use DepthwiseConv2D"),
+        ((6,), L.ReLU(0.0, name="mine"), "larger bound"),
+    ],
+)
+def test_layers_without_a_twin_name_what_to_use(shape, layer, remedy):
+    model = keras.Sequential([keras.Input(shape), layer])
+    with pytest.raises(ValueError, match=f"'mine'.*{remedy}"):
+        qrobust.quantize(model)

@@ -263,3 +263,24 @@ def test_an_input_that_is_joined_to_its_own_convolution_keeps_its_grid(first, ne
     model = keras.Model(inputs, L.Dense(3)(L.Flatten()(joined)))
     x = np.random.default_rng(0).integers(0, 256, (24, *SHAPE)).astype("float32")
     assert error_of(model, x) < 0.12
+
+
+@pytest.mark.ordinary(2)
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    "make", [L.LeakyReLU, L.PReLU, L.ELU, lambda: L.Activation("tanh"), L.ReLU]
+)
+def test_an_activation_that_is_called_again_and_again_is_one_function(make, nested):
+    inputs = keras.Input((6,))
+    shared = make()
+    x = shared(L.Dense(6)(L.Rescaling(1 / 256)(inputs)))
+    y = shared(L.Dense(6)(x))
+    model = keras.Model(inputs, L.Dense(3)(L.Add()([x, y])))
+    if nested:
+        again = keras.Input((6,))
+        model = keras.Model(again, model(again))
+    data = np.random.default_rng(0).integers(0, 256, (30, 6)).astype("float32")
+    twin = qrobust.quantize(model, 6, 8, calibrate=data)
+    assert check_parity(twin, export(twin), data, on=["LiteRT reference"]).is_exact
+    wanted = model(data)
+    assert np.corrcoef(np.ravel(twin(data)), np.ravel(wanted))[0, 1] > 0.98
