@@ -37,8 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(arguments: Sequence[str]) -> Callable[[], int]:
-    args = _parser().parse_args(arguments)
+    try:
+        args = _parser().parse_args(arguments)
+    except ModuleNotFoundError as error:
+        status = _not_installed(error)
+        return lambda: status
     return lambda: _run(args)
+
+
+def _not_installed(error: ModuleNotFoundError) -> int:
+    print(
+        f"error: '{error.name}' is not installed. pip install "
+        f"'qrobust[train,report,attacks]' brings all that this command needs.",
+        file=sys.stderr,
+    )
+    return _BAD_INPUT
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -47,12 +60,7 @@ def _run(args: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise  # nobody reads what is printed: no error
     except ModuleNotFoundError as error:
-        print(
-            f"error: '{error.name}' is not installed. pip install "
-            f"'qrobust[train,report,attacks]' brings all that this command needs.",
-            file=sys.stderr,
-        )
-        return _BAD_INPUT
+        return _not_installed(error)
     except (ValueError, OSError, ImportError, MemoryError) as error:
         from qrobust.manners import OUTPUT, refusal, say
 

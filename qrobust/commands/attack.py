@@ -185,6 +185,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace) -> tuple[bytes, Any]:
     """What reports name the digest of, and the model where it is one of Keras."""
+    from qrobust.certify.file.model_file import read_model
+
     is_file = not is_keras(args.model)
     for option in ("surrogate", "certificates"):
         if getattr(args, option) is not None and not is_file:
@@ -200,6 +202,8 @@ def _read(args: argparse.Namespace) -> tuple[bytes, Any]:
     if is_module_function(args.model):
         weights = [np.ascontiguousarray(weight).tobytes() for weight in model.get_weights()]
         return b"".join([model.to_json().encode(), *weights]), model
+    if is_file:
+        return read_model(args.model), model
     try:
         return args.model.read_bytes(), model
     except OSError as error:

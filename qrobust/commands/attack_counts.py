@@ -12,14 +12,10 @@ _DEFECT = 1
 
 def is_count_journal(path: Any) -> bool:
     """Whether a file is a journal of counted views; errors are left to whoever reads it."""
+    from qrobust.certify.run.journal import first_object
     from qrobust.certify.smoothings.counting import KINDS
 
-    try:
-        with open(path, "rb") as file:
-            header = json.loads(file.readline())
-    except (OSError, ValueError):
-        return False
-    plan = header.get("plan") if isinstance(header, dict) else None
+    plan = first_object(path).get("plan")
     return isinstance(plan, dict) and plan.get("method") in KINDS
 
 

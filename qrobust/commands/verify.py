@@ -200,14 +200,10 @@ def _mask(path: Path | None) -> bytes | None:
 
 def is_proof_journal(path: Any) -> bool:
     """Whether a file is a journal of proofs; errors are left to whoever reads it."""
+    from qrobust.certify.run.journal import first_object
     from qrobust.verify.proof_line import is_proof
 
-    try:
-        with open(path, "rb") as file:
-            header = json.loads(file.readline())
-    except (OSError, ValueError):
-        return False
-    return isinstance(header, dict) and is_proof(header)
+    return is_proof(first_object(path))
 
 
 def run_audit(args: argparse.Namespace, then: Callable[[Any], None] | None = None) -> int:

@@ -237,6 +237,8 @@ class Recipe:
         return self.certification.sigma or self.defence.sigma
 
 
+#: Characters of a recipe and of one line: the parser takes the square of a dotted key's length.
+_LONGEST, _LONGEST_LINE = 1 << 15, 2000
 _SECTIONS: dict[str, Any] = {
     "data": Data,
     "network": Network,
@@ -252,6 +254,17 @@ _SECTIONS: dict[str, Any] = {
 }
 
 
+def _text(path: Path) -> str:
+    """What a recipe says; none is as long as a text that takes the parser minutes."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read(_LONGEST + 1)
+    if len(text) > _LONGEST or max(map(len, text.split("\n"))) > _LONGEST_LINE:
+        raise ValueError(
+            f"a recipe has at most {_LONGEST} characters, a line of it {_LONGEST_LINE}"
+        )
+    return text
+
+
 def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
     """Read and check a recipe.
 
@@ -265,7 +278,7 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(_text(path))
     except OSError as error:
         raise ValueError(f"the recipe '{path}' cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors

@@ -120,6 +120,7 @@ def check_values(recipe: Any, where: str, *, allow_code: bool = False) -> None:
         elif isinstance(value, str):
             _check_text(name, value, shown, allow_code=allow_code)
     _check_certificates(recipe.certification, where)
+    _check_noise(recipe, where)
     _check_regions(recipe.verify, recipe.defence.noise, where)
 
 
@@ -250,6 +251,19 @@ def _check_certificates(certification: Any, where: str) -> None:
         level = charged_level(rational(settings.alpha, "alpha"), settings.n, Fraction(0))
         if certification.images:
             check_samples(settings.n, level)
+    except CertifyError as error:
+        raise ValueError(f"{where}: [certification]: {error}") from None
+
+
+def _check_noise(recipe: Any, where: str) -> None:
+    """What neither training nor certificates could draw would be found only after the training."""
+    if 0 < recipe.defence.sigma < 1:
+        raise ValueError(
+            f"{where}: [defence] sigma is in LSB, and noise of less than one is mostly rounded "
+            f"away. Received: {recipe.defence.sigma}"
+        )
+    try:
+        rational(recipe.noise, "sigma")
     except CertifyError as error:
         raise ValueError(f"{where}: [certification]: {error}") from None
 

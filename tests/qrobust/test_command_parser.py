@@ -59,3 +59,26 @@ def test_help_that_nobody_got_is_no_success(command, monkeypatch):
     monkeypatch.setattr(sys, "stdout", Full())
     with pytest.raises(OSError, match="No space left"):
         cli.main([*([] if command is None else [command]), "--help"])
+
+
+@pytest.mark.parametrize("line", ["[" * 200_000, '{"kind": ' + "9" * 5000 + "}", "\x1b[2J", ""])
+@pytest.mark.parametrize("words", [["audit"], ["attack", "m.tflite", "d.npz", "--certificates"]])
+def test_a_hostile_first_line_is_one_line(tmp_path, capsys, monkeypatch, words, line):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "j").write_text(line)
+    rest = [] if words == ["audit"] else ["--out", "r.json", "--surrogate", "m.keras"]
+    extra = ["--offline"] if words == ["audit"] else []
+    assert cli.main([*words, "j", *rest, *extra]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: ")
+    assert said.isprintable()
+
+
+def test_a_package_that_the_parser_needs_is_named(monkeypatch, capsys):
+    def parser():
+        raise ModuleNotFoundError("none", name="ai_edge_litert")
+
+    monkeypatch.setattr(cli, "_parser", parser)
+    assert cli.main(["inspect", "m.tflite"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: 'ai_edge_litert' is not installed. pip install")

@@ -8,6 +8,7 @@ import flatbuffers
 import numpy as np
 import pytest
 
+from tflite_export import runtimes
 from tflite_export.check_runs import check_runs
 from tflite_export.contract import contract_problem
 from tflite_export.errors import ExportError
@@ -44,6 +45,16 @@ def test_a_scale_off_the_contract_runs_and_is_no_error():
     content = packed(model)
     assert contract_problem(content)
     check_runs(content)
+
+
+def test_a_file_gives_a_row_for_each_row_it_gets(monkeypatch):
+    model = read_model(DIGITS)
+    model.subgraphs[0].tensors[model.subgraphs[0].outputs[0]].quantization.scale = np.array(
+        [0.3], np.float32
+    )
+    monkeypatch.setattr(runtimes, "run", lambda name, model, inputs: [np.zeros((1, 10), np.int8)])
+    with pytest.raises(ExportError, match="gives 1 rows for 3 inputs"):
+        check_runs(packed(model))
 
 
 @pytest.mark.parametrize("shape", [(1, 0, 8, 1), (1, -8, 8, 1), (1, 1 << 20, 1 << 10, 1)])

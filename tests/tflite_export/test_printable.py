@@ -17,6 +17,7 @@ from tflite_export.printable import markdown, one_line, printable
         ("\u202egnp.exe", "\\u202egnp.exe"),
         ("\ud800", "\\ud800"),
         ("\u2028", "\\u2028"),
+        ("a\u200b\u3164\ufe0f\u2800\U000e0100", "a\\u200b\\u3164\\ufe0f\\u2800\\U000e0100"),
         (5, "5"),
     ],
 )

@@ -15,16 +15,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.file.bundle import is_bundle, refuse_bundle
+from qrobust.certify.file.bundle import refuse_bundle
 from qrobust.certify.file.contract import check_one_input, contract_problem, static_shapes
 from qrobust.certify.file.metadata import read_metadata
-from qrobust.certify.file.other_kinds import road_from
+from qrobust.certify.file.model_bytes import model_bytes
 from qrobust.certify.smoothings.input_grid import InputGrid
 from tflite_export.chatter import without_chatter
 from tflite_export.printable import printable
@@ -57,8 +56,6 @@ _Shapes: TypeAlias = dict[int, tuple[int, ...]]
 
 #: A batch at which shapes are looked at again; any but the file's own would do.
 _LARGER = 3
-#: What stands at offset 4 of every ``.tflite``.
-_TFLITE = b"TFL3"
 
 
 @dataclass(frozen=True)
@@ -106,19 +103,7 @@ def runtime() -> str:
 
 def read_model(model: Model) -> bytes:
     """Return the file's bytes; raise `CertifyError` where it cannot be read."""
-    if isinstance(model, bytes):
-        return model
-    name = printable(os.fspath(model))
-    try:
-        content = Path(model).read_bytes()
-    except OSError as error:
-        folder = "; the model comes first, then the data" if Path(name).is_dir() else ""
-        raise CertifyError(f"cannot read the model {name}: {error.strerror}{folder}") from None
-    if content[4:8] != _TFLITE and not is_bundle(content):
-        raise CertifyError(
-            f"{name}: not a .tflite file: the identifier TFL3 is missing{road_from(name)}"
-        )
-    return content
+    return model if isinstance(model, bytes) else model_bytes(model)
 
 
 def load_model(model: Model, *, trusted: bool = False) -> ModelFile:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import os
+import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +36,10 @@ _ARRAY = b"\x93NUMPY"
 #: Bytes that one byte of DEFLATE can stand for.
 _DEFLATE_RATIO = 1032
 _BLOCK = 1 << 20
+#: Bytes of an array's header; NumPy's own readers take no longer ones, but read them whole first.
+_LONGEST_HEADER = 10_000
+#: Formats of an array, and how each says the length of its header.
+_LENGTHS = {(1, 0): struct.Struct("<H"), (2, 0): struct.Struct("<I")}
 _HEADERS = {(1, 0): format_.read_array_header_1_0, (2, 0): format_.read_array_header_2_0}
 
 
@@ -86,7 +92,7 @@ def read_npz(
         if _begins(stream):
             raise CertifyError(f"{shown} holds a single array; save with np.savez(x=..., y=...)")
         with zipfile.ZipFile(stream) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            members = _members(archive)
             if names[0] not in members:
                 held = printable(", ".join(members)) or "nothing"
                 raise CertifyError(f"{shown} holds {held}; it needs {names[0]}")
@@ -112,7 +118,7 @@ def described(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 def names_in(path: str | os.PathLike[str], *, what: str = "data") -> frozenset[str]:
     """Return the names of the arrays in a ``.npz`` file; see `read_npz`."""
     with _messages(path, what, ".npz"), zipfile.ZipFile(path) as archive:
-        return frozenset(info.filename.removesuffix(".npy") for info in archive.infolist())
+        return frozenset(_members(archive))
 
 
 @contextmanager
@@ -153,6 +159,17 @@ def _begins(stream: IO[bytes]) -> bool:
     found = stream.read(len(_ARRAY)) == _ARRAY
     stream.seek(0)
     return found
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The arrays of an archive; an error where a name says two things."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name in members:
+            raise ValueError(f"it holds two arrays called {printable(name)}; save with np.savez")
+        members[name] = info
+    return members
 
 
 def _check_sizes(members: Any, size: int, shown: str) -> None:
@@ -217,12 +234,25 @@ def _read_rows(
 
 def _header(stream: IO[bytes], held: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and type of an array; an error where they cannot be true of its bytes."""
-    header = _HEADERS.get(format_.read_magic(stream))
-    if header is None:
+    version = format_.read_magic(stream)
+    if version not in _HEADERS:
         raise ValueError("an array's format is unknown; save with np.savez")
-    shape, columns_first, dtype = header(stream)
+    begin, length = stream.tell(), _LENGTHS[version]
+    words = stream.read(length.size)
+    if len(words) < length.size or length.unpack(words)[0] > _LONGEST_HEADER:
+        raise ValueError(f"an array's header has at most {_LONGEST_HEADER} bytes")
+    stream.seek(begin)
+    with warnings.catch_warnings():
+        # Python's parser would show the header's text on standard error.
+        warnings.simplefilter("ignore")
+        try:
+            shape, columns_first, dtype = _HEADERS[version](stream)
+        except MemoryError:  # of nested text, not of the array
+            raise ValueError("an array's header is no description of one") from None
     if dtype.hasobject or dtype.kind == "V":
         raise ValueError(f"an array of {dtype} holds no numbers, and objects are not read")
+    if dtype.char in "gG":
+        raise ValueError(f"{dtype} is another number on another machine; save float64")
     size = prod(shape) * dtype.itemsize
     if not dtype.itemsize or min(shape, default=0) < 0 or size != held - stream.tell():
         raise ValueError(f"an array of shape {shape} and {dtype} does not fit its size")

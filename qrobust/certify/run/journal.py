@@ -63,12 +63,15 @@ def chain(previous: str, value: dict[str, Any]) -> str:
     return hashlib.sha256((previous + canonical).encode()).hexdigest()
 
 
-def read_lines(path: str | os.PathLike[str], *, chained: bool = True) -> Iterator[Line]:
+def read_lines(
+    path: str | os.PathLike[str], *, chained: bool = True, whole: bool = False
+) -> Iterator[Line]:
     """Yield the finished lines of a journal, header first; an unfinished last line is left out.
 
     Args:
         path: the journal.
         chained: refuse a line whose chain does not follow; without it the caller looks himself.
+        whole: refuse an unfinished last line, rather than leave it out.
 
     Raises:
         CertifyError: no journal, or one damaged or edited; the message names the line.
@@ -82,6 +85,10 @@ def read_lines(path: str | os.PathLike[str], *, chained: bool = True) -> Iterato
                 if not raw.endswith(b"\n"):
                     if len(raw) == _MOST_BYTES:
                         raise CertifyError(f"{name}, line {number}: longer than any certificate")
+                    if whole and number > 1:
+                        raise CertifyError(
+                            f"{name}: its last line is torn; certify again to finish it"
+                        )
                     return
                 end += len(raw)
                 value = _parse(raw, name, number)
@@ -96,6 +103,21 @@ def read_lines(path: str | os.PathLike[str], *, chained: bool = True) -> Iterato
                 yield Line(number, value, end)
     except OSError as error:
         raise CertifyError(f"cannot read the journal {name}: {error.strerror}") from None
+
+
+def first_object(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The object of a journal's first line, to tell kinds apart; empty where there is none.
+
+    Errors are left to whoever reads the journal, and so is a pipe, which can be read once only.
+    """
+    try:
+        with open(path, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return {}
+            value = strict_json(file.readline(_MOST_BYTES), os.fspath(path))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _parse(raw: bytes, name: str, number: int) -> dict[str, Any]:

@@ -331,7 +331,7 @@ def read_summary(path: str | Path) -> ModelSummary:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"cannot read '{path}': {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"'{path}' is no JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f"'{path}' is no summary: a JSON object is needed")

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -121,3 +125,36 @@ def test_a_network_without_noise_can_be_certified_with_noise(tmp_path):
     recipe = read_recipe(written(tmp_path, text))
     assert (recipe.noise, recipe.defence.sigma) == (32, 0)
     assert read_recipe(written(tmp_path, GOOD)).noise == 64
+
+
+@pytest.mark.parametrize(
+    "text",
+    [".".join(["a"] * 50_000) + "=1", '"\u2028".' * 2000 + "a=1", "# long\n" * 5000, "#" * 5000],
+)
+def test_a_recipe_that_would_keep_the_parser_busy_is_refused_at_once(tmp_path, text):
+    (tmp_path / "r.toml").write_text(text, encoding="utf-8")
+    before = time.process_time()
+    with pytest.raises(ValueError, match="at most 32768 characters, a line of it 2000"):
+        read_recipe(tmp_path / "r.toml")
+    assert time.process_time() - before < 1
+
+
+def test_the_longest_recipe_is_read_in_a_second(tmp_path):
+    (tmp_path / "r.toml").write_text(
+        "".join(f"b{n}." + ".".join(["a"] * 990) + "=1\n" for n in range(16))
+    )
+    before = time.process_time()
+    with pytest.raises(ValueError, match="unknown key 'b0'"):
+        read_recipe(tmp_path / "r.toml")
+    assert time.process_time() - before < 1
+
+
+def test_a_recipe_is_utf_8_in_every_locale(tmp_path):
+    (tmp_path / "r.toml").write_text(GOOD + "# größer\n", encoding="utf-8")
+    program = "import sys; from qrobust.training import read_recipe; read_recipe(sys.argv[1])"
+    variables = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "r.toml")],
+        check=True,
+        env={**os.environ, **variables},
+    )

@@ -1,6 +1,7 @@
 """Every forgery that an independent review made, and the kinds that they are of."""
 
 import json
+import os
 import random
 from fractions import Fraction
 
@@ -298,3 +299,19 @@ def test_doubtful_lines_are_refused(journal, tmp_path, text):
 def test_bad_settings(change, message):
     with pytest.raises(CertifyError, match=message):
         AuditSettings(**change)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30])
+def test_a_journal_may_come_from_a_pipe(journal, cut):
+    content = journal.read_bytes()
+    out, into = os.pipe()
+    os.write(into, content[: len(content) - cut])
+    os.close(into)
+    try:
+        if cut:
+            with pytest.raises(CertifyError, match="last line is torn"):
+                check_offline(f"/dev/fd/{out}")
+        else:
+            assert check_offline(f"/dev/fd/{out}").findings == check_offline(journal).findings
+    finally:
+        os.close(out)

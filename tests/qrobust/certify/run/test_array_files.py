@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import threading
+import warnings
 import zipfile
 
 import numpy as np
@@ -219,3 +220,65 @@ def test_names(tmp_path):
         names_in(tmp_path / "none.npz")
     with pytest.raises(CertifyError, match=r"no readable \.npz"):
         names_in(plain(tmp_path, b"nothing"))
+
+
+class Asked(io.BytesIO):
+    """Remembers the most that anybody asked for at once."""
+
+    most = 0
+
+    def read(self, size=-1):
+        self.most = max(self.most, size)
+        return super().read(size)
+
+
+def test_a_header_is_not_read_before_its_length_is_known_to_be_that_of_one(tmp_path):
+    claims = b"\x93NUMPY\x02\x00" + (400 << 20).to_bytes(4, "little")
+    stream = Asked(claims + bytes(1000))
+    with pytest.raises(ValueError, match="at most 10000 bytes"):
+        array_files._header(stream, 400 << 20)
+    assert stream.most < 100
+    with pytest.raises(CertifyError, match="at most 10000 bytes"):
+        read_npy(plain(tmp_path, claims + bytes(1000)))
+
+
+@pytest.mark.parametrize(
+    "shape", ["(2, 1) if 1is 1 else 2", "(2L, 1L)", "(2, 1), '\\\x1b': 0", "-" * 5000 + "1"]
+)
+def test_pythons_parser_says_nothing_of_a_header(tmp_path, shape):
+    path = plain(tmp_path, npy(shape, bytes(2)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            read_npy(path)
+        except CertifyError as error:
+            assert "no readable .npy" in str(error)  # and not: too little memory
+
+
+@pytest.mark.parametrize("names", [("x.npy", "x.npy"), ("x.npy", "x"), ("x", "y", "y.npy")])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_stands_twice_is_no_name(tmp_path, names):
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as made:
+        for number, name in enumerate(names):
+            made.writestr(name, npy("(2, 1)", bytes([number] * 2)))
+    for read in (load_data, names_in):
+        with pytest.raises(CertifyError, match="two arrays called"):
+            read(tmp_path / "d.npz")
+
+
+@pytest.mark.skipif(np.longdouble(0).itemsize == 8, reason="no wider than a double here")
+def test_what_differs_from_machine_to_machine_is_no_number(tmp_path):
+    np.savez(tmp_path / "d.npz", x=np.zeros((2, 3), np.longdouble))
+    for rows in (None, 1):
+        with pytest.raises(CertifyError, match="another"):
+            load_data(tmp_path / "d.npz", rows=rows)
+
+
+@pytest.mark.parametrize(("method", "most"), [(0, 1000), (8, 1000 * 1032 + 64)])
+def test_bytes_of_an_archive_unpack_to_no_more_than_they_can(method, most):
+    member = zipfile.ZipInfo("x.npy")
+    member.compress_type, member.compress_size, member.file_size = method, 1000, most
+    array_files._check_sizes([member], 2000, "d.npz")
+    member.file_size += 1
+    with pytest.raises(ValueError, match=f"1000 bytes do not unpack to {most + 1}"):
+        array_files._check_sizes([member], 2000, "d.npz")

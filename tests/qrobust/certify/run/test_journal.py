@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.run.journal import Journal, read_lines
+from qrobust.certify.run.journal import Journal, first_object, read_lines
 
 HEADER = {"model_sha256": "ab", "seed": 0}
 
@@ -155,3 +155,36 @@ def test_a_full_disk_loses_nothing(tmp_path):
     assert path.read_bytes() == before
     write(path, range(3))
     assert [line["index"] for line in values(path)[1:]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (b'{"kind": "proof"}\n{', {"kind": "proof"}),
+        (b"[1]\n", {}),
+        (b"[" * 200_000, {}),
+        (b'{"kind": ' + b"9" * 5000 + b"}", {}),
+        (b"\xff\n", {}),
+        (b"", {}),
+    ],
+)
+def test_first_object(tmp_path, line, found):
+    (tmp_path / "j").write_bytes(line)
+    assert first_object(tmp_path / "j") == found
+    assert first_object(tmp_path / "none") == {}
+    assert first_object(tmp_path) == {}
+
+
+def test_first_object_takes_nothing_out_of_a_pipe():
+    out, into = os.pipe()
+    os.write(into, b'{"kind": "proof"}\n')
+    assert first_object(f"/dev/fd/{out}") == {}
+    assert os.read(out, 100) == b'{"kind": "proof"}\n'
+    os.close(out)
+    os.close(into)
+
+
+def test_first_object_reads_no_more_than_a_line_may_have(tmp_path):
+    with open(tmp_path / "j", "wb") as file:
+        file.truncate(1 << 40)  # sparse
+    assert first_object(tmp_path / "j") == {}
