@@ -139,3 +139,17 @@ def test_an_offset_that_takes_all_steps_of_a_grid_is_said(data):
         export(model(), inputs=data, input_grid="data")
     # One flat picture is none of those.
     assert misfit(np.full((1, 6), 127.3), Grid.pixels()) is None
+
+
+@pytest.mark.parametrize("grid", ["unit", "signed", "pixels"])
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0, 0.95))
+def test_a_stated_grid_that_clips_most_of_the_data_is_of_other_units(grid, seed, zeros):
+    rng = np.random.default_rng(seed)
+    stated = input_grid_named(grid)
+    far = rng.uniform(1.5 * stated.high, 300 * stated.high, 500)
+    far[rng.random(500) < zeros] = 0
+    assert misfit(far, stated) is not None
+    inside = rng.uniform(stated.low, stated.high, 500)
+    clipped = np.where(rng.random(500) < 0.3, far, inside)  # a grid may clip some
+    assert misfit(clipped, stated) is None
