@@ -70,14 +70,14 @@ def run(args: argparse.Namespace) -> int:
     model = load_keras(args.model, allow_code=args.allow_code)
     data = load_for(args.data, model, args.fit, allow_code=args.allow_code)
     x = np.asarray(data.x)
-    import qrobust
     from qrobust.certify import SmoothingSpec, attach_spec
+    from qrobust.quantization.quantize import quantize
     from qrobust.terminal import show
     from qrobust.training.phase import save
     from tflite_export import export
     from tflite_export.atomic import write_bytes
 
-    twin = qrobust.quantize(
+    twin = quantize(
         model,
         args.bits,
         args.activation_bits,
