@@ -32,6 +32,8 @@ TAKEN = {
     "printable": "text from files, made harmless",
     "chatter": "what an interpreter says of itself, held back",
     "inspection": "the table of layers in a report",
+    "c99": "the members of a bundle as C, for `qrobust.certify.c99.write_bundle` alone",
+    "graph": "the type of what that is given",
     "clients": "on which other runtimes a report says a graph gives the same integers",
 }
 
