@@ -71,7 +71,7 @@ def run(name, arguments, tmp_path, monkeypatch):
     assert found.command in render.block(name, tmp_path)
 
 
-@pytest.mark.ordinary(4)
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("name", QUICK)
 def test_a_quick_benchmark(name, tmp_path, monkeypatch):
     if name == "parity":

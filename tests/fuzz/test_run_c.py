@@ -47,6 +47,7 @@ def test_nothing_is_found(name, tmp_path):
     assert found.inputs >= len(corpus(name)) and found.edges > 100
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.usefixtures("clang")
 @pytest.mark.parametrize(
     ("plant", "words"),
@@ -59,6 +60,7 @@ def test_planted_reads_out_of_bounds_are_found(plant, words, tmp_path):
     assert list(tmp_path.glob("crash-*"))  # the input, to try it again
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("clang")
 def test_the_command(capsys):
     assert run_c.main(["--seconds", "2", "--networks", "1", "--plant", "believed-length"]) == 0

@@ -42,6 +42,7 @@ def test_impossible_subsets_are_refused(subsets, shape, words):
         keras.Sequential([keras.Input(shape), layers.AblationNoise(subsets)])
 
 
+@pytest.mark.thorough
 def test_fit_save_export_certify(tmp_path):
     """Trained on subsets, the file certifies pictures of C channels against changed pixels."""
     rng = np.random.default_rng(1)

@@ -53,6 +53,7 @@ def test_impossible_bands_are_refused(band, shape, words):
         keras.Sequential([keras.Input(shape), layers.BandNoise(band)])
 
 
+@pytest.mark.thorough
 def test_fit_save_export_certify(tmp_path):
     """The file takes 2 C channels, the certifier pictures of C; training saw the same views."""
     rng = np.random.default_rng(1)

@@ -102,6 +102,7 @@ def test_bits_can_be_set_later(tmp_path):
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), after)
 
 
+@pytest.mark.thorough
 def test_a_schedule_lowers_bits_under_plain_fit(tmp_path):
     model = compiled(qrobust.quantize(float_model(), 8, 8))
     x, y = images()
@@ -126,6 +127,7 @@ def test_a_schedule_lowers_bits_under_plain_fit(tmp_path):
     np.testing.assert_allclose(history["val_loss"][-1], expected, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_resumed_schedule_knows_where_it_is():
     model = compiled(qrobust.quantize(float_model(), 8, 8))
     x, y = images()
@@ -134,6 +136,7 @@ def test_a_resumed_schedule_knows_where_it_is():
     assert set(current_bits(model)[0].values()) == {4}
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("first", [True, False])
 def test_best_weights_of_other_bits_are_refused(first):
     model = compiled(qrobust.quantize(float_model(), 8, 8))

@@ -73,6 +73,7 @@ def test_a_frozen_layer_trains_what_it_infers():
     np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
 
 
+@pytest.mark.thorough
 def test_a_training_that_resumes_in_a_frozen_epoch_goes_on(tmp_path):
     def callbacks():
         return ReproducibleEpochs(), FreezeStatistics(1)
@@ -87,6 +88,7 @@ def test_a_training_that_resumes_in_a_frozen_epoch_goes_on(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.thorough
 def test_a_second_fit_without_it_moves_the_statistics():
     model, record = compiled(), Record()
     fit(model, FreezeStatistics(0), epochs=1)

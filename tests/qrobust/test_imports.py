@@ -10,6 +10,7 @@ import pytest
 HEAVY = ("tensorflow", "keras", "qkeras", "scipy", "sklearn", "matplotlib")
 
 
+@pytest.mark.ordinary(6)
 @pytest.mark.parametrize(
     "module",
     [

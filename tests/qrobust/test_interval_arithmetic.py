@@ -80,6 +80,7 @@ def in_training(model, low, high):
     return [np.asarray(found.low, float), np.asarray(found.high, float)]
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("seed", range(2))
 def test_training_sees_the_exact_intervals_of_the_exported_integers(name, seed):

@@ -49,6 +49,7 @@ def test_the_whole_loss_is_the_papers(epsilon, kappa):
     np.testing.assert_allclose(total_loss(layer, x, y), expected.mean(), rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_class_and_sample_weights_count():
     x, y = examples(32)
     weights = np.random.default_rng(1).uniform(0, 2, 32)
@@ -146,6 +147,7 @@ def test_the_gradient_is_that_of_the_loss():
             np.testing.assert_allclose(gradient[index], expected, rtol=2e-3, atol=2e-4)
 
 
+@pytest.mark.thorough
 def test_it_saves_quantizes_and_vanishes(tmp_path):
     inner = small()
     inputs = keras.Input((5,))

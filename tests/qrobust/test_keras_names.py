@@ -24,7 +24,7 @@ def fresh(code):
     return done.stdout.splitlines()[-1]
 
 
-@pytest.mark.ordinary(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "imports",
     [

@@ -142,6 +142,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_closed_form_equals_the_full_jacobian(name):
     inner = LAYERS[name]()
@@ -213,6 +214,7 @@ def test_the_penalty_reaches_layers_behind_a_quantizer(quantizer):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_penalty_shrinks_the_jacobian_in_training():
     x = np.random.default_rng(0).normal(0, 1, (64, 6)).astype("float32")
     y = np.random.default_rng(1).integers(0, 4, 64)

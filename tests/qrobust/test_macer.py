@@ -82,6 +82,7 @@ def test_without_weight_it_is_the_crossentropy_of_the_mean():
     np.testing.assert_allclose(total, -np.log(p[np.arange(6), y]).mean(), rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_training_widens_the_radius():
     # Two classes in the first pixel, and 20 LSB of noise.
     rng = np.random.default_rng(0)

@@ -28,7 +28,7 @@ def pixels(model, count):
     return np.random.default_rng(0).integers(0, 256, (count, *model.input_shape[1:]))
 
 
-@pytest.mark.ordinary(2)
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("calibrated", [False, True])
 @pytest.mark.parametrize("make", [architectures.resnet8, architectures.ds_cnn])
 def test_a_network_exports_bit_for_bit(make, calibrated):
@@ -39,6 +39,7 @@ def test_a_network_exports_bit_for_bit(make, calibrated):
     assert parity.is_exact, str(parity)
 
 
+@pytest.mark.thorough
 def test_weights_and_names_stay():
     model = trained_looking(architectures.resnet8())
     twin = qrobust.quantize(model, 8, 8, calibrate=pixels(model, 64))

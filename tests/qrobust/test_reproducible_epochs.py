@@ -91,6 +91,7 @@ def test_from_a_saved_model(tmp_path, uninterrupted):
     compare(loaded, history, uninterrupted)
 
 
+@pytest.mark.thorough
 def test_from_a_backup(tmp_path, uninterrupted):
     model = model_to_fit()
     model.set_weights(uninterrupted[0])

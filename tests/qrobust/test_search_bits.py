@@ -52,6 +52,7 @@ def all_bits(model):
     return sum(current_bits(model)[0].values())
 
 
+@pytest.mark.thorough
 def test_certified_accuracy_is_a_score():
     model = qrobust.quantize(noisy_model(L.Dense(16, activation="relu", name="hidden")), 6, 4)
     x, _ = examples(12)

@@ -31,7 +31,7 @@ def integers(content, x):
     return interpreter.get_tensor(exit_["index"])
 
 
-@pytest.mark.ordinary(6)
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.parent.relative_to(MODELS)))
 def test_the_file_gives_the_integers_of_its_keras_model(path):
     content, model = path.read_bytes(), load_keras(path.with_name("model.keras"))
@@ -53,6 +53,7 @@ def test_the_file_gives_the_integers_of_its_keras_model(path):
 SUMMARIES = sorted(MODELS.rglob("summary.json"))
 
 
+@pytest.mark.ordinary(16)
 @pytest.mark.parametrize("path", SUMMARIES, ids=lambda path: str(path.parent.relative_to(MODELS)))
 def test_a_card_is_rendered_from_the_summary_of_its_file(path):
     summary = read_summary(path)
@@ -73,6 +74,7 @@ def test_every_card_has_a_summary():
     assert {p.parent for p in SUMMARIES} == {p.parent for p in MODELS.rglob("card.md")}
 
 
+@pytest.mark.ordinary(6)
 @pytest.mark.parametrize("path", sorted(MODELS.rglob("certificates.jsonl")))
 def test_certified_accuracy_is_that_of_the_journal(path):
     summary = read_summary(path.with_name("summary.json"))

@@ -37,6 +37,7 @@ def attack(x, noise, kernel, labels, epsilon, steps, norm):
     return delta
 
 
+@pytest.mark.ordinary(6)
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize(("copies", "steps"), [(1, 1), (2, 3), (3, 2)])
@@ -79,6 +80,7 @@ def test_without_epsilon_it_trains_on_noise_alone():
     np.testing.assert_allclose(wrapped(x, training=True), expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_it_trains_saves_quantizes_and_vanishes(tmp_path):
     inner = quantize(noisy_model(L.Dense(6), L.BatchNormalization(), L.ReLU()), 4, 4)
     inputs = keras.Input((5,))

@@ -10,6 +10,7 @@ from tflite_export import export
 L = keras.layers
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     ("splits", "exponent", "minimum"), [(1, 0, 0), (7, 0, 0), (300, -8, 0), (64, -7, -128)]
 )

@@ -77,6 +77,7 @@ def made(kind):
 KINDS = ("dense", "conv", "depthwise", "folded dense", "folded conv", "folded depthwise")
 
 
+@pytest.mark.ordinary(6)
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_layers_tell_it_whether_they_train(kind, compiled):

@@ -92,6 +92,7 @@ def test_bad_temperatures_are_refused():
         StochasticTernary(temperature=0)
 
 
+@pytest.mark.thorough
 def test_what_trains_exports_bit_for_bit(tmp_path):
     model = qrobust.quantize(
         keras.Sequential(

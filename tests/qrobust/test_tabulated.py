@@ -50,6 +50,7 @@ def test_the_gradient_is_the_functions_and_none_where_a_quantizer_clips(name):
     assert given[0] == given[-1] == 0
 
 
+@pytest.mark.thorough
 def test_every_table_exports_to_every_runtime():
     inputs = keras.Input((5, 2))
     x = L.Rescaling(1 / 256)(inputs)
@@ -97,7 +98,7 @@ FLOAT = {
 }
 
 
-@pytest.mark.ordinary(3)
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("kind", FLOAT)
 def test_quantize_makes_tables_that_compute_the_function(kind):
     model = keras.Sequential(
@@ -123,6 +124,7 @@ def test_quantize_makes_tables_that_compute_the_function(kind):
     assert np.corrcoef(wanted.ravel(), given.ravel())[0, 1] > 0.95
 
 
+@pytest.mark.thorough
 def test_residual_sums_of_tables_are_exact():
     inputs = keras.Input((8, 8, 3))
     x = L.Conv2D(4, 3, padding="same", activation="silu")(inputs)

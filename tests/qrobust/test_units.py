@@ -52,6 +52,7 @@ def squared_norm(function, x):
     return float(tf.reduce_mean(tf.reduce_sum(tf.square(tf.reshape(jacobian, (len(x), -1))), 1)))
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize("norm", [True, False], ids=["norm", "plain"])
 @pytest.mark.parametrize("kind", LINEAR)
 def test_the_penalty_is_on_the_jacobian_of_the_whole_unit(kind, norm):
@@ -78,7 +79,7 @@ def test_the_function_stays(kind):
     np.testing.assert_allclose(defended.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.ordinary(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", LINEAR)
 def test_the_quantized_twin_keeps_weights_and_penalty_and_is_exact(kind):
     model = network(kind)
@@ -134,7 +135,7 @@ def sharing(case):
     }[case]
 
 
-@pytest.mark.ordinary(2)
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize(
     "case",
     [

@@ -104,6 +104,7 @@ def test_other_types_are_refused_by_name_and_become_float32_in_a_twin(policy):
     assert check_parity(twin, export(twin), x).is_exact
 
 
+@pytest.mark.thorough
 def test_keras_own_quantization_is_refused_by_name():
     model = dense(L.Dense(3, name="typed"))
     model.get_layer("typed").quantize("int8")

@@ -141,6 +141,7 @@ def test_the_passes_keep_its_integers(kind, storage):
     np.testing.assert_array_equal(reference.run(graph, pictures())[0], expected(kind))
 
 
+@pytest.mark.ordinary(26)
 @each_kind
 @pytest.mark.parametrize("runtime", runtimes.RUNTIMES)
 def test_every_runtime_loads_the_file_and_agrees(kind, runtime):
@@ -189,6 +190,7 @@ def compiled(tmp_path_factory):
     return Models(graphs, tmp_path_factory.mktemp("c99"))
 
 
+@pytest.mark.ordinary(7)
 @each_kind
 def test_the_c_computes_it(kind, compiled):
     (received,) = compiled.run(KINDS_OF_OPERATORS.index(kind), [pictures()])

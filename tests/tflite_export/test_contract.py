@@ -20,6 +20,7 @@ from tflite_export.read import read_graph
 MODELS = Path(__file__).parents[2] / "models"
 
 
+@pytest.mark.ordinary(15)
 @pytest.mark.parametrize(
     "path", sorted(MODELS.rglob("*.tflite")), ids=lambda p: str(p.relative_to(MODELS))
 )

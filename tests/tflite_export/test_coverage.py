@@ -158,7 +158,7 @@ FAMILIES = {
 }
 
 
-@pytest.mark.ordinary(4)
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_family(family):
     assert_exact(FAMILIES[family]())

@@ -60,6 +60,7 @@ def assert_exact(model, **options):
     return exported
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     "activation",
     [

@@ -45,6 +45,7 @@ def half_even(total, shift, lean, more):
     return floor + ((2 * rest > bottom) | ((2 * rest == bottom) & (floor % 2 == 1)))
 
 
+@pytest.mark.ordinary(4)
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_half_to_even_gives_the_integers_of_half_up(bits):
     accepted, without = 0, 0

@@ -49,6 +49,7 @@ HIDDEN = {
 X = np.random.default_rng(0).integers(0, 256, (20, 6)).astype("float32")
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_the_logits_behind_are_found(hidden):
     expected = logits().predict(X, verbose=0)

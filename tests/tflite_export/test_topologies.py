@@ -43,7 +43,7 @@ def pixels(model, count):
     return np.random.default_rng(1).integers(0, 256, (count, *model.input_shape[1:]))
 
 
-@pytest.mark.ordinary(2)
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize(("make", "weights", "activations"), CASES)
 def test_bit_for_bit(make, weights, activations):
     keras.utils.set_random_seed(0)

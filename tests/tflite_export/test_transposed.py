@@ -27,6 +27,7 @@ SHAPES = [
 ]
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize(("kernel", "strides", "padding", "shape"), SHAPES)
 def test_every_geometry_gives_keras_integers(kernel, strides, padding, shape):
     layer = qkeras.QConv2DTranspose(4, kernel, strides=strides, padding=padding, **OPTIONS)

@@ -74,6 +74,7 @@ def both(answer, command, kind, tmp_path, known):
     return answer(given(kind), tmp_path / "given"), known[same]
 
 
+@pytest.mark.ordinary(3)
 def test_certify_audit_and_report(kind, tmp_path, known, capsys):
     model, path = f"{KINDS[kind][0]}.tflite", tmp_path / "given.jsonl"
 
@@ -92,6 +93,7 @@ def test_certify_audit_and_report(kind, tmp_path, known, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.ordinary(6)
 def test_verify(kind, tmp_path, known, capsys):
     network = KINDS[kind][0]
 
@@ -105,7 +107,7 @@ def test_verify(kind, tmp_path, known, capsys):
     capsys.readouterr()
 
 
-@pytest.mark.ordinary(4)
+@pytest.mark.ordinary(2)
 def test_attack(kind, tmp_path, known, capsys):
     network, order, labelled = KINDS[kind]
     # A name of the file's classes where the data have none.

@@ -88,7 +88,7 @@ def test_corruptions_of_networks(network, tmp_path, capsys):
     assert found[0] == found[1]
 
 
-@pytest.mark.ordinary(1)
+@pytest.mark.thorough
 def test_export_parity_attack_and_inspect_of_networks(network, tmp_path, capsys):
     name, data, tflite = network
     out = tmp_path / "m.tflite"

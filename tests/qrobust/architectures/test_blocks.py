@@ -16,6 +16,7 @@ def network(request):
     return request.param
 
 
+@pytest.mark.ordinary(2)
 def test_shared_structure(network):
     model, bare = network(), network(input_scale=None, batch_norm=False)
     scaling = model.get_layer("input_scale")

@@ -17,6 +17,7 @@ def test_logits_are_those_of_the_reference_kernels(digits, digits_file):
     )
 
 
+@pytest.mark.ordinary(4)
 @pytest.mark.parametrize(
     ("attack", "options"),
     [

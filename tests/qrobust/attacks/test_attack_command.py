@@ -107,6 +107,7 @@ def test_certificates_of_other_data_are_refused(data, certificates, tmp_path, di
     assert "is about another file than" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_the_default_epsilon_goes_with_the_norm(tmp_path, weights, pixels, labels, monkeypatch):
     np.savez(tmp_path / "x.npz", x=pixels[:2], y=labels[:2])
     linear_model(weights).save(tmp_path / "linear.keras")
@@ -137,6 +138,7 @@ def test_the_long_suite_looks_longer_for_masks(monkeypatch):
     assert seen[1]["queries"] >= 5 * seen[0]["queries"] and seen[1]["steps"] > seen[0]["steps"]
 
 
+@pytest.mark.thorough
 def test_the_smoothed_classifier_is_attacked_through_its_noise(data, tmp_path, monkeypatch):
     seen = []
 

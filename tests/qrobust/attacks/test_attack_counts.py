@@ -47,6 +47,7 @@ def attack(work, kind, journal, out):
     return cli.main([str(word) for word in [*words, "--out", out, "--trusted"]])
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("kind", _SIZES)
 def test_certificates_withstand_and_the_control_falls(work, tmp_path, kind):
     assert attack(work, kind, work / f"{kind}.jsonl", tmp_path / "r.json") == 0

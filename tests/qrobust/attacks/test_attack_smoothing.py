@@ -106,6 +106,7 @@ def test_certificates_of_another_classifier(wrong, file, model, images, certific
         attack(file, model, images, [replace(c, **wrong) for c in certificates])
 
 
+@pytest.mark.thorough
 def test_tight_false_certificates_are_found():
     """Of two classes a linear classifier's smoothed radius is the distance to its boundary."""
     model = keras.Sequential(
@@ -198,6 +199,7 @@ def test_one_unlucky_draw_is_no_fall():
     assert surely.fallen.all()
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize(
     ("attack", "budget"),
     [

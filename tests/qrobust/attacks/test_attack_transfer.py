@@ -93,6 +93,7 @@ def test_other_attacks_may_craft(bright):
     assert transfer.accuracy.item() == 0
 
 
+@pytest.mark.thorough
 def test_quantized_activations_swallow_perturbations(digits, digits_model):
     target = KerasTarget(digits_model)
     transfer = transfer_matrix([target], [target], *digits, Budget(48), steps=5)

@@ -39,6 +39,7 @@ def worst_linf(weights, x, y, epsilon):
     return np.array(fooled)
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     "attack", [fast_gradient, basic_iterative, momentum_iterative, projected_gradient]
 )
@@ -173,6 +174,7 @@ def test_l2_steps_follow_gradients_of_any_size(attack, weights, inner, inner_lab
     assert found.fallen[distance < 38].all() and (distance < 38).any()
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("norm", [LINF, L2])
 def test_pgd_finds_what_cleverhans_s_finds(norm, digits, digits_model):
     """On a quantized network, with the same steps, starts and loss."""

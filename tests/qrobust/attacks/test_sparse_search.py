@@ -96,6 +96,7 @@ def test_what_does_not_fit_is_refused(linear, pixels, labels):
         project(x, 255 - x, Budget(1, L0), GRID)
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize(
     ("norm", "size", "unit"), [("l0", 6, "pixels"), ("l1", 900, "LSB"), ("patch", 4, "pixels")]
 )

@@ -100,6 +100,7 @@ def test_without_gradients_square_stands_alone_and_says_so(linear, pixels, label
     assert full.gradients and full.accuracy <= case.accuracy
 
 
+@pytest.mark.thorough
 def test_an_image_does_not_depend_on_those_behind_it(digits_model, digits_file, digits):
     x, y = digits
     source = KerasTarget(digits_model)

@@ -76,6 +76,7 @@ def test_module_prints_progress_to_stderr(place):
     assert "error" not in done.stderr
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     ("extra", "method"),
     [
@@ -145,6 +146,7 @@ def test_bad_files(place, capsys, arguments, message):
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+@pytest.mark.ordinary(8)
 @pytest.mark.parametrize(
     ("extra", "message"),
     [

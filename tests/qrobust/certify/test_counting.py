@@ -75,6 +75,7 @@ def by_hand(file, kind, x):
     return np.bincount(outputs.argmax(axis=1)[sure], minlength=3)
 
 
+@pytest.mark.ordinary(2)
 @KINDS
 def test_votes_are_those_of_the_pure_functions_and_radii_follow(kind, pictures):
     file = counting_file(kind)
@@ -92,6 +93,7 @@ def test_votes_are_those_of_the_pure_functions_and_radii_follow(kind, pictures):
                 assert got.radius == max(sure, default=0)
 
 
+@pytest.mark.ordinary(2)
 @KINDS
 def test_threads_batches_and_processes_change_nothing(kind, pictures):
     found = set()
@@ -125,6 +127,7 @@ def test_an_early_stop_agrees_with_the_full_run(kind, pictures):
     assert stopped or kind != "splits"
 
 
+@pytest.mark.ordinary(2)
 @KINDS
 def test_journal_resumes_and_audits(kind, journals, pictures, tmp_path):
     path, lines = tmp_path / "j", journals[kind]
@@ -233,6 +236,7 @@ def test_votes_that_are_not_the_files_are_found_by_a_rerun(journals, pictures, t
     assert any("votes" in f.reason for f in checked.failed)
 
 
+@pytest.mark.ordinary(2)
 @KINDS
 def test_nothing_but_the_radius_is_left_to_ask_for(kind, pictures):
     file, x = counting_file(kind), pictures.x[0]

@@ -60,6 +60,7 @@ def test_a_wanted_radius_stops_early(place, capsys):
     assert main(["audit", "c.jsonl", "many.tflite", "d.npz", *QUIET]) == 0
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize(
     ("extra", "words"),
     [

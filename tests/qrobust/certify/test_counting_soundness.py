@@ -65,6 +65,7 @@ def test_a_radius_without_the_tie_rule_would_be_wrong(split_table):
     assert violations(split_table, without)[0] > 0
 
 
+@pytest.mark.thorough
 def test_no_change_of_so_many_pixels_changes_the_label():
     """Pictures of 3 x 4 in black and white: every change of every certified number of pixels."""
     weights = np.random.default_rng(3).integers(-3, 4, (2, 24))
@@ -88,6 +89,7 @@ def test_no_change_of_so_many_pixels_changes_the_label():
     assert (differs & (distance <= radii[:, None] + 1)).any()
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("kind", ["bands", "blocks"])
 def test_no_patch_within_the_radius_changes_the_label(kind):
     """Pictures of 3 x 4 in black and white: every place and content of each certified patch."""

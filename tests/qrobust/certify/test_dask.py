@@ -15,6 +15,7 @@ def lines(path):
     return [{**json.loads(text), "seconds": 0} for text in path.read_text().splitlines()]
 
 
+@pytest.mark.thorough
 def test_certificates_are_the_same(classifier, data, tmp_path):
     from distributed import Client, LocalCluster
 

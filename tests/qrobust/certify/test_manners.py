@@ -77,7 +77,7 @@ def nobody(mark, seconds=10):
     return not mark()
 
 
-@pytest.mark.ordinary(2)
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
@@ -97,6 +97,7 @@ def test_signals_in_a_long_run(place, mark, number, status, workers):
     assert len((place / "c.jsonl").read_text().splitlines()) == 1  # the header
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("command", [CERTIFY, QROBUST], ids=["certify", "qrobust"])
 def test_signals_in_the_first_moments(place, command):
     """Any time after Python itself is up, a line or silence, never a traceback."""
@@ -176,6 +177,7 @@ def test_a_full_standard_output(place):
     assert line.startswith("error: ") and line.endswith("No space left on device")
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
 def test_closed_streams(place, closed):
     words = " ".join(f"'{word}'" for word in certify(place, "--n", "200", "--quiet"))
@@ -223,6 +225,7 @@ def test_no_shared_memory_is_needed(place):
         process.communicate(timeout=20)
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("options", [(), ("-u",)], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("words", [("--help",), ("certify", "--help"), ("models",), ("--version",)])
 def test_a_full_standard_output_of_any_command(options, words):

@@ -40,6 +40,7 @@ def reading(path, read):
     return thread, got
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("name", ["certify", "verify"])
 def test_a_journal_into_a_pipe_is_that_of_a_file(place, name):
     thread, got = reading(place / "pipe", lambda pipe: pipe.read())
@@ -55,6 +56,7 @@ def test_a_journal_into_a_pipe_is_that_of_a_file(place, name):
     assert rateless[0] == rateless[1]
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("name", ["certify", "verify"])
 def test_devices(place, name):
     status, out, errors = run(*command(name, place, "/dev/null"))

@@ -61,6 +61,7 @@ def test_certificates_lie_no_more_often_than_alpha(method):
     assert all(row["violations"] <= row["unlicensed"] <= row["certified"] for row in rows)
 
 
+@pytest.mark.thorough
 def test_planted_mistakes_are_found():
     rows = soundness.mistakes(CLOPPER_PEARSON, 2, 3000, seed=1)
     assert {row["mistake"]: row["refuted"] for row in rows} == dict.fromkeys(

@@ -104,6 +104,7 @@ def test_votes_of_a_certificate_are_those_of_the_members_in_numpy(rule, exported
     assert certified >= 2
 
 
+@pytest.mark.thorough
 def test_a_certificate_of_the_one_file_passes_its_audit(tmp_path):
     paths = []
     for number, member in enumerate(members()):
@@ -128,6 +129,7 @@ def run(*arguments):
     return cli.main([str(argument) for argument in arguments])
 
 
+@pytest.mark.thorough
 def test_a_saved_ensemble_is_the_same(tmp_path):
     ensemble = combine(members(), WEIGHTS)
     ensemble.save(tmp_path / "e.keras")
@@ -211,6 +213,7 @@ def of_layers(*hidden):
     return keras.Sequential([keras.Input((8, 8, 1)), *hidden])
 
 
+@pytest.mark.ordinary(4)
 @pytest.mark.parametrize(
     ("models", "says"),
     [

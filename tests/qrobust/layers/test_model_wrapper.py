@@ -38,7 +38,7 @@ def one_step(wrap, reduction="sum_over_batch_size", loss_weight=None, **weights)
     return history["loss"][0], inner.get_layer("head").get_weights()[0] - before
 
 
-@pytest.mark.ordinary(3)
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("wrapper", ["Consistency", "SmoothAdversarial"])
 @pytest.mark.parametrize(
     ("options", "factor"),
@@ -67,7 +67,7 @@ def test_weights_of_examples_are_those_of_the_documented_loss():
     np.testing.assert_allclose(said, (weights * cross).mean(), rtol=1e-4)
 
 
-@pytest.mark.ordinary(2)
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_a_model_compiled_before_keeps_its_metrics_to_itself(wrapper, tmp_path):
     inner = inner_model()

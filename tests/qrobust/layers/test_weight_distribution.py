@@ -59,6 +59,7 @@ def fitted(model, digits, epochs=2, rate=1e-2):
     return model
 
 
+@pytest.mark.thorough
 def test_draws_have_the_law_that_the_docstring_states():
     layer = dense(spread=0.3)
     eye = np.eye(3, dtype="float32")
@@ -114,7 +115,7 @@ def test_moving_statistics_inside_follow_the_drawn_kernel():
     assert not np.array_equal(first, inside.moving_mean)  # another draw, other means
 
 
-@pytest.mark.ordinary(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize("entropy", [0.0, 0.5])
 def test_plain_fit_learns_spreads_and_saves(digits, tmp_path, entropy):
     model = fitted(network(entropy=entropy), digits)
@@ -143,6 +144,7 @@ def test_entropy_keeps_spreads_from_vanishing(digits):
     assert mean_spread(1.0) > mean_spread(0.0)
 
 
+@pytest.mark.thorough
 def test_the_quantized_twin_keeps_the_learned_spreads(digits):
     model = fitted(network(), digits)
     twin = qrobust.quantize(model, 4, 4, calibrate=digits.train.x[:200])

@@ -59,6 +59,7 @@ def test_a_stock_tagger_becomes_exact_and_every_change_is_named():
     assert "quantized_relu" in type(model.get_layer("relu1").activation).__name__
 
 
+@pytest.mark.thorough
 def test_it_trains_saves_and_still_exports(tmp_path):
     adopted = qrobust.adopt(tagger(), X, input_grid="data").model
     adopted.compile("adam", "sparse_categorical_crossentropy")
@@ -68,7 +69,7 @@ def test_it_trains_saves_and_still_exports(tmp_path):
     assert export(loaded, inputs=X).parity.is_exact
 
 
-@pytest.mark.ordinary(2)
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("b", [4, 6, 7, 8])
 def test_a_norm_and_wide_weights_are_folded_and_rounded(b):
     norm = L.BatchNormalization(name="norm")

@@ -51,7 +51,7 @@ def test_a_form_is_its_quantizer_away_from_ties(name):
     assert form.said and "'act'" in form.said
 
 
-@pytest.mark.ordinary(5)
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("name", FORMS)
 def test_a_form_is_exact_on_every_runtime(name):
     keras.utils.set_random_seed(3)

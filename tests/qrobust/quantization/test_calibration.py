@@ -65,7 +65,7 @@ def test_other_units_are_refused_and_stated_ones_go_into_the_twin():
         qrobust.quantize(noisy, input_grid="unit")
 
 
-@pytest.mark.ordinary(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize("power", [-40, -14, 9])
 def test_units_do_not_matter_at_any_power_of_two(power):
     """Biases and weights of a head in other units lose nothing."""

@@ -14,6 +14,7 @@ def integers(model, pixels):
     return rows - file.lowered.output_grids[0].zero_point
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("slopes", [S_CURVE, (1, 1), (0, 2, 0, 2), (0.125,) * 8])
 def test_a_companding_is_its_formula_on_every_runtime(slopes):
     model = companding((8, 8, 1), slopes)

@@ -25,7 +25,7 @@ def residual():
     return keras.Model(x, L.Dense(5, name="logits")(L.GlobalAveragePooling2D()(z)))
 
 
-@pytest.mark.ordinary(2)
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("calibrated", [False, True])
 @pytest.mark.parametrize("bits", [4, 8])
 def test_every_sum_has_one_step(calibrated, bits):

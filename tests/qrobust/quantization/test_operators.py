@@ -41,6 +41,7 @@ def model_of(name):
     return keras.Model(inputs, L.Dense(5)(L.Flatten()(y)))
 
 
+@pytest.mark.ordinary(7)
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_function_stays(name):
     model = model_of(name)
@@ -51,7 +52,7 @@ def test_the_function_stays(name):
     np.testing.assert_allclose(plain(X[:8]), model(X[:8]), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.ordinary(5)
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_twin_is_exact_on_every_runtime(name):
     twin = qrobust.quantize(model_of(name), 4, 4, calibrate=X, input_grid="unit")

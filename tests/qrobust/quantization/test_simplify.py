@@ -176,7 +176,7 @@ FORWARD = {
 }
 
 
-@pytest.mark.ordinary(3)
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("case", FORWARD)
 def test_what_comes_before_a_kernel_goes_into_it(case):
     keras.utils.set_random_seed(0)  # the kernels, too, are the same in every run
@@ -250,6 +250,7 @@ def test_what_is_frozen_stays_frozen_and_penalties_stay(frozen, tmp_path):
         )
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("first", [L.RandomFlip, lambda: L.Rescaling(1 / 256)])
 @pytest.mark.parametrize("nested", [False, True])
 def test_an_input_that_is_joined_to_its_own_convolution_keeps_its_grid(first, nested):

@@ -96,6 +96,7 @@ def test_weights_are_learned_on_what_is_held_out(folder, capsys):
     assert np.array_equal(trained.model.predict(x, verbose=0), expected)
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     ("network", "epochs", "words"),
     [

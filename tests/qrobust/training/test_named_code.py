@@ -74,6 +74,7 @@ def test_without_the_option_nothing_is_imported(folder, capsys):
     assert not (folder / "imported").exists()
 
 
+@pytest.mark.thorough
 def test_with_it_the_recipe_trains_what_it_names(folder, capsys):
     path = str(folder / "recipe.toml")
     assert cli.main(["train", path, "--allow-code"]) == 0

@@ -171,6 +171,7 @@ def test_files_to_start_from_are_there(tmp_path, key):
         check_files(recipe, str(path))
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     "changes",
     [

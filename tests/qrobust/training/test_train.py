@@ -56,6 +56,7 @@ def whole(tmp_path_factory):
     return trained(training=TWO_PHASES, log=folder).get_weights(), folder
 
 
+@pytest.mark.thorough
 def test_the_same_recipe_gives_the_same_model(whole, monkeypatch):
     """Bit for bit nearly; and TensorFlow traces the step of each phase once."""
     traced, step = [], keras.Model.train_step
@@ -83,7 +84,7 @@ def test_a_float_phase_comes_first_where_asked(tmp_path):
     keras.models.load_model(tmp_path / "float.keras")
 
 
-@pytest.mark.ordinary(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize("logged", [False, True], ids=["before the curve", "after it"])
 @pytest.mark.parametrize("phase", ["float", "quantized"])
 def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
@@ -110,7 +111,7 @@ def test_a_training_that_was_interrupted_goes_on_as_if_it_had_not(
         assert (tmp_path / "broken" / name).read_text() == (folder / name).read_text()
 
 
-@pytest.mark.ordinary(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize("loss", ["smooth_adversarial", "macer", "ibp"])
 def test_other_losses_and_mixed_bits_train(loss):
     bits = Quantization({"logits": 6, "*": "stochastic_ternary"}, {"*": 3}, {"0": {"logits": 5}})
@@ -163,6 +164,7 @@ def quantized_start(tmp_path_factory):
     return path
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -287,7 +289,7 @@ def test_a_network_without_noise_has_no_certificates(tmp_path, capsys, recipe_te
 RECIPES = sorted((Path(__file__).parents[3] / "models").glob("*/*.toml"))
 
 
-@pytest.mark.ordinary(8)
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_recipe_of_the_project_can_be_read_and_its_network_quantized(path):
     shapes = {"digits": (8, 8, 1), "speech_commands": (49, 10, 1)}

@@ -48,7 +48,7 @@ def written(folder, noise, size, changes=()):
     return path
 
 
-@pytest.mark.ordinary(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("noise", "size", "views", "norm"),
     [

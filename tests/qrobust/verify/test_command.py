@@ -154,6 +154,7 @@ def no_tree(line):
     return True
 
 
+@pytest.mark.ordinary(5)
 @pytest.mark.parametrize("change", [claim_more, other_label, outside, no_label, no_tree])
 @pytest.mark.parametrize("region", ["family", "box"])
 def test_forged_lines_do_not_stand(work, tmp_path, capsys, region, change):

@@ -55,6 +55,7 @@ def pythons(made, family):
         yield (outcome.label, outcome.predicted, outcome.members, *flipped)
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     "family", ["light:20", "light:255", "shift:1", "shift:2:border=zero", "shift:3:border=wrap"]
 )

@@ -71,6 +71,7 @@ def test_adjoints_are_transposes(seed):
             np.testing.assert_array_equal(direct, other)
 
 
+@pytest.mark.ordinary(24)
 @pytest.mark.parametrize("seed", single(range(60)))
 def test_whole_graphs_are_bounded(seed):
     """Random functionals of every output, on random inputs and corners of boxes."""

@@ -20,6 +20,7 @@ def models(tmp_path_factory):
     return Models(graphs, tmp_path_factory.mktemp("c99"))
 
 
+@pytest.mark.ordinary(7)
 @pytest.mark.parametrize("index", range(len(GRAPHS)))
 def test_the_c_computes_the_specification(models, index):
     graph = models.graphs[index]

@@ -114,7 +114,7 @@ def differences(graph, *arrays, storage="int8"):
     return found
 
 
-@pytest.mark.ordinary(3)
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
@@ -163,7 +163,7 @@ def test_every_pair_of_integers_adds_up_everywhere(grid, other):
     assert {r: f for r, f in failures.items() if any(f.values())} == {}
 
 
-@pytest.mark.ordinary(10)
+@pytest.mark.ordinary(5)
 @pytest.mark.parametrize("factor", range(1, 65))
 def test_every_factor_of_an_upsampling_that_is_accepted(factor):
     x = Tensor("x", (3, 2, 1), PIXELS)

@@ -149,6 +149,7 @@ print(_running_template().process.pid, *pids, flush=True)
 """
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, None], ids=str)
 def test_no_orphans(number, tmp_path):
     """However the parent ends, even while its children hang, they end with it."""

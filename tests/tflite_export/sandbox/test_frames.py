@@ -39,6 +39,7 @@ def test_too_long(pair):
         receive(pair[1], 10, longest=100)
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("sent", [b"", b"12", struct.pack("<Q", 3) + b"12"])
 def test_half_a_message_ends_after_its_time(pair, sent):
     pair[0].sendall(sent)

@@ -17,6 +17,7 @@ def table(request):
     return noise_table(KIND, request.param, 255)
 
 
+@pytest.mark.ordinary(3)
 def test_thresholds_equal_an_independent_computation(table):
     with mpmath.workprec(500):
         sigma = mpmath.mpf(table.sigma.numerator) / table.sigma.denominator

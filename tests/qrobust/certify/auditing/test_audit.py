@@ -36,6 +36,7 @@ def test_other_kernels_reproduce(journal, classifier, data, kernels):
     assert not bad(journal, classifier, data, kernels=kernels)
 
 
+@pytest.mark.ordinary(5)
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -137,6 +137,7 @@ def test_a_network_fitted_to_a_seed(adversary, tmp_path):
     assert ": refuted" in verdict.text()
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize(
     "method", ["clopper_pearson", "two_class", "sequential", "sequential_early", "anytime"]
 )

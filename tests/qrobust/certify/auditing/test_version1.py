@@ -25,6 +25,7 @@ def test_they_audit(journal, classifier, data):
     assert len(list(read_certificates(journal))) == 3
 
 
+@pytest.mark.ordinary(8)
 @pytest.mark.parametrize("journal", JOURNALS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("change", [{"radius_q16": 10**8}, {"votes": [0, 200, 0]}, {"seed": 8}])
 def test_forgeries_are_found(journal, classifier, data, tmp_path, change):

@@ -128,6 +128,7 @@ def asked(rule, image, key, purpose, start, count):
     return tuple(labels), tuple(votes.tolist()), evaluations
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("rule", BUNDLES)
 def test_every_copys_label_is_pythons(program, rule):
     """Of all purposes, in the middle of a block of words, and what every vote took of members."""
@@ -191,6 +192,7 @@ FAULTS = {
 }  # fmt: skip
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_noticed(program, tmp_path, fault):
     rule, *changes = FAULTS[fault]

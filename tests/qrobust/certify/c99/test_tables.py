@@ -81,6 +81,7 @@ def with_checksum(words):
     return words
 
 
+@pytest.mark.ordinary(8)
 @pytest.mark.parametrize("sigma", ["0.25", "1", "30.6", "64", "300"])
 @pytest.mark.parametrize("coordinates", [1, 17, 300])
 def test_the_same_draws(program, sigma, coordinates):

@@ -106,6 +106,7 @@ def differing(file, program, case):
     return sum(a != b for a, b in zip(answers, expected, strict=True)), [c for *_, c in pythons]
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("case", CASES)
 def test_certificates_equal_pythons(case, built):
     differ, pythons = differing(*built(case), case)
@@ -113,6 +114,7 @@ def test_certificates_equal_pythons(case, built):
     assert {c.decision for c in pythons} >= {"certified", "gave_up"}
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     ("case", "change"),
     [

@@ -30,6 +30,7 @@ def test_purposes_are_those_of_the_fast_path():
     assert (PILOT, BOUND, PREDICT, UNIFORM) == tuple(Purpose)
 
 
+@pytest.mark.ordinary(3)
 @pytest.mark.parametrize("sigma", ["0.001", "0.25", "1/3", "63.75", "300"])
 def test_the_law_is_the_fast_paths(sigma):
     for span in (1, 100, 255):

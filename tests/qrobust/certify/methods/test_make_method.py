@@ -51,6 +51,7 @@ def true_radius(p, label, *, two_class=False):
 
 
 # Sequential tests have their own simulation at the edge, in test_sequential.py.
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     ("method", "p"),
     [

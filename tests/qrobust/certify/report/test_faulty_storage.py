@@ -42,6 +42,7 @@ def contents(folder):
     return {name: (folder / name).read_bytes() for name in os.listdir(folder)}
 
 
+@pytest.mark.ordinary(2)
 def test_old_or_new(write, tmp_path, monkeypatch):
     (tmp_path / "new").mkdir()
     write(tmp_path / "new")

@@ -152,6 +152,7 @@ def zeros(size):
     return held.getvalue()
 
 
+@pytest.mark.ordinary(1)
 @pytest.mark.parametrize("rows", [None, 1])
 def test_a_small_archive_of_a_gigabyte_is_refused(tmp_path, rows):
     (tmp_path / "a.npz").write_bytes(zeros(1 << 30))

@@ -127,6 +127,7 @@ def keyed_by_the_input(self, x):
     return (np.maximum(edge, 0) + np.minimum(edge + self.splits - 1, self.top)) // 2
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize(
     "fault",
     [

@@ -64,6 +64,7 @@ def test_the_rows_lie_under_the_attack_and_stand_on_the_card(network):
     assert proofs(model, tflite, test, Proof()) == ()
 
 
+@pytest.mark.thorough
 def test_a_proof_that_an_attack_breaks_is_an_error(network, monkeypatch):
     """Planted: intervals that prove everything."""
     model, tflite = network

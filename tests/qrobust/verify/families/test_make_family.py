@@ -110,6 +110,7 @@ def test_member_0_changes_nothing_and_the_text_reads_back(text):
     assert family.claim
 
 
+@pytest.mark.ordinary(4)
 @pytest.mark.parametrize(
     "text",
     [

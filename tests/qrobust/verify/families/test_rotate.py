@@ -36,6 +36,7 @@ def rotated(x, angle, border):
     return np.where(inside[..., None] | (border == "edge"), out, 0).astype(np.int16)
 
 
+@pytest.mark.ordinary(5)
 @pytest.mark.parametrize("shape", [(8, 8), (7, 7), (6, 9)])
 @pytest.mark.parametrize("border", ["edge", "zero", "wrap"])
 def test_every_angle_is_a_member(shape, border):

@@ -29,6 +29,7 @@ def levels(domain):
     return range(domain.low, domain.high + 1)
 
 
+@pytest.mark.ordinary(5)
 @pytest.mark.parametrize("domain", [PIXELS, SMALL, Domain((2, 2, 1), -8, 7)])
 @pytest.mark.parametrize("share", [0, Fraction(1, 2), 1])
 def test_every_factor_is_a_member_of_contrast(domain, share):
@@ -72,6 +73,7 @@ def test_with_a_pivot_inside_breakpoints_have_tables_of_their_own():
     assert own > 20
 
 
+@pytest.mark.thorough
 def test_counts_of_the_design():
     assert make_family("contrast:.8..1.25", PIXELS).size == 10_561
     assert make_family("gamma:.5..2", PIXELS).size == 21_673  # breakpoints + 1

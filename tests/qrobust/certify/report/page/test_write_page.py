@@ -147,6 +147,7 @@ def test_thumbnails_of_large_pictures_are_small():
     assert len(page(subject(data=large, detailed=[3]))) < 3_000_000
 
 
+@pytest.mark.ordinary(2)
 @pytest.mark.parametrize("place", ["run", "title", "model", "label"])
 def test_hostile_text_is_text(place, monkeypatch):
     changes = {"runs": {HOSTILE: Summary(certificates())}} if place == "run" else {}
