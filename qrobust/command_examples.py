@@ -63,7 +63,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust verify model.tflite data.npz --norm linf --radius 1 --out box.jsonl --limit 20",
     ),
     "data": (
-        "qrobust data inspect photos/",
+        "qrobust data inspect photos/ --shape 32x32x3",
         "qrobust data --help                      # its actions",
     ),
     "web": (

@@ -124,6 +124,8 @@ def described(data: Any) -> dict[str, Any]:
         return found
     numbers, counts = np.unique(y, return_counts=True)
     found["classes"] = {int(n): int(count) for n, count in zip(numbers, counts, strict=True)}
+    if len(numbers) == 1 < len(x):
+        warnings.append(f"every input has the label {numbers[0]}")
     if numbers.min() < 0:
         warnings.append(f"labels below 0: {numbers.min()}")
     missing = sorted(set(range(int(numbers.max()) + 1)) - set(numbers.tolist()))

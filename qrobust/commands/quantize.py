@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     check_scale("--sigma", args.sigma)
     model = load_keras(args.model, allow_code=args.allow_code)
     data = load_for(args.data, model, args.fit, allow_code=args.allow_code)
-    x = np.asarray(data.x)
+    x = _in_units(np.asarray(data.x), args)
     from qrobust.certify import SmoothingSpec, attach_spec
     from qrobust.quantization.quantize import quantize
     from qrobust.terminal import show
@@ -95,6 +95,21 @@ def run(args: argparse.Namespace) -> int:
     show(exported.report)
     print(compared(model, twin, x, data.y))
     return 0
+
+
+def _in_units(x: Any, args: argparse.Namespace) -> Any:
+    """Pictures hold 0 to 255 whatever the network reads; whole numbers in arrays are refused."""
+    if args.input_grid not in ("unit", "signed") or x.dtype.kind == "f":
+        return x
+    arrays = args.data.suffix in (".npz", ".npy") or ":" in str(args.data)
+    if arrays or x.dtype != np.uint8 or args.input_grid != "unit":
+        raise ValueError(
+            f"'{args.data}' holds whole numbers, {x.min()} to {x.max()}, and --input-grid "
+            f"{args.input_grid} is for real ones: give x as the network was trained on it, as "
+            "float32 (.npz), or leave --input-grid out where it reads 0 to 255"
+        )
+    print("pictures hold 0 to 255; the network is given them divided by 256")
+    return x / np.float32(256)
 
 
 def compared(model: Any, twin: Any, x: Any, y: Any) -> str:

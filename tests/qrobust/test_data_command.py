@@ -118,3 +118,11 @@ def test_a_function_gives_data_where_code_is_allowed(folder, monkeypatch, capsys
     (folder / "a:b").write_text("a file of that name is a file\n")
     assert cli.main(["data", "inspect", "a:b", "--allow-code"]) == 2
     assert "npz" in capsys.readouterr().err
+
+
+def test_data_of_one_class_are_told(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    for y, told in (([1, 1], True), ([0, 1], False)):
+        np.savez("d.npz", x=X[:2], y=y)
+        assert cli.main(["data", "inspect", "d.npz"]) == 0
+        assert ("every input has the label 1" in capsys.readouterr().out) == told

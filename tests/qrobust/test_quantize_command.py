@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from qrobust import cli
 from qrobust.certify import read_spec
@@ -52,6 +53,25 @@ def test_labels_are_counted_against_keras(files, tmp_path, capsys):
     )
 
 
+def test_pictures_for_a_network_that_reads_0_to_1(files, tmp_path, capsys):
+    x = np.load(files / "x.npy")
+    (tmp_path / "photos").mkdir()
+    for number, picture in enumerate(x):
+        Image.fromarray(picture[..., 0]).save(tmp_path / "photos" / f"{number:02}.png")
+    np.save(tmp_path / "real.npy", x / np.float32(256))
+    inputs = keras.Input((6, 6, 1))
+    logits = keras.layers.Dense(3)(keras.layers.Flatten()(inputs))
+    keras.Model(inputs, logits).save(tmp_path / "unit.keras")
+    written = []
+    for data in ("photos", "real.npy"):
+        out = tmp_path / f"{data}.tflite"
+        unit = ("--input-grid", "unit")
+        assert run(files, tmp_path / "unit.keras", tmp_path / data, out, *unit) == 0
+        assert ("divided by 256" in capsys.readouterr().out) == (data == "photos")
+        written.append(out.read_bytes())
+    assert written[0] == written[1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -61,6 +81,7 @@ def test_labels_are_counted_against_keras(files, tmp_path, capsys):
         (("float.keras", "missing.npz", "m.tflite"), "missing.npz"),
         (("data.npz", "float.keras", "m.tflite"), "data.npz"),
         (("float.keras", "data.npz", "m.tflite", "--input-grid", "unit"), "input"),
+        (("float.keras", "x.npy", "m.tflite", "--input-grid", "signed"), "whole numbers, 0 to 255"),
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(files, words, said, capsys, monkeypatch):

@@ -88,6 +88,14 @@ def inputs_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if is_input(p) and not p.name.startswith("."))
 
 
+def _deeper(inside: list[Path]) -> str:
+    """Where inputs lie one folder further down, what to give instead."""
+    for folder in (p for p in inside if p.is_dir()):
+        if any(inputs_in(p) for p in folder.iterdir() if p.is_dir()):
+            return f"; its folder {printable(folder.name)} holds folders of them: give that one"
+    return ""
+
+
 def _folder(place: Path, expected: Expected) -> Data:
     shown = printable(str(place))
     inside = sorted(p for p in place.iterdir() if not p.name.startswith("."))
@@ -102,7 +110,7 @@ def _folder(place: Path, expected: Expected) -> Data:
     if files:
         return _read(files, None, expected)
     if not classes:
-        raise CertifyError(f"{shown} holds no pictures and no WAV files")
+        raise CertifyError(f"{shown} holds no pictures and no WAV files{_deeper(inside)}")
     names = tuple(p.name for p in classes)
     paths = [q for held in classes.values() for q in held]
     called = [p.name for p, held in classes.items() for _ in held]

@@ -37,8 +37,8 @@ def read_picture(path: Path, expected: Expected) -> tuple[NDArray[np.uint8], str
         uint8[height, width, channels], and what was done to its size, in words ("" for nothing).
 
     Raises:
-        CertifyError: Pillow is not installed, the file is no picture, a network that takes no
-            pictures, or another size where ``fit`` is "exact".
+        CertifyError: Pillow is not installed, the file is no picture, more than 8 bits a channel, a
+            network that takes no pictures, or another size where ``fit`` is "exact".
     """
     height, width, mode = _wanted(expected, path)
     image, ops = _pillow()
@@ -49,6 +49,11 @@ def read_picture(path: Path, expected: Expected) -> tuple[NDArray[np.uint8], str
                 raise CertifyError(
                     f"{shown} has {opened.width} x {opened.height} pixels; at most "
                     f"{MOST_PIXELS:,} are read"
+                )
+            if opened.mode.startswith(("I", "F")):  # convert would cut all above 255 off
+                raise CertifyError(
+                    f"{shown} has more than 8 bits a channel (Pillow's mode {opened.mode}), and "
+                    "how they become 0 to 255 is not known; save it with 8 bits"
                 )
             picture = _opaque(ops.exif_transpose(opened), image).convert(mode)
     except CertifyError:

@@ -102,6 +102,9 @@ def test_tables_that_cannot_be_meant(tmp_path, text, message):
 def test_folders_that_could_mean_two_things_or_nothing(tmp_path):
     with pytest.raises(CertifyError, match="holds no pictures"):
         load(tmp_path)
+    pictures(tmp_path / "deep" / "train" / "cat", [0])
+    with pytest.raises(CertifyError, match="its folder train holds folders of them: give that one"):
+        load(tmp_path / "deep")
     pictures(tmp_path, [0])
     pictures(tmp_path / "cat", [1])
     with pytest.raises(CertifyError, match="are the folders classes or not"):

@@ -32,6 +32,13 @@ def test_pixels_of_the_right_size_are_untouched(tmp_path, channels, ending):
         assert np.array_equal(found, x)
 
 
+@pytest.mark.parametrize("kind", ["uint16", "int32", "float32"])
+def test_more_than_8_bits_are_refused_and_not_cut_off(tmp_path, kind):
+    path = save(tmp_path, (1000 * np.arange(48).reshape(6, 8)).astype(kind), "p.tif")
+    with pytest.raises(CertifyError, match="more than 8 bits a channel"):
+        read_picture(path, Expected((6, 8, 1)))
+
+
 def test_a_wide_picture_is_cut_to_its_centre(tmp_path):
     x = np.zeros((8, 24, 3), np.uint8)
     x[:, 8:16] = 200  # the middle square
