@@ -122,6 +122,12 @@ def _classes(called: Sequence[str], names: tuple[str, ...], expected: Expected) 
     if expected.labels is None and not all(name.isdecimal() for name in names):
         order = ", ".join(f"{n} = {name}" for name, n in sorted(numbers.items()))
         print(f"classes, in the order of their names: {printable(order)}", file=sys.stderr)
+    if expected.labels is None and [*map(numbers.get, sorted(names))] != sorted(numbers.values()):
+        print(
+            "class folders are numbers and taken as such; what sorts them as text (Keras's "
+            f"image_dataset_from_directory) counts {', '.join(sorted(names)[:4])}, ...",
+            file=sys.stderr,
+        )
     return [numbers[name] for name in called]
 
 

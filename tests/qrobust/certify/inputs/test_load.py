@@ -62,6 +62,14 @@ def test_the_networks_names_decide_and_not_the_alphabet(tmp_path, capsys):
         load(tmp_path, labels=("dog", "bird"))
 
 
+@pytest.mark.parametrize(("names", "told"), [(("2", "10"), True), (("02", "10"), False)])
+def test_numbers_that_keras_would_count_otherwise_are_told(tmp_path, capsys, names, told):
+    for name in names:
+        pictures(tmp_path / name, [0])
+    assert sorted(load(tmp_path).y.tolist()) == [2, 10]
+    assert ("counts 10, 2, ..." in capsys.readouterr().err) == told
+
+
 def test_numbers_are_class_numbers(tmp_path):
     pictures(tmp_path / "10", [0])
     pictures(tmp_path / "2", [1])
