@@ -66,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
     """Quantize, export, compare, and say what it costs."""
     if args.out.suffix != ".tflite":
         raise ValueError(f"'{args.out}' is to hold a .tflite: the order is MODEL.keras DATA OUT")
+    if args.twin is not None and args.twin.resolve() == args.model.resolve():
+        raise ValueError(
+            f"--twin '{args.twin}' is MODEL itself, which stays as it is: name another"
+        )
     check_scale("--sigma", args.sigma)
     model = load_keras(args.model, allow_code=args.allow_code)
     data = load_for(args.data, model, args.fit, allow_code=args.allow_code)

@@ -78,6 +78,7 @@ def test_pictures_for_a_network_that_reads_0_to_1(files, tmp_path, capsys):
         (("float.keras", "m.tflite", "data.npz"), "the order is MODEL.keras DATA OUT"),
         (("float.keras", "data.npz", "m.tflite", "--bits", "7"), "invalid choice"),
         (("float.keras", "data.npz", "m.tflite", "--sigma", "0.25"), "--sigma"),
+        (("float.keras", "data.npz", "m.tflite", "--twin", "./float.keras"), "is MODEL itself"),
         (("float.keras", "missing.npz", "m.tflite"), "missing.npz"),
         (("data.npz", "float.keras", "m.tflite"), "data.npz"),
         (("float.keras", "data.npz", "m.tflite", "--input-grid", "unit"), "input"),
