@@ -124,7 +124,7 @@ def _classes(called: Sequence[str], names: tuple[str, ...], expected: Expected) 
         print(f"classes, in the order of their names: {printable(order)}", file=sys.stderr)
     if expected.labels is None and [*map(numbers.get, sorted(names))] != sorted(numbers.values()):
         print(
-            "class folders are numbers and taken as such; what sorts them as text (Keras's "
+            "class names are numbers and taken as such; what sorts them as text (Keras's "
             f"image_dataset_from_directory) counts {', '.join(sorted(names)[:4])}, ...",
             file=sys.stderr,
         )
