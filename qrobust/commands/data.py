@@ -1,6 +1,7 @@
 """``qrobust data``: look at data, and write them as arrays."""
 
 import argparse
+import os
 import json
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,8 @@ def described(data: Any) -> dict[str, Any]:
 def _convert(args: argparse.Namespace) -> int:
     from tflite_export.atomic import replacing
 
+    if args.out.exists() and os.path.exists(args.data) and args.out.samefile(args.data):
+        raise ValueError(f"'{args.out}' is DATA itself, which stays as it is: name another file")
     data = _load(args)
     arrays = {"x": data.x} | ({} if data.y is None else {"y": data.y})
     with replacing(args.out) as beside:

@@ -126,3 +126,14 @@ def test_data_of_one_class_are_told(folder, monkeypatch, capsys):
         np.savez("d.npz", x=X[:2], y=y)
         assert cli.main(["data", "inspect", "d.npz"]) == 0
         assert ("every input has the label 1" in capsys.readouterr().out) == told
+
+
+def test_what_is_converted_is_never_written_over(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    np.savez("d.npz", x=X)
+    before = (folder / "d.npz").read_bytes()
+    (folder / "same.npz").symlink_to("d.npz")
+    for out in ("d.npz", "./d.npz", "same.npz"):
+        assert cli.main(["data", "convert", "d.npz", out, "--model", "m.tflite"]) == 2
+        assert "is DATA itself" in capsys.readouterr().err
+    assert (folder / "d.npz").read_bytes() == before
