@@ -1,8 +1,8 @@
 """``qrobust data``: look at data, and write them as arrays."""
 
 import argparse
-import os
 import json
+import os
 from pathlib import Path
 from typing import Any
 
