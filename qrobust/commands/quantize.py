@@ -117,7 +117,7 @@ def _in_units(x: Any, args: argparse.Namespace) -> Any:
 
 
 def compared(model: Any, twin: Any, x: Any, y: Any) -> str:
-    """What quantizing changed on some inputs, in a line that says so where outputs are no classes."""
+    """What quantizing changed on some inputs, in a line; where outputs are no classes, that."""
     before, after = (
         np.asarray(m.predict(x.astype(np.float32), batch_size=128, verbose=0))
         for m in (model, twin)
