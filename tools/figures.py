@@ -27,6 +27,8 @@ _COUNTED = {
     "digits_splits": "512 splits: L1, LSB",
     "digits_bands": "bands: side of a patch, pixels",
 }
+#: Of the published curves: this package's network, and those that are trained alike.
+_PUBLISHED = ("this package", "Gaussian", "Consistency", "hard data")
 _WIDE, _SQUARE = (7.0, 3.6), (6.4, 4.2)
 Series = Mapping[str, Any]
 
@@ -53,6 +55,18 @@ def twin() -> Series:
             [float(row["radius (LSB)"]), row[name]["count"], row[name]["of"]] for row in rows
         ]
         for name in ("integers", "float")
+    }
+
+
+def published() -> Series:
+    """Our integers over published curves of float networks, on the same images of CIFAR-10."""
+    rows = _results("published_cifar10_curves")["counts"]
+    return {
+        name: [
+            [float(r["radius"]), r[name]["count"], r[name]["of"]] for r in rows if r[name] != "-"
+        ]
+        for name in rows[0]
+        if name.split(",")[0] in _PUBLISHED
     }
 
 
@@ -100,6 +114,11 @@ def draw_curves(axes: Any, series: Series, radius: str = "L2 radius (pixel steps
     axes.legend(frameon=False)
 
 
+def draw_published(axes: Any, series: Series) -> None:
+    """The same on the [0, 1] scale."""
+    draw_curves(axes, series, "L2 radius, of [0, 1] pixels")
+
+
 def draw_counted(axes: Any, series: Series) -> None:
     """The same, where an axis is a share of the largest radius: units differ."""
     scaled = {
@@ -143,6 +162,7 @@ FIGURES: Mapping[str, tuple[Callable[[], Series], Callable[..., None], Sequence[
     "curves": (curves, draw_curves, _SQUARE),
     "defence": (defence, draw_curves, _SQUARE),
     "twin": (twin, draw_curves, _SQUARE),
+    "published": (published, draw_published, _SQUARE),
     "counted": (counted, draw_counted, _SQUARE),
     "families": (families, draw_families, _WIDE),
     "naive": (naive, draw_naive, _WIDE),

@@ -44,6 +44,7 @@ SLOW = {
     "quickstart": [],
     "attack_digits": [],
     "attacks": [],
+    "certificates_rate": [],
     "sequential": [],
     "worst_case": [],
     "bernhard": BERNHARD,

@@ -1,0 +1,68 @@
+"""Our certificates beside published ones: shares and differences are those of the same images."""
+
+import sys
+
+import published
+import pytest
+import results
+from published import SHIPPED
+
+from qrobust.certify.report.read import read_summary
+
+pytestmark = pytest.mark.thorough
+IMAGES = 40
+HEAD = "idx\tlabel\tpredict\tradius\tcorrect\ttime"
+
+
+@pytest.fixture
+def ours():
+    return read_summary(SHIPPED[0]).certificates[:IMAGES]
+
+
+@pytest.fixture
+def tables(tmp_path, ours):
+    """Right on every second image, at .6; one more image that ours have not."""
+    for method in published.METHODS:
+        (tmp_path / method).mkdir()
+        rows = [
+            f"{c.index}\t{c.y}\t{c.y if c.index % 2 else -1}\t0.6\t{c.index % 2}\t0:00:01"
+            for c in ours
+        ]
+        rows.append("9999\t7\t7\t0.9\t1\t0:00:01")
+        (tmp_path / method / "noise_0.25.tsv").write_text("\n".join([HEAD, *rows]) + "\n")
+    return tmp_path
+
+
+def run(tables, monkeypatch, folder):
+    monkeypatch.setattr(results, "FOLDER", folder)
+    words = ["--tables", str(tables), "--images", str(IMAGES), "--record", "beside"]
+    monkeypatch.setattr(sys, "argv", ["benchmarks/published.py", *words])
+    assert published.main() == 0
+    return results.read("beside", folder).counts, results.read("beside_curves", folder).counts
+
+
+def test_differences_are_of_the_same_images(tables, ours, monkeypatch, tmp_path):
+    rows, curves = run(tables, monkeypatch, tmp_path)
+    mine = sum(bool(c.correct) and not c.abstained for c in ours)
+    assert rows[0]["certified at 0.5"] == {"count": mine, "of": IMAGES}
+    assert rows[0]["certified at 0.25"] == "-"  # a sequential journal is about one radius
+    theirs = rows[1]
+    assert theirs["certified at 0.5"] == {"count": IMAGES // 2, "of": IMAGES}
+    assert theirs["certified at 0.75"] == {"count": 0, "of": IMAGES}
+    points = 100 * (mine - IMAGES // 2) / IMAGES
+    assert theirs["ours minus these at 0.5"].startswith(f"{points:+.1f} (")
+    assert theirs["ours minus these at 0.75"] == "-"
+    at_half = next(row for row in curves if row["radius"] == "0.5")
+    assert at_half[published.OURS] == rows[0]["certified at 0.5"]
+
+
+def test_a_table_of_other_images_is_refused(tables, monkeypatch, tmp_path):
+    path = tables / "gaussian" / "noise_0.25.tsv"
+    lines = path.read_text().splitlines()
+    cells = lines[3].split("\t")
+    cells[1] = str((int(cells[1]) + 1) % 10)
+    cells[2], cells[4] = "-1", "0"
+    lines[3] = "\t".join(cells)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(Exception, match="other data"):
+        run(tables, monkeypatch, tmp_path)
