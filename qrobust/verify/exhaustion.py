@@ -71,7 +71,8 @@ def exhaust_box(
     if volume > budget:
         return Outcome(UNKNOWN, label, METHOD, members=volume)
     done = 0
-    for part in _chunks(np.arange(volume)):
+    for start in range(0, volume, _CHUNK):
+        part = np.arange(start, min(start + _CHUNK, volume))
         pictures = pictures_of(box, part)
         labels = predictor.labels(pictures)
         done += len(part)

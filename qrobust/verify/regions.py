@@ -78,10 +78,11 @@ class LinfBall:
 
     def box(self, x: Picture, domain: Domain) -> Box:
         """Return the ball around ``x`` as a box."""
-        reach: Any = self.radius
+        # Beyond the grid's width a radius says nothing more; as int64 it would say less.
+        reach: Any = min(self.radius, domain.levels)
         if self.mask is not None:
             try:
-                reach = np.where(np.broadcast_to(self.mask, domain.shape), self.radius, 0)
+                reach = np.where(np.broadcast_to(self.mask, domain.shape), reach, 0)
             except ValueError:
                 raise CertifyError(
                     f"the mask has shape {self.mask.shape}, the inputs {domain.shape}"
