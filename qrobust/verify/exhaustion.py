@@ -41,7 +41,7 @@ def exhaust_family(
             the first members refutes.
     """
     check_budget(budget)
-    distinct = family.distinct(x)
+    distinct = family.distinct(x, budget + 1)
     parts = ((part, family.apply(x, part)) for part in _chunks(distinct[:budget]))
     label = int(predictor.labels(x[None])[0])
     done = 0

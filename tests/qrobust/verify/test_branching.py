@@ -77,6 +77,20 @@ def test_three_numbers_and_a_picture():
         assert verify(problem, x, region, budget=10**6).status == truth.status
 
 
+@pytest.mark.parametrize("radius", [255, 2**62, 2**63 - 1, 2**63, 10**30])
+@pytest.mark.parametrize("mask", [None, np.array([True, False])])
+def test_a_radius_beyond_the_grid_is_the_grid(radius, mask):
+    """The label changes on this grid; a sum that leaves int64 made boxes of darker inputs only."""
+    problem = problem_of(dense_net(0))
+    x = np.array([5, 7], np.int16)
+    box = LinfBall(radius, mask).box(x, problem.domain)
+    free = np.array([True, True]) if mask is None else mask
+    assert (box.low == np.where(free, 0, x)).all()
+    assert (box.high == np.where(free, 255, x)).all()
+    if mask is None:
+        assert verify(problem, x, LinfBall(radius)).status == REFUTED
+
+
 def test_out_of_budget_is_unknown():
     """One box is not enough for some; a hundred thousand are for all."""
     unknown = 0

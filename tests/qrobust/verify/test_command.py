@@ -165,6 +165,63 @@ def test_forged_lines_do_not_stand(work, tmp_path, capsys, region, change):
     assert "1 do not stand" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"members": 10**9}, "members"),
+        ({"boxes": -5}, "counts"),
+        ({"radius": 99}, "unknown fields: radius"),
+        ({"seconds": [1]}, "seconds"),
+        ({"seconds": None}, "seconds"),
+    ],
+)
+def test_what_nobody_checked_does_not_stand(work, tmp_path, capsys, changes, words):
+    """Of cuts only the parts are proven again: all else that a line says must be known and fit."""
+
+    def change(line):
+        line |= changes
+        return True
+
+    bad = forged(work, tmp_path, "box", change)
+    assert audit(work, bad) == 1
+    out = capsys.readouterr().out
+    assert words in out
+    assert "1 do not stand" in out
+
+
+def test_a_counterexample_of_a_box_is_no_member(work, tmp_path):
+    def change(line):
+        if line["status"] == "refuted":
+            line["counterexample"]["name"] = "contrast 2"
+        return line["status"] == "refuted"
+
+    assert audit(work, forged(work, tmp_path, "box", change)) == 1
+
+
+def test_a_header_with_more_to_say_does_not_stand(work, tmp_path, capsys):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    verify(work, good, *REGIONS["intervals"])
+    header, *lines, _ = lines_of(good)
+    header = {k: v for k, v in header.items() if k != "chain"} | {"reviewed": "by all"}
+    with Journal(bad, header) as journal:
+        for line in lines:
+            journal.append({k: v for k, v in line.items() if k != "chain"})
+        journal.finish()
+    assert audit(work, bad) == 1
+    assert "unknown fields: reviewed" in capsys.readouterr().out
+
+
+def test_an_end_that_was_cut_off_is_told(work, tmp_path, capsys):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    verify(work, good, *REGIONS["intervals"])
+    whole = good.read_bytes().splitlines(keepends=True)
+    for kept, words in ((-1, "the closing line is missing"), (-3, "2 planned images are missing")):
+        bad.write_bytes(b"".join(whole[:kept]))
+        capsys.readouterr()
+        assert audit(work, bad) == 0
+        assert words in capsys.readouterr().out
+
+
 def test_a_line_that_is_missing_is_found(work, tmp_path, capsys):
     good, bad = tmp_path / "good", tmp_path / "bad"
     verify(work, good, *REGIONS["intervals"])
@@ -222,6 +279,18 @@ def test_a_mask_restricts_a_box(work, tmp_path):
     attack += ["--out", tmp_path / "r.json"]
     assert qrobust(*attack, "--mask", tmp_path / "mask.npy") == 0
     assert qrobust(*attack) == 2
+
+
+def test_a_turned_mask_is_refused(tmp_path, capsys):
+    """As many numbers, another place: rows would be taken for columns."""
+    (tmp_path / "m.tflite").write_bytes(file_of(picture_net(6, channels=2)))
+    np.savez(tmp_path / "d.npz", x=np.full((1, 4, 4, 2), 100, np.uint8))
+    options = ("--norm", "linf", "--radius", "1", "--mask", tmp_path / "mask.npy")
+    for shape, status in (((4, 4, 2), 0), ((1, 4, 4, 2), 0), ((2, 4, 4), 2), ((32,), 2)):
+        np.save(tmp_path / "mask.npy", np.ones(shape, bool))
+        out = tmp_path / f"p{len(shape)}{status}"
+        assert verify(tmp_path, out, *options) == status
+    assert "the mask" in capsys.readouterr().err
 
 
 def test_another_executor_gives_the_same_lines(work, tmp_path):
