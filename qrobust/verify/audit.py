@@ -107,13 +107,13 @@ def audit_proofs(
         yield Finding(line.number, index if type(index) is int else -1, "; ".join(reasons))
 
 
-def unfinished(journal: str | os.PathLike[str]) -> str:
-    """Return what a journal of proofs lacks that its header plans, in words; empty if nothing."""
+def unfinished(journal: str | os.PathLike[str], what: str = "images") -> str:
+    """Return what a journal of proofs or bounds lacks of its plan, in words; empty if nothing."""
     head, *lines = (line.value for line in read_lines(journal, chained=False))
     found = {line["index"] for line in lines if type(line.get("index")) is int}
     missing = sum(index not in found for part in planned_indices(head) for index in part)
     if missing:
-        return f"{missing} planned images are missing"
+        return f"{missing} planned {what} are missing"
     return "" if any(CLOSED in line for line in lines) else "the closing line is missing"
 
 
