@@ -300,6 +300,10 @@ def run_cross_examination(args: argparse.Namespace) -> int:
     job_header(problem, job, data, corners)  # refuses boxes of another kind
     if header.get("corners_sha256") != (None if corners is None else corners.sha256):
         raise ValueError(f"'{args.certificates}' was made with another file of boxes.")
+    if any(not 0 <= line.index < len(data) for line in lines):
+        raise ValueError(
+            f"'{args.certificates}' speaks of images that '{args.data}' does not have."
+        )
     end = len(data) if args.images is None else args.images
     chosen = [line for line in lines if line.index < end]
     found = cross_examine(problem, region, data, chosen, corners=corners, seed=args.seed)
@@ -325,6 +329,9 @@ def _read(path: Any, content: bytes, kernels: str) -> tuple[dict[str, Any], list
 
     domain = Problem(content, kernels=kernels).domain
     header, *rest = (line.value for line in read_lines(path))
+    for name in ("model_sha256", "data_sha256", "region", "method", "kernels"):
+        if not isinstance(header.get(name), str):
+            raise ValueError(f"the header of '{path}' is damaged: {name} is {header.get(name)!r}.")
     if header["model_sha256"] != hashlib.sha256(content).hexdigest():
         raise ValueError(f"'{path}' is about another model.")
     return header, [ProofLine.from_json(value, domain) for value in rest if "index" in value]
