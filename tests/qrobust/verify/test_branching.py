@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.verify import LinfBall, Problem, bounding, verify
+from qrobust.verify import LinfBall, PixelChanges, Problem, bounding, verify
 from qrobust.verify.branching import branch, check_tree
 from qrobust.verify.exhaustion import exhaust_box
 from qrobust.verify.outcome import PROVEN, REFUTED, UNKNOWN
@@ -89,6 +89,14 @@ def test_a_radius_beyond_the_grid_is_the_grid(radius, mask):
     assert (box.high == np.where(free, 255, x)).all()
     if mask is None:
         assert verify(problem, x, LinfBall(radius)).status == REFUTED
+
+
+@pytest.mark.parametrize("radius", [2.5, float("nan"), float("inf"), "2", None])
+@pytest.mark.parametrize("region", [LinfBall, PixelChanges])
+def test_radii_are_whole_numbers(region, radius):
+    with pytest.raises(CertifyError, match="whole number"):
+        region(radius)
+    assert region(np.int64(2)).text.endswith(":2")
 
 
 def test_out_of_budget_is_unknown():
