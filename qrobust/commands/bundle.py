@@ -104,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     open_model(content)  # members that do not go together are refused before anything is written
     read_spec(content)
     sources = None if args.c99 is None else c99.bundle_files(content)
+    if args.c99 is not None:
+        args.c99.mkdir(parents=True, exist_ok=True)  # no folder, no bundle either
     write_bytes(args.out, content)
     for number, (name, weight) in enumerate(zip(names, bundle.weights, strict=True)):
         stop = f", stops at {bundle.thresholds[number]}" if number < len(bundle.thresholds) else ""
@@ -123,11 +125,19 @@ def _drawn(args: argparse.Namespace) -> list[bytes]:
         raise ValueError("--draws takes one .keras, and no --learn or --weights: draws are equal")
     if args.rule == "consensus" or args.thresholds is not None:
         raise ValueError("--draws is --rule draw: leave out other rules and --thresholds")
+    if args.disagreement is not None:
+        raise ValueError("--disagreement goes with --learn")
     from qrobust.certify import SmoothingSpec, attach_spec
+    from qrobust.certify.file.bundle import MOST_MEMBERS
     from qrobust.ensembles import draw_members
     from qrobust.load_keras import load_keras
     from tflite_export import export
 
+    if not 0 < args.draws <= MOST_MEMBERS or args.draws & (args.draws - 1):
+        raise ValueError(
+            f"--draws is a power of two from 1 to {MOST_MEMBERS}, so that every draw is exact. "
+            f"Received: {args.draws}"
+        )
     tables = () if args.table is None else ((args.table, args.alpha or "0.001"),)
     files = []
     for member in draw_members(

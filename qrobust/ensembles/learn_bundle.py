@@ -91,6 +91,12 @@ def learn_bundle(
             f"x and y hold as many images as classes, copies is at least 1. Received: {len(x)} "
             f"images, y {labels.dtype}{labels.shape}, copies={copies}"
         )
+    if labels.min() < 0 or labels.max() >= file.classes:
+        raise ValueError(
+            f"Classes go from 0 to {file.classes - 1}. Received: {labels.min()} to {labels.max()}"
+        )
+    if rule == CONSENSUS and not 1 <= first <= len(files):
+        raise ValueError(f"first is 1 to {len(files)}, the number of files. Received: {first}")
     z = _logits(file, x, sigma, copies, seed)
     wanted = np.repeat(labels.astype(np.int64), copies)
     learned = weigh(z.astype(np.float64), wanted)

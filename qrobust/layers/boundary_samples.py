@@ -57,10 +57,12 @@ class BoundarySamples(ModelWrapper):
         kwargs.setdefault("name", f"{layer.name}_boundary")
         super().__init__(layer, **kwargs)
         self.check_inside()
-        if not (0 < reach < float("inf") and 0 < share <= 1 and steps >= 1 and overshoot >= 0):
+        numbers = 0 < reach < float("inf") and 0 < share <= 1 and 0 <= overshoot < float("inf")
+        if not (numbers and isinstance(steps, int) and steps >= 1):
             raise ValueError(
-                f"reach is positive, share in (0, 1], steps at least 1, overshoot not negative. "
-                f"Received: reach={reach}, share={share}, steps={steps}, overshoot={overshoot}"
+                f"reach is positive, share in (0, 1], steps whole and at least 1, overshoot not "
+                f"negative, all finite. Received: reach={reach}, share={share}, steps={steps}, "
+                f"overshoot={overshoot}"
             )
         input_noise(layer)
         self.reach = float(reach)

@@ -1,5 +1,6 @@
 """A kernel whose entries have a learned mean and a learned spread."""
 
+import math
 from typing import Any
 
 import keras
@@ -80,7 +81,8 @@ class WeightDistribution(keras.layers.Wrapper):
     def build(self, input_shape: Any = None) -> None:
         """Build the layer inside, and a spread for every entry of its kernel."""
         super().build(input_shape)
-        level = float(ops.log(ops.expm1(ops.convert_to_tensor(self.spread, "float32"))))
+        # log(exp(s) - 1), which no large spread overflows.
+        level = self.spread + math.log(-math.expm1(-self.spread))
         start = keras.initializers.Constant(level)
         self.rho = self.add_weight(
             name="rho", shape=kernel_of(self.layer).shape, initializer=start, trainable=True

@@ -12,6 +12,8 @@ from qrobust.quantizers import QuantizedRelu
 #: Flat near black and white, steep between: an S of eight pieces.
 S_CURVE = (0.25, 0.5, 1.0, 2.25, 2.25, 1.0, 0.5, 0.25)
 _FINEST = 8
+# Of a kernel of several, in steps of the finest among them: more leave no room to round alike.
+_LARGEST = 31
 
 
 def companding(
@@ -33,7 +35,7 @@ def companding(
     Args:
         input_shape: height, width, channels.
         slopes: s_k, one a piece, 2 to 16 of them, as many as divide 256; whole eighths from 0 to
-            15.
+            15, none more than 31 times the power of two that divides all.
         name: of the model.
 
     Returns:
@@ -54,6 +56,12 @@ def companding(
         raise ValueError(
             f"Slopes are whole eighths from 0 to 15: a negative one is not monotone, and any other "
             f"number has no exact kernel. Received: {list(slopes)}"
+        )
+    common = int(np.gcd.reduce(steps.astype(np.int64)))
+    if steps.max() > _LARGEST * (common & -common):
+        raise ValueError(
+            f"Slopes are at most {_LARGEST} times the power of two that divides all of them, or no "
+            f"kernel is exact: round them to fewer digits. Received: {list(slopes)}"
         )
     if len(input_shape) != 3:
         raise ValueError(f"input_shape is height, width, channels. Received: {input_shape}")

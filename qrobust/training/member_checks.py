@@ -12,6 +12,12 @@ def check_members(recipe: Any, path: str) -> None:
         return
     if network.rule not in ("mean", "majority"):
         raise ValueError(f"{path}: [network] rule is mean or majority. Received: {network.rule!r}")
+    given = network.member_weights
+    if given and (len(given) != len(network.members) or not any(given)):
+        raise ValueError(
+            f"{path}: [network] member_weights are one for each of {len(network.members)} members, "
+            f"not all zero. Received: {list(given)}"
+        )
     if network.weights or network.start or network.options:
         raise ValueError(f"{path}: [network] members are whole: no options, weights or start.")
     if training.epochs or training.float_epochs or recipe.quantization.is_float:

@@ -143,7 +143,9 @@ def test_it_widens_the_margin_around_two_clusters():
         ({"reach": 0}, "reach=0"),
         ({"reach": 5, "share": 0}, "share=0"),
         ({"reach": 5, "steps": 0}, "steps=0"),
+        ({"reach": 5, "steps": 2.5}, "steps=2.5"),
         ({"reach": 5, "overshoot": -1}, "overshoot=-1"),
+        ({"reach": 5, "overshoot": float("inf")}, "overshoot=inf"),
     ],
 )
 def test_numbers_out_of_range_are_refused(options, words):

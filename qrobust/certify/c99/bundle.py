@@ -91,6 +91,11 @@ def _graph(number: int, member: ModelFile) -> IntegerGraph:
             f"member {number} of the bundle: the C takes int8 inputs and outputs, this file has "
             "uint8; export it with io='int8'"
         )
+    if member.not_portable:
+        raise CertifyError(
+            f"member {number} of the bundle: kernels may differ on this file, so C could not "
+            f"repeat what `qrobust certify` counts: {member.not_portable}"
+        )
     try:
         return read_graph(member.content)
     except ExportError as error:

@@ -33,6 +33,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -204,6 +205,17 @@ def alike(specs: list[_Spec]) -> _Spec:
             "them with the same sigma and labels"
         )
     return specs[0]
+
+
+def of_members(read: Callable[[bytes], _Spec], members: Iterable[bytes]) -> list[_Spec]:
+    """Return what ``read`` says of each; a `CertifyError` of its own names the member."""
+    found = []
+    for number, member in enumerate(members, 1):
+        try:
+            found.append(read(member))
+        except CertifyError as error:
+            raise CertifyError(f"member {number} of the bundle: {error}") from None
+    return found
 
 
 def _whole(values: Any, low: int, high: int) -> bool:

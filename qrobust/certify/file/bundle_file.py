@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.file.bundle import Bundle, is_bundle, read_bundle
+from qrobust.certify.file.bundle import Bundle, is_bundle, of_members, read_bundle
 from qrobust.certify.file.model_file import Model, ModelFile, load_model, read_model
 
 
@@ -33,12 +34,8 @@ def open_model(model: Model, *, trusted: bool = False) -> ModelFile:
     content = read_model(model)
     if not is_bundle(content):
         return load_model(content, trusted=trusted)
-    bundle, members = read_bundle(content), []
-    for number, member in enumerate(bundle.members, 1):
-        try:
-            members.append(load_model(member, trusted=trusted))
-        except CertifyError as error:
-            raise CertifyError(f"member {number} of the bundle: {error}") from None
+    bundle = read_bundle(content)
+    members = of_members(partial(load_model, trusted=trusted), bundle.members)
     first = members[0]
     for number, other in enumerate(members[1:], 2):
         for what, a, b in (

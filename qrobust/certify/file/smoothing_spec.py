@@ -13,7 +13,7 @@ from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text
 from qrobust.certify.arithmetic.noise_table import ROUNDED_GAUSSIAN, noise_table
 from qrobust.certify.arithmetic.streams import LAYOUT_VERSION, LAYOUTS
 from qrobust.certify.arithmetic.strict_json import strict_json
-from qrobust.certify.file.bundle import alike, is_bundle, read_bundle
+from qrobust.certify.file.bundle import alike, is_bundle, of_members, read_bundle
 from qrobust.certify.file.metadata import read_metadata, write_metadata
 from qrobust.certify.file.model_file import Model, ModelFile, load_model, read_model
 from qrobust.certify.methods.tables import (
@@ -313,7 +313,7 @@ def read_spec(model: Model) -> SmoothingSpec | None:
     """
     content = read_model(model)
     if is_bundle(content):
-        return alike([read_spec(member) for member in read_bundle(content).members])
+        return alike(of_members(read_spec, read_bundle(content).members))
     data = read_metadata(content, METADATA_NAME)
     if data is None:
         return None

@@ -92,6 +92,10 @@ def test_a_bundle_becomes_c_or_nothing_is_written(folder, capsys):
     assert cli.main(["bundle", "plain0.tflite", "plain1.tflite", *words]) == 2
     assert "no smoothing spec" in capsys.readouterr().err
     assert set(folder.rglob("*")) == before
+    no_folder = [*words[:-1], "d.npz"]
+    assert cli.main(["bundle", "0.tflite", "1.tflite", "2.tflite", *no_folder]) == 2
+    assert "d.npz" in capsys.readouterr().err
+    assert set(folder.rglob("*")) == before
     assert cli.main(["bundle", "0.tflite", "1.tflite", "2.tflite", *words]) == 0
     said = capsys.readouterr().out
     sha256 = hashlib.sha256((folder / "c.bundle").read_bytes()).hexdigest()

@@ -82,12 +82,22 @@ def test_consensus_counts_those_that_agree():
         ({"rule": DRAW}, "rule is adaptive"),
         ({"disagreement": 1.0}, "disagreement=1.0"),
         ({"copies": 0}, "copies=0"),
+        ({"rule": CONSENSUS, "first": 4}, "first is 1 to 3, the number of files. Received: 4"),
+        ({"rule": CONSENSUS, "first": 0}, "first is 1 to 3"),
     ],
 )
 def test_what_cannot_be_learned_is_refused(options, words):
     part = data().train
     with pytest.raises(ValueError, match=words):
         learn_bundle(files(), part.x[HELD], part.y[HELD], "32", **options)
+
+
+@pytest.mark.parametrize("y", [-1, 10])
+def test_classes_that_the_files_lack_are_refused(y):
+    """A negative one would count from the end, and be learned from."""
+    labels = [y, *data().train.y[1:4]]
+    with pytest.raises(ValueError, match=f"from 0 to 9. Received: .*{y}"):
+        learn_bundle(files(), data().train.x[:4], np.array(labels), "32")
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -181,3 +191,12 @@ def test_draws_of_a_keras_file_become_a_bundle(tmp_path, capsys):
     assert "power of two" in capsys.readouterr().err
     with pytest.raises(CertifyError):
         read_bundle(content[:-1])
+
+
+@pytest.mark.parametrize("count", ["3", "0", "512", "1000000000"])
+def test_how_many_are_drawn_is_checked_before_any_network_is(tmp_path, capsys, count):
+    words = ["bundle", "missing.keras", "--draws", count, "--out", str(tmp_path / "o.bundle")]
+    assert cli.main(words) == 2
+    assert f"a power of two from 1 to 256, so that every draw is exact. Received: {count}" in (
+        capsys.readouterr().err
+    )

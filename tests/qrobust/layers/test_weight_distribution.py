@@ -100,6 +100,13 @@ def test_the_entropy_term_is_minus_the_mean_log_spread():
     assert float(term) == pytest.approx(-2 * np.log(0.3), rel=1e-5)
 
 
+@pytest.mark.parametrize("spread", [1e-50, 1e-8, 0.1, 20.0, 90.0, 1e4])
+def test_any_spread_is_what_every_entry_starts_with(spread):
+    """Where exp(spread) leaves float32, too."""
+    start = keras.ops.softplus(dense(spread=spread).rho)
+    np.testing.assert_allclose(start, spread, rtol=1e-5, atol=1e-38)
+
+
 def test_moving_statistics_inside_follow_the_drawn_kernel():
     inside = layers.Conv2DBatchNorm(
         2, 1, kernel_quantizer=PowerOfTwoWeights(4), bias_quantizer=FixedPoint(), momentum=0.0

@@ -15,7 +15,9 @@ def integers(model, pixels):
 
 
 @pytest.mark.ordinary(2)
-@pytest.mark.parametrize("slopes", [S_CURVE, (1, 1), (0, 2, 0, 2), (0.125,) * 8])
+@pytest.mark.parametrize(
+    "slopes", [S_CURVE, (3.875, 0.125), (1, 1), (0, 2, 0, 2), (0.125,) * 8, (0, 0), (7.75, 0.25)]
+)
 def test_a_companding_is_its_formula_on_every_runtime(slopes):
     model = companding((8, 8, 1), slopes)
     x = np.arange(256).reshape(4, 8, 8, 1)
@@ -45,6 +47,9 @@ def test_channels_do_not_mix():
         ((1.0, 16.0), "from 0 to 15"),
         ((1.0, 1.0, 1.0), "divide 256"),
         ((1.0,), "2 to 16"),
+        ((4.125, 0.125), "at most 31 times"),
+        ((4.125, 4.125), "at most 31 times"),
+        ((15.0, 0.25), "at most 31 times"),
     ],
 )
 def test_slopes_that_no_exact_kernel_has_are_refused(slopes, words):

@@ -103,6 +103,8 @@ def test_weights_are_learned_on_what_is_held_out(folder, capsys):
         ('rule = "vote"', 0, "mean or majority"),
         ('name = "digits_cnn"', 0, "or members"),
         ('weights = "a.keras"', 0, "members are whole"),
+        ("member_weights = [1, 2, 3]", 0, "one for each of 2 members"),
+        ("member_weights = [0, 0]", 0, "not all zero"),
         ("", 2, "epochs = 0"),
     ],
 )

@@ -298,6 +298,9 @@ def test_what_has_no_c_is_refused_by_name():
     refused((untabled, untabled), "no radius table and no sequential test")
     unsigned = linear(matrix(5), shape=SHAPE, dtype="uint8", zero_point=0)
     refused((specified(unsigned),), "member 1 of the bundle: the C takes int8")
+    ties = specified(to_flatbuffer(classifier()))
+    assert open_model(ties).not_portable
+    refused((members()[1], ties), "member 2 of the bundle: kernels may differ on this file")
     with pytest.raises(CertifyError, match="not a bundle"):
         c99.bundle_files(members()[0])
 

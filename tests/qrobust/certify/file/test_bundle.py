@@ -119,6 +119,8 @@ def test_the_spec_is_that_of_all_members():
 
     assert read_spec(bundle(20, 20)).sigma == 20
     assert read_spec(bundle(None, None)) is None
+    with pytest.raises(CertifyError, match="member 2 of the bundle: not a .tflite"):
+        read_spec(Bundle(CONSENSUS, (MEMBERS[0], b"nothing"), (1, 1), first=1).to_bytes())
     for sigmas in ((20, 21), (20, None)):
         with pytest.raises(CertifyError, match="these differ"):
             read_spec(bundle(*sigmas))
