@@ -21,8 +21,15 @@ class FreezeStatistics(keras.callbacks.Callback):
     The training function is compiled again once; the optimizer's state stays. When the training
     ends, the layers are as before: another ``fit`` without this callback moves their statistics.
 
+    Moving statistics may be poor ones to fix: where views hide most of a picture, they jump with
+    the quantized kernels that they scale. With ``measured`` they are measured anew before: the
+    model runs once on those inputs, noise included, and layer after layer keeps the mean and
+    variance of what it sees there, behind layers that compute what inference computes.
+
     Args:
         epoch: the first with fixed statistics, counted from 0.
+        measured: inputs, (examples, ...), all in memory at once: 1,024 are plenty; None to fix the
+            statistics as they are.
 
     Raises:
         ValueError: a negative epoch, or a model without folded batch norm.
@@ -31,11 +38,14 @@ class FreezeStatistics(keras.callbacks.Callback):
         Krishnamoorthi 2018 (arXiv 1806.08342), section 3.2.2.
     """
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, measured: Any = None) -> None:
         super().__init__()
         if not isinstance(epoch, int) or epoch < 0:
             raise ValueError(f"epoch is counted from 0. Received: {epoch!r}")
+        if measured is not None and not len(measured):
+            raise ValueError("measured holds no example; without it statistics stay as they are.")
         self.epoch = epoch
+        self.measured = measured
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find the layers."""
@@ -47,12 +57,23 @@ class FreezeStatistics(keras.callbacks.Callback):
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Fix them, once."""
+        """Fix them, once; a training that is taken up later has measured them already."""
+        if epoch == self.epoch and self.measured is not None:
+            self._measure()
         self._set(frozen=epoch >= self.epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Let the statistics move again, for a fit without this callback."""
         self._set(frozen=False)
+
+    def _measure(self) -> None:
+        try:
+            for layer in self._layers:
+                layer.measuring = True
+            self.model(self.measured, training=True)
+        finally:
+            for layer in self._layers:
+                layer.measuring = False
 
     def _set(self, *, frozen: bool) -> None:
         if any(layer.frozen != frozen for layer in self._layers):

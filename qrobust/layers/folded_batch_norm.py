@@ -10,6 +10,8 @@ from qrobust.layers.batch_variance import batch_variance
 
 # Added where a channel that is silent would divide by nothing.
 _TINY = 1e-12
+# Of measuring: statistics and the kernel that they scale agree after two, nearly always.
+_ROUNDS = 3
 _PARTS = ("kernel", "gamma", "beta", "statistics")
 _HELD = {
     "gamma_regularizer": keras.regularizers.get,
@@ -52,9 +54,12 @@ class FoldedBatchNorm:
     Attributes:
         frozen: whether the moving statistics are fixed and training computes what inference
             computes; see ``qrobust.callbacks.FreezeStatistics``.
+        measuring: whether a call, which has to be eager, first makes the moving statistics those
+            of its inputs, and then computes what inference computes.
     """
 
     frozen = False
+    measuring = False
     # Of the Keras layer that a subclass names as its second base, and of the subclass.
     add_weight: Any
     trainable: Any
@@ -125,6 +130,8 @@ class FoldedBatchNorm:
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Normalize: in training, unless frozen, by the batch; else by the moving statistics."""
+        if self.measuring:
+            self._measure(inputs)
         kernel = self.folded_kernel()
         z = self._linear(inputs, kernel)
         y = self._normalized(z)[0] if self._by_batch(training) else z + self.folded_bias()
@@ -144,6 +151,8 @@ class FoldedBatchNorm:
         Returns:
             (batch, ..., channels), and the kernel in the layer's own layout.
         """
+        if self.measuring:
+            self._measure(inputs)
         kernel = self.folded_kernel()
         z = self._linear(inputs, kernel)
         if not self._by_batch(training=True):
@@ -161,7 +170,18 @@ class FoldedBatchNorm:
 
     def _by_batch(self, training: bool) -> bool:
         frozen = self.frozen or not self.trainable or "statistics" in self.fixed
-        return training and not frozen
+        return training and not frozen and not self.measuring
+
+    def _measure(self, inputs: Any) -> None:
+        if not self.trainable or "statistics" in self.fixed:
+            return
+        # Statistics follow the quantized kernel's results, and the kernel is quantized with them.
+        for _ in range(_ROUNDS):
+            z, scale = self._linear(inputs, self.folded_kernel()), self._scale()
+            mean, variance = ops.moments(z, axes=tuple(range(len(z.shape) - 1)))
+            inverse = scale / (ops.square(scale) + _TINY)
+            self.moving_mean.assign(mean * inverse)
+            self.moving_variance.assign(variance * ops.square(inverse))
 
     def _normalized(self, z: Any) -> tuple[Any, Any, Any]:
         """The batch norm of z, and the batch's mean and variance; moves the moving ones."""

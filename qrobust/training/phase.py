@@ -98,7 +98,7 @@ def fit(
             epochs=epochs,
             shuffle=False,
             verbose=0,
-            callbacks=_callbacks(recipe, watched, phase, log, checkpoint, done=done),
+            callbacks=_callbacks(recipe, split, watched, phase, log, checkpoint, done=done),
         ).history
         _check(history, phase, done)
     return unwrapped(trained)
@@ -154,6 +154,7 @@ class _Checkpoint(keras.callbacks.Callback):
 
 def _callbacks(
     recipe: Recipe,
+    split: Split,
     watched: Split | None,
     phase: str,
     log: Path | None,
@@ -176,7 +177,8 @@ def _callbacks(
             )
         )
     if phase == QUANTIZED and training.frozen_epochs:
-        callbacks.append(FreezeStatistics(training.epochs - training.frozen_epochs))
+        begin = training.epochs - training.frozen_epochs
+        callbacks.append(FreezeStatistics(begin, _some(split, training.measured, recipe.seed)))
     if watched is not None:
         sigma = defence.sigma
         callbacks.append(CertifiedAccuracy(watched.x, watched.y, radii=[sigma], every=5))
@@ -186,6 +188,14 @@ def _callbacks(
         callbacks.append(Curve(log / f"{phase}.csv", done=done))
         callbacks.append(_Checkpoint(checkpoint))
     return callbacks
+
+
+def _some(split: Split, count: int, seed: int) -> Any:
+    """As many inputs of a part, as a model takes them; None of none."""
+    if not count:
+        return None
+    order = np.random.default_rng(seed).permutation(len(split.x))
+    return split.x[np.sort(order[:count])].astype(np.float32)
 
 
 def _watched(dataset: Dataset, size: int, seed: int) -> tuple[Split, Split | None]:

@@ -175,6 +175,8 @@ class Training:
         learning_rate: Adam's for the quantized network, decayed along a cosine.
         frozen_epochs: the last of ``epochs``, with fixed statistics of batch norm: what is
             trained is then exactly what is exported (``callbacks.FreezeStatistics``).
+        measured: training examples over which those statistics are measured anew before they are
+            fixed; 0 to fix the moving ones.
         float_learning_rate: the same for its float twin; 0 for that of the quantized network.
         watch: examples whose certified accuracy at a radius of sigma is logged every five epochs,
             of the validation set or, without one, held out of the training set; 0 for none.
@@ -185,6 +187,7 @@ class Training:
     batch_size: int = 128
     learning_rate: float = 3e-3
     frozen_epochs: int = 0
+    measured: int = 0
     float_learning_rate: float = 0.0
     watch: int = 0
 

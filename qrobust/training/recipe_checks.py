@@ -46,6 +46,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "training.epochs": (0, 10**6),
     "training.float_epochs": (0, 10**6),
     "training.frozen_epochs": (0, 10**6),
+    "training.measured": (0, 2**20),
     "training.batch_size": (1, 2**20),
     "training.learning_rate": (1e-12, 1e3),
     "training.float_learning_rate": (0, 1e3),
@@ -155,6 +156,8 @@ def check_counts(recipe: Any, path: str) -> None:
             f"{path}: [training] frozen_epochs are some of epochs = {training.epochs}. "
             f"Received: {training.frozen_epochs}"
         )
+    if training.measured and not training.frozen_epochs:
+        raise ValueError(f"{path}: [training] measured needs frozen_epochs. Received: 0 of them")
     _check_proofs(recipe, path)
     for epoch in recipe.quantization.weight_schedule:
         if not epoch.isdecimal():

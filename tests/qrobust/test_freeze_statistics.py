@@ -74,9 +74,10 @@ def test_a_frozen_layer_trains_what_it_infers():
 
 
 @pytest.mark.thorough
-def test_a_training_that_resumes_in_a_frozen_epoch_goes_on(tmp_path):
+@pytest.mark.parametrize("measured", [None, examples(24)[0]])
+def test_a_training_that_resumes_in_a_frozen_epoch_goes_on(tmp_path, measured):
     def callbacks():
-        return ReproducibleEpochs(), FreezeStatistics(1)
+        return ReproducibleEpochs(), FreezeStatistics(1, measured)
 
     whole, broken = compiled(), compiled()
     fit(whole, *callbacks(), epochs=3)
@@ -95,6 +96,78 @@ def test_a_second_fit_without_it_moves_the_statistics():
     assert not folded(model).frozen
     fit(model, record, epochs=2)
     assert differ(*record.statistics)
+
+
+def deep():
+    """Three folded layers, quantized, with statistics that fit nothing."""
+    inputs = keras.Input((6, 6, 2))
+    x = inputs
+    for seed in range(3):
+        start = keras.initializers.RandomNormal(stddev=0.4, seed=seed)
+        x = L.Conv2D(5, 3, use_bias=False, padding="same", kernel_initializer=start)(x)
+        x = L.ReLU()(L.BatchNormalization()(x))
+    model = keras.Model(inputs, L.Dense(3)(L.GlobalAveragePooling2D()(x)))
+    model = quantize(model, 4, 4, seed=1)
+    rng = np.random.default_rng(1)
+    for layer in folds(model):
+        layer.moving_mean.assign(rng.normal(3, 2, 5))
+        layer.moving_variance.assign(rng.uniform(0.01, 40, 5))
+        layer.beta.assign(rng.normal(0, 1, 5))
+        layer.gamma.assign(rng.uniform(0.5, 2, 5) * rng.choice([-1, 1], 5))
+    return model
+
+
+def folds(model):
+    return [x for x in model._flatten_layers() if isinstance(x, FoldedBatchNorm)]
+
+
+def farthest(model, x):
+    """How far a layer's results in inference are from beta and gamma, in units of gamma."""
+    far = []
+    for layer in folds(model):
+        z = keras.Model(model.inputs[0], layer.input)(x, training=False)
+        y = keras.ops.convert_to_numpy(
+            layer._linear(z, layer.folded_kernel()) + layer.folded_bias()
+        )
+        beta, gamma = values([layer.beta, layer.gamma])
+        far.append(np.abs((y.mean((0, 1, 2)) - beta) / gamma).max())
+        far.append(np.abs(y.std((0, 1, 2)) / np.abs(gamma) - 1).max())
+    return max(far)
+
+
+def test_measured_statistics_are_those_that_inference_sees():
+    model = deep()
+    x = np.random.default_rng(2).normal(0.3, 1, (64, 6, 6, 2)).astype("float32")
+    assert farthest(model, x) > 2
+    stop = FreezeStatistics(0, x)
+    stop.set_model(model)
+    stop.on_train_begin()
+    model.compile("sgd", "mse")
+    stop.on_epoch_begin(0)
+    # What is left: the bias is rounded, and the last round scales a kernel of 4 bits anew.
+    assert farthest(model, x) < 0.25
+    before = values([layer.moving_mean for layer in folds(model)])
+    stop.on_epoch_begin(1)
+    assert not differ(before, values([layer.moving_mean for layer in folds(model)]))
+    assert not any(layer.measuring for layer in folds(model))
+
+
+def test_statistics_that_are_held_are_not_measured():
+    model = deep()
+    first, second, _ = folds(model)
+    first.trainable, second.fixed = False, ("statistics",)
+    before = values([first.moving_mean, second.moving_variance])
+    model.compile("sgd", "mse")
+    stop = FreezeStatistics(0, np.ones((4, 6, 6, 2), "float32"))
+    stop.set_model(model)
+    stop.on_train_begin()
+    stop.on_epoch_begin(0)
+    assert not differ(before, values([first.moving_mean, second.moving_variance]))
+
+
+def test_measuring_nothing_is_refused():
+    with pytest.raises(ValueError, match="holds no example"):
+        FreezeStatistics(0, np.zeros((0, 4)))
 
 
 @pytest.mark.parametrize("epoch", [-1, 1.5])

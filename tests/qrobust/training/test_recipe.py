@@ -70,6 +70,7 @@ def test_words_and_weights(tmp_path):
         (GOOD.replace("[training]\nepochs = 2", ""), "missing.*training"),
         (GOOD.replace("name", "name =", 1), "is not TOML"),
         (GOOD + "frozen_epochs = 3\n", "frozen_epochs are some of epochs = 2. Received: 3"),
+        (GOOD + "measured = 64\n", "measured needs frozen_epochs"),
         (GOOD + "[quantization]\nweight_schedule = { late = 3 }\n", "Received: 'late'"),
         (GOOD + '[certification]\nradii = [0, "big"]\n', "radii are numbers.* Received: 'big'"),
         (GOOD + '[certification]\nalpha = "abc"\n', r"\[certification\]: .*alpha"),
