@@ -25,7 +25,6 @@ is kept under ``--state`` and not done again; ``--table`` only prints what is th
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -33,7 +32,6 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import numpy as np
 import results
 from deployed.kept import kept
 from deployed.parts import PARTS
@@ -135,7 +133,8 @@ def tfmot(args: argparse.Namespace, train: Any) -> Path:
         args.float_steps = 0
         making = args.state / "making.tflite"
         trained(args, TASK, train, making)
-        shutil.move(making, path)
+        making.with_suffix(".npz").unlink()
+        making.replace(path)
     return path
 
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from deployed.row import Deployed, Row
-from deployed.twin import Twin
 from grid.corrupted import VERSION as CORRUPTIONS
 from grid.corrupted import corrupted as corrupted_pictures
 from tfmot_baseline import run_all
 from tqdm import tqdm
 
+from deployed.row import Deployed, Row
+from deployed.twin import Twin
 from qrobust.attacks import LINF, Budget, KerasTarget, standard_worst_case
 from qrobust.certify import Job, Settings, certify_dataset, make_data, read_certificates
 from qrobust.certify.file.model_file import KERNELS, load_model

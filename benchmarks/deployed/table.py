@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import results
-from deployed.row import Row
 from grid.paired import paired_interval
 from grid.table import STRONGER
 from numpy.typing import NDArray
 from scipy import stats
+
+from deployed.row import Row
 
 Found = Mapping[str, Mapping[str, Any]]
 

@@ -1,4 +1,4 @@
-"""A differentiable twin of an integer file of anybody's: what its integers stand for, in float32."""
+"""A differentiable twin of anybody's integer file: what its integers stand for, in float32."""
 
 from typing import Any
 
