@@ -17,10 +17,13 @@ Every file decides itself, on the same first official test pictures: how many in
 between LiteRT's kernel families, clean accuracy, corruptions, sequential tests at .5, 1 and 2 sigma
 (sigma .25 of [0, 1], alpha .001, at most ``--n`` votes), and the standard worst case (APGD on the
 cross entropy, aimed APGD, Square with 5,000 queries on the file) at each epsilon, of all pictures
-that are attacked. Sizes are in pixel steps; a file whose input grid has another step is asked for
-the same sizes on it. Then every file beside ``--reference`` (default: the first), paired on the
-pictures, with 95 % intervals: exact ones, and Student's for the mean over corruptions. What is done
-is kept under ``--state`` and not done again; ``--table`` only prints what is there.
+that are attacked. Where the gradients are those of a twin that is only near the file, APGD on the
+cross entropy and on the margin is added that does not stop at the twin's boundary. Sizes are in
+pixel steps; a file whose input grid has another step is asked for the same sizes on it.
+
+Then every file beside ``--reference`` (default: the first), paired on the pictures, with 95 %
+intervals: exact ones, and Student's for the mean over corruptions. What is done is kept under
+``--state`` and not done again; ``--table`` only prints what is there.
 """
 
 import argparse

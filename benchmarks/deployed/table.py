@@ -46,8 +46,10 @@ def line(row: Row, found: Found) -> dict[str, Any]:
         if name == "clean" and "corrupted" in found:
             cells["corrupted, mean"] = f"{np.mean(_by_picture(found)):.1%}"
     if "attacked" in found:
+        part = found["attacked"]
         whose = "its differentiable twin" if row.through is None else "its Keras model"
-        cells["gradients of"] = f"{whose}, {found['attacked']['alike']:.1%} of labels alike"
+        how = "the same logits" if part["exact"] else f"{part['alike']:.1%} of labels alike"
+        cells["gradients of"] = f"{whose}, {how}"
     return cells
 
 

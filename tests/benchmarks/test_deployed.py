@@ -54,7 +54,7 @@ def found(shift):
     return {
         "clean": clean,
         "corrupted": {"right": {"fog 1": right, "fog 5": [False] * 30, "blur 1": right[::-1]}},
-        "attacked": {"right": {"8": right[:10]}, "alike": 1.0},
+        "attacked": {"right": {"8": right[:10]}, "alike": 1.0, "exact": False},
     }
 
 

@@ -51,6 +51,8 @@ SLOW = {
     "boundary": [],
     "denoised": [],
     "ensembles": [],
+    "frontier": [],
+    "people_use": [],
     "tfmot_baseline": [],
     "weight_distributions": [],
     "stq": STQ,
@@ -89,9 +91,9 @@ def test_a_benchmark(name, tmp_path, monkeypatch):
         pytest.importorskip("art")
     if name == "stq" and "QROBUST_BASELINES" not in os.environ:
         pytest.skip("QROBUST_BASELINES names no folder of baselines")
-    if name in ("bits", "evidence"):
+    if name in ("bits", "evidence", "frontier", "people_use"):
         arguments += ["--state", str(tmp_path / "state")]
-    if name in ("bernhard", "stq", "tfmot_baseline"):
+    if name in ("bernhard", "people_use", "stq", "tfmot_baseline"):
         folder = os.environ.get("QROBUST_DATA")
         if folder is None:
             pytest.skip("QROBUST_DATA names no folder of data sets")
