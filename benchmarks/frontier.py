@@ -1,7 +1,8 @@
 """Accuracy against speed, over bits and widths: ResNets and MobileNetV1 on one set of pictures.
 
-    python benchmarks/frontier.py --data DIR --state DIR [--networks FILE] [--images 1202]
-        [--core cortex-m4] [--reference NAME] [--train-only] [--record frontier] [--tiny]
+    python benchmarks/frontier.py --data DIR --state DIR [--networks FILE] [--only NAME ...]
+        [--images 1202] [--core cortex-m4] [--reference NAME] [--train-only]
+        [--record frontier] [--tiny]
 
 `benchmarks/frontier.toml` names the networks: shipped ones, and some that are trained here with one
 fixed recipe (float, then 4 bits), epoch by epoch and once. Each float network also becomes a
@@ -73,14 +74,18 @@ def main() -> int:
     args = arguments()
     path = args.networks or HERE / ("frontier_tiny.toml" if args.tiny else "frontier.toml")
     wanted = tomllib.loads(path.read_text())
+    for part in ("trained", "shipped"):
+        wanted[part] = {n: v for n, v in wanted[part].items() if not args.only or n in args.only}
     with alone(args.state):
         if args.train_only:
             for name in wanted["trained"]:
                 made(recipe(name, wanted), args)
             return 0
-        data = load_data(recipe(next(iter(wanted["trained"])), wanted), args.data)
+        data = load_data(recipe("data", wanted), args.data)
         x, y = data.test.x[: args.images], data.test.y[: args.images]
         entries = list(files(wanted, data.train.x[:CALIBRATION], args))
+        if not entries:
+            raise SystemExit(f"--only names no network of {path.name}. Received: {args.only}")
         found = {entry.name: judged(entry, x, y, args) for entry in entries}
     reference = args.reference or next(e.name for e in entries if e.bits == "w4a4")
     if reference not in found:
@@ -103,11 +108,14 @@ def main() -> int:
 
 
 def recipe(name: str, wanted: Any) -> Recipe:
-    """How a network of the file is trained: float, then 4 bits; no defence."""
+    """How a network of the file is trained: float, then 4 bits; no defence.
+
+    Of a name that is not trained, the data alone mean something.
+    """
     return Recipe(
         name=name,
         data=Data(**wanted["data"]),
-        network=Network(**wanted["trained"][name]),
+        network=Network(**wanted["trained"].get(name, {})),
         defence=Defence(),
         quantization=Quantization(4, 4),
         training=Training(**wanted["training"]),
@@ -153,21 +161,26 @@ def slug(name: str) -> str:
 
 def judged(entry: Entry, x: NDArray[Any], y: NDArray[Any], args: Any) -> dict[str, Any]:
     """Which pictures a file has right, and its instructions where there is C of it."""
-    content = entry.path.read_bytes()
-    key = {"file": results.file_sha256(entry.path), "pictures": len(x), "core": args.core}
+    content, folder = entry.path.read_bytes(), args.state / "judged"
+    key = {"file": results.file_sha256(entry.path)}
 
-    def measure() -> dict[str, Any]:
+    def answers() -> dict[str, Any]:
         print(entry.name, file=sys.stderr, flush=True)
-        stored, labels = run(content, x)
-        found: dict[str, Any] = {"right": (labels == y).tolist()}
-        if stored.dtype == np.int8 and not contract_problem(content):
-            try:
-                found |= emulated(content, stored[:EMULATED], core=args.core)
-            except device.DeviceError as error:
-                print(f"{entry.name}: no instructions: {error}", file=sys.stderr)
-        return found
+        return {"right": (run(content, x)[1] == y).tolist()}
 
-    return kept(args.state / "judged" / f"{slug(entry.name)}.json", key, measure)
+    def instructions() -> dict[str, Any]:
+        return emulated(content, run(content, x[:EMULATED])[0], core=args.core)
+
+    name = slug(entry.name)
+    found = kept(folder / f"{name}.json", {**key, "pictures": len(x)}, answers)
+    if entry.bits in (FLOAT, STOCK) or contract_problem(content):
+        return found
+    try:
+        path = folder / f"{name}_instructions.json"
+        return found | kept(path, {**key, "core": args.core}, instructions)
+    except device.DeviceError as error:  # nothing is kept: it may be installed next time
+        print(f"{entry.name}: no instructions: {error}", file=sys.stderr)
+        return found
 
 
 def run(content: bytes, x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -263,6 +276,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", metavar="DIR", help="folder of the data sets")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="of the work")
     parser.add_argument("--networks", type=Path, metavar="FILE", help="default: frontier.toml")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="no other networks")
     parser.add_argument("--images", type=int, default=1202)
     parser.add_argument("--core", choices=device.CORES, default="cortex-m4")
     parser.add_argument("--reference", metavar="NAME", help="default: the first w4a4")

@@ -132,12 +132,17 @@ def shipped(name: str) -> tuple[Path, Path]:
     return MODELS / name / "model.tflite", MODELS / name / "model.keras"
 
 
+def refuse(args: argparse.Namespace, path: Path) -> None:
+    """Nothing is made for a table."""
+    if args.table:
+        raise SystemExit(f"{path} is not there yet: run without --table")
+
+
 def tfmot(args: argparse.Namespace, train: Any) -> Path:
     """The file that tfmot's training makes, from where it was kept."""
     path: Path = args.state / f"tfmot_{args.steps}.tflite"
     if not path.exists():
-        if args.table:
-            raise SystemExit(f"{path} is not there yet: run without --table")
+        refuse(args, path)
         args.float_steps = 0
         making = args.state / "making.tflite"
         trained(args, TASK, train, making)
@@ -152,6 +157,7 @@ def calibrated(args: argparse.Namespace, train: Any) -> Row:
     start = args.baselines / FLOAT
 
     def made() -> dict[str, Any]:
+        refuse(args, path)
         some = train.x[:CALIBRATION].astype("float32")
         twin = qrobust.quantize(load_keras(start), 6, 8, calibrate=some)
         save(twin, through)
@@ -169,6 +175,7 @@ def ensemble(members: dict[str, Path], data: Any, args: argparse.Namespace) -> R
     part = data.validation
 
     def made() -> dict[str, Any]:
+        refuse(args, path)
         models = [load_keras(member) for member in members.values()]
         learned = learn_weights(
             models, part.x[:LEARN], part.y[:LEARN], TASK.sigma, copies=2, seed=SEED

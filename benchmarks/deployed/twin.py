@@ -88,6 +88,10 @@ class Twin(DifferentiableTarget):
         if data is None or not len(data):
             return None
         kinds = {0: np.float32, 2: np.int32, 4: np.int64, 9: np.int8}
+        if tensor.type not in kinds:
+            raise ValueError(
+                f"no differentiable twin: constants of type {tensor.type} are not known"
+            )
         raw = np.frombuffer(bytes(data), kinds[tensor.type]).reshape(tensor.shape)
         quantization = tensor.quantization
         if quantization is None or quantization.scale is None or not len(quantization.scale):

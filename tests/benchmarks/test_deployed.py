@@ -1,16 +1,20 @@
 """Tables of deployed files: what is kept, what is asked, what is compared."""
 
 import json
+from contextlib import closing
 
 import numpy as np
 import pytest
 import results
 from deployed.kept import kept
-from deployed.parts import decimal
+from deployed.parts import decimal, to_the_end
 from deployed.row import Row, deployed
 from deployed.table import differences, line, outcomes
 
 from qrobust import datasets
+from qrobust.attacks import Budget, KerasTarget, TFLiteTarget, auto_projected_gradient
+from qrobust.attacks.evaluation.transfer import show
+from qrobust.load_keras import load_keras
 
 FILE = results.PROJECT / "models" / "digits" / "model.tflite"
 
@@ -46,6 +50,17 @@ def test_pixels_become_steps_of_a_files_grid(tmp_path):
     with pytest.raises(ValueError, match="reads inputs of shape"):
         with deployed(Row("digits", FILE), test.x[:2, :4], test.y[:2], tmp_path):
             pass
+
+
+def test_an_attack_to_the_end_finds_what_lies_behind_the_boundary_of_its_source():
+    test = datasets.digits(0).test
+    x, y = test.x[:100].astype(np.int16), test.y[:100].astype(np.int64)
+    source = KerasTarget(load_keras(FILE.parent / "float" / "model.keras"))
+    budget = Budget(40)
+    with closing(TFLiteTarget(FILE)) as judge:
+        ended = to_the_end(source, judge, x, y, budget, "margin")
+        stopped = auto_projected_gradient(source, x, y, budget, losses=("margin",), seed=1)
+        assert ended.fallen.sum() > show(stopped, judge, y).fallen.sum()
 
 
 def found(shift):

@@ -26,7 +26,7 @@ def test_bad_alpha(alpha):
 
 def test_a_stem_for_small_pictures():
     model = mobilenet_v1((32, 32, 3), 10, stem_strides=1)
-    assert model.get_layer("stem").output.shape == (None, 32, 32, 8)
+    assert model.get_layer("stem_relu").output.shape == (None, 32, 32, 8)
     assert model.get_layer("block13_b_relu").output.shape == (None, 2, 2, 256)
     with pytest.raises(ValueError, match="stem_strides=3"):
         mobilenet_v1(stem_strides=3)
