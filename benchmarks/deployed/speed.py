@@ -11,7 +11,7 @@ BATCH = 64
 
 
 def rates(
-    files: Mapping[str, bytes], *, rounds: int = 9, seconds: float = 0.3, batch: int = BATCH
+    files: Mapping[str, bytes], *, rounds: int = 7, seconds: float = 0.2, batch: int = BATCH
 ) -> dict[str, float]:
     """Median over rounds of inferences a second of processor time, LiteRT XNNPACK, one thread.
 
