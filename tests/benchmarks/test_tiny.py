@@ -98,6 +98,11 @@ def test_a_benchmark(name, tmp_path, monkeypatch):
         if folder is None:
             pytest.skip("QROBUST_DATA names no folder of data sets")
         arguments += ["--data", folder]
+    if name == "people_use":
+        # Its attacks take no settings: thousands of queries for one picture.
+        suite = importlib.import_module("qrobust.attacks.evaluation.standard_worst_case")
+        for constant, few in (("STEPS", 2), ("AIMS", 1), ("QUERIES", 10)):
+            monkeypatch.setattr(suite, constant, few)
     if name == "microcontroller":
         if shutil.which("arm-none-eabi-gcc") is None or shutil.which("qemu-system-arm") is None:
             pytest.skip("arm-none-eabi-gcc and qemu-system-arm are not installed")
