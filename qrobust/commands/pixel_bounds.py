@@ -72,6 +72,7 @@ def run_bounds(args: argparse.Namespace) -> int:
 def run_bounds_audit(args: argparse.Namespace) -> int:
     """Take every step of a journal of bounds again."""
     from qrobust.certify.run.journal import read_lines
+    from qrobust.verify.audit import unfinished
     from qrobust.verify.bounds_journal import audit_bounds
     from qrobust.verify.problem import Problem
 
@@ -90,7 +91,8 @@ def run_bounds_audit(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"steps": total, "failed": failed}))
     else:
-        print(f"{total} steps, {len(failed)} do not stand")
+        lacks = unfinished(args.journal, "steps")
+        print(f"{total} steps, {len(failed)} do not stand" + (f"; {lacks}" if lacks else ""))
     return _DEFECT if failed else 0
 
 

@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         method=args.method,
         budget=args.budget,
         kernels=args.kernels,
-        mask=_mask(args.mask),
+        mask=_mask(args.mask, content),
     )
     wanted, corners = range(args.start, end), _corners(args)
     with processes(args.workers) as executor:
@@ -187,7 +187,7 @@ def _region(args: argparse.Namespace) -> str:
     return f"{args.norm}:{args.radius}"
 
 
-def _mask(path: Path | None) -> bytes | None:
+def _mask(path: Path | None, content: bytes) -> bytes | None:
     from qrobust.certify.run.array_files import read_npy
 
     if path is None:
@@ -195,6 +195,12 @@ def _mask(path: Path | None) -> bytes | None:
     mask = read_npy(path, what="mask")
     if mask.dtype != bool:
         raise ValueError(f"the mask {path} must be a bool array (np.save)")
+    from qrobust.certify.file.model_file import load_model
+
+    shape = load_model(content).shape
+    # A turned mask has the right number of numbers, too.
+    if [side for side in mask.shape if side != 1] != [side for side in shape if side != 1]:
+        raise ValueError(f"the mask {path} has shape {mask.shape}, the inputs have {shape}")
     return mask.tobytes()
 
 
@@ -236,25 +242,28 @@ def run_audit(args: argparse.Namespace, then: Callable[[Any], None] | None = Non
                 f"--{option.replace('_', '-')} is about votes; proofs are proven again, "
                 "all of them or one in --every K"
             )
-    from qrobust.verify.audit import audit_proofs
+    from qrobust.verify.audit import audit_proofs, unfinished
 
     content = read_model(args.model)
     findings = audit_proofs(
         args.journal,
         content,
         load_for(args.data, args.model, args.fit, allow_code=args.allow_code),
-        mask=_mask(args.mask),
+        mask=_mask(args.mask, content),
         corners=_corners(args),
         every=args.every,
     )
     failed = [f for f in _bar(findings, total, args.quiet) if not f.reproduced]
     if args.json:
         lines = [{"line": f.line, "index": f.index, "reason": f.reason} for f in failed]
-        print(json.dumps({"proofs": total, "failed": lines}))
+        print(
+            json.dumps({"proofs": total, "failed": lines, "unfinished": unfinished(args.journal)})
+        )
     else:
         for finding in failed:
             print(f"line {finding.line}, image {finding.index}: {finding.reason}")
-        print(f"{total} proofs, {len(failed)} do not stand")
+        lacks = unfinished(args.journal)
+        print(f"{total} proofs, {len(failed)} do not stand" + (f"; {lacks}" if lacks else ""))
     return _DEFECT if failed else 0
 
 
@@ -272,7 +281,7 @@ def run_cross_examination(args: argparse.Namespace) -> int:
     header, lines = _read(args.certificates, content, "xnnpack")
     if header["data_sha256"] != data.sha256:
         raise ValueError(f"'{args.certificates}' is about other data than '{args.data}'.")
-    mask = _mask(args.mask)
+    mask = _mask(args.mask, content)
     given = None if mask is None else hashlib.sha256(mask).hexdigest()
     if header.get("mask_sha256") != given:
         raise ValueError(
@@ -291,6 +300,10 @@ def run_cross_examination(args: argparse.Namespace) -> int:
     job_header(problem, job, data, corners)  # refuses boxes of another kind
     if header.get("corners_sha256") != (None if corners is None else corners.sha256):
         raise ValueError(f"'{args.certificates}' was made with another file of boxes.")
+    if any(not 0 <= line.index < len(data) for line in lines):
+        raise ValueError(
+            f"'{args.certificates}' speaks of images that '{args.data}' does not have."
+        )
     end = len(data) if args.images is None else args.images
     chosen = [line for line in lines if line.index < end]
     found = cross_examine(problem, region, data, chosen, corners=corners, seed=args.seed)
@@ -316,6 +329,9 @@ def _read(path: Any, content: bytes, kernels: str) -> tuple[dict[str, Any], list
 
     domain = Problem(content, kernels=kernels).domain
     header, *rest = (line.value for line in read_lines(path))
+    for name in ("model_sha256", "data_sha256", "region", "method", "kernels"):
+        if not isinstance(header.get(name), str):
+            raise ValueError(f"the header of '{path}' is damaged: {name} is {header.get(name)!r}.")
     if header["model_sha256"] != hashlib.sha256(content).hexdigest():
         raise ValueError(f"'{path}' is about another model.")
     return header, [ProofLine.from_json(value, domain) for value in rest if "index" in value]

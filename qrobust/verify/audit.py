@@ -27,6 +27,7 @@ from qrobust.verify.proof_line import ProofLine, is_proof, picture_sha256
 from qrobust.verify.regions import FamilyOf, PixelChanges, Region
 
 _FREE = ("chain", "seconds")
+_OF_JOURNALS = {"format", "version", "indices", "chain"}
 _ABOUT = (
     ("model_sha256", "model"),
     ("data_sha256", "data"),
@@ -80,6 +81,8 @@ def audit_proofs(
     different = [key for key in expected if found.get(key) != expected[key]]
     if different:
         yield Finding(1, -1, f"the header does not say what this job is: {', '.join(different)}")
+    if unknown := sorted(found.keys() - expected.keys() - _OF_JOURNALS):
+        yield Finding(1, -1, f"the header has unknown fields: {', '.join(unknown)}")
     planned = {index for part in planned_indices(found) for index in part}
     previous = str(found.get("chain"))
     seen: set[int] = set()
@@ -102,6 +105,16 @@ def audit_proofs(
         else:
             seen.add(index)
         yield Finding(line.number, index if type(index) is int else -1, "; ".join(reasons))
+
+
+def unfinished(journal: str | os.PathLike[str], what: str = "images") -> str:
+    """Return what a journal of proofs or bounds lacks of its plan, in words; empty if nothing."""
+    head, *lines = (line.value for line in read_lines(journal, chained=False))
+    found = {line["index"] for line in lines if type(line.get("index")) is int}
+    missing = sum(index not in found for part in planned_indices(head) for index in part)
+    if missing:
+        return f"{missing} planned {what} are missing"
+    return "" if any(CLOSED in line for line in lines) else "the closing line is missing"
 
 
 def _open(
@@ -149,6 +162,8 @@ def _wrong(
     region = region if image.box is None else image.box
     if line.outcome.method != method:
         return [f"it was made by {line.outcome.method}, the header says {method}"]
+    if method == BRANCHING and line.outcome.members is not None:
+        return [f"members is {line.outcome.members}; a box that is cut has none"]
     if method == BRANCHING and line.outcome.status == PROVEN:
         try:
             wrong = check_tree(problem, line.outcome.tree, region.box(x, problem.domain), predicted)
@@ -181,6 +196,8 @@ def _not_refuting(
         (member,) = family.apply(x, np.array([found.member]))
         if (member != found.picture).any():
             return f"its counterexample is not member {found.member} of the family"
+    elif (found.member, found.name) != (-1, ""):
+        return f"its counterexample is member {found.member} of something; the region is no family"
     elif isinstance(region, PixelChanges):
         if changed_pixels(x, found.picture) > region.count:
             return f"its counterexample changes more than {region.count} pixels"

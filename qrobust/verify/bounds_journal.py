@@ -21,7 +21,7 @@ import numpy as np
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.run.data import Data
-from qrobust.certify.run.journal import Journal, read_lines
+from qrobust.certify.run.journal import CLOSED, Journal, read_lines
 from qrobust.certify.run.plan import ranges
 from qrobust.verify.cross_examine import CrossExamination, cross_examine
 from qrobust.verify.domain import Picture
@@ -177,14 +177,29 @@ def _witnessed(step: Step, x: Picture, found: Counterexample | None, started: fl
 
 def read_steps(path: str | os.PathLike[str]) -> list[Step]:
     """Read the steps of a journal of bounds; `CertifyError` where it is none."""
-    header, *lines = (line.value for line in read_lines(path))
+    name, (header, *lines) = os.fspath(path), (line.value for line in read_lines(path))
     if header.get("kind") != KIND:
-        raise CertifyError(f"{os.fspath(path)} is no journal of pixel bounds")
-    names = Step.__dataclass_fields__
-    try:
-        return [Step(**{n: line[n] for n in names}) for line in lines if "index" in line]
-    except KeyError as error:
-        raise CertifyError(f"{os.fspath(path)}: a step has no {error}") from None
+        raise CertifyError(f"{name} is no journal of pixel bounds")
+    images = header.get("images")
+    if type(images) is not int or images < 1:
+        raise CertifyError(f"{name}: its header plans {images!r} images")
+    return [_read_step(line, images, name) for line in lines if CLOSED not in line]
+
+
+def _read_step(line: dict[str, Any], images: int, name: str) -> Step:
+    """A step; `CertifyError` where a field is missing, unknown, of another type or place."""
+    where = f"{name}, step {line.get('index')!r}"
+    if set(line) != {*Step.__dataclass_fields__, "index", "chain"}:
+        raise CertifyError(f"{where}: fields are missing or unknown: {', '.join(sorted(line))}")
+    whole = ["index", "image", "round", "lower", "label", "inferences", "boxes"]
+    whole += [] if line["upper"] is None else ["upper"]
+    if any(type(line[key]) is not int for key in whole):
+        raise CertifyError(f"{where}: {', '.join(whole)} have to be whole numbers")
+    if type(line["seconds"]) not in (int, float):
+        raise CertifyError(f"{where}: its seconds are {line['seconds']!r}")
+    if divmod(line["index"], images) != (line["round"], line["image"]):
+        raise CertifyError(f"{where} is not round {line['round']} of image {line['image']}")
+    return Step(**{key: line[key] for key in Step.__dataclass_fields__})
 
 
 def audit_bounds(
@@ -202,6 +217,8 @@ def audit_bounds(
     for name, value in expected.items():
         if header.get(name) != value:
             raise CertifyError(f"{os.fspath(path)} was made with another {name}")
+    if unknown := sorted(header.keys() - expected.keys() - {"format", "version", "chain"}):
+        raise CertifyError(f"{os.fspath(path)}: unknown fields of its header: {', '.join(unknown)}")
     known: dict[int, Step] = {}
     for place, step in enumerate(steps):
         round_, image = divmod(place, expected["images"])
@@ -225,6 +242,8 @@ def attack_bounds(
     for name, value in (("model_sha256", problem.file.sha256), ("data_sha256", data.sha256)):
         if header.get(name) != value:
             raise CertifyError(f"{os.fspath(path)} was made with another {name}")
+    if any(step.image >= len(data) for step in last.values()):
+        raise CertifyError(f"{os.fspath(path)} speaks of images that the data do not have")
     parts = []
     for count in sorted(
         {s.lower - 1 for s in last.values()} | {s.upper or 0 for s in last.values()}

@@ -41,7 +41,7 @@ def exhaust_family(
             the first members refutes.
     """
     check_budget(budget)
-    distinct = family.distinct(x)
+    distinct = family.distinct(x, budget + 1)
     parts = ((part, family.apply(x, part)) for part in _chunks(distinct[:budget]))
     label = int(predictor.labels(x[None])[0])
     done = 0
@@ -71,7 +71,8 @@ def exhaust_box(
     if volume > budget:
         return Outcome(UNKNOWN, label, METHOD, members=volume)
     done = 0
-    for part in _chunks(np.arange(volume)):
+    for start in range(0, volume, _CHUNK):
+        part = np.arange(start, min(start + _CHUNK, volume))
         pictures = pictures_of(box, part)
         labels = predictor.labels(pictures)
         done += len(part)

@@ -64,6 +64,9 @@ def prove_changes(problem: Problem, x: Picture, count: int, *, budget: int) -> O
     order = np.argsort(margins.min(axis=1), kind="stable").tolist()
     complete = True
     for some in _batches(combinations(order, count)):
+        # Sets that intervals prove at once count, too: there may be millions.
+        if runs + boxes + len(some) > budget:
+            return Outcome(UNKNOWN, label, METHOD, runs, boxes)
         stack = [freed(x, chosen, problem) for chosen in some]
         boxes += len(stack)
         proven = shown_by_intervals(problem.graph, problem.interval(stack), label)

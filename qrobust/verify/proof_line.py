@@ -21,6 +21,10 @@ from qrobust.verify.outcome import PROVEN, REFUTED, UNKNOWN, Counterexample, Out
 
 KIND = "proof"
 
+#: All that a line may hold; whatever else stands in one was never checked.
+_FIELDS = {"index", "label", "status", "predicted", "y", "method", "members", "inferences", "boxes"}
+_FIELDS |= {"input_sha256", "counterexample", "tree", "seconds", "chain"}
+
 #: What a proof is about. A file inside the integer contract computes one function everywhere.
 INTEGER_FUNCTION = "the file's integer function"
 #: Theorem that each method rests on.
@@ -123,12 +127,16 @@ class ProofLine:
     @classmethod
     def from_json(cls, line: dict[str, Any], domain: Domain) -> ProofLine:
         """Read a line; `CertifyError` where it is none, or contradicts itself."""
+        if unknown := sorted(line.keys() - _FIELDS):
+            raise CertifyError(f"unknown fields: {', '.join(unknown)}")
         status, found = line.get("status"), line.get("counterexample")
         if status not in (PROVEN, REFUTED, UNKNOWN):
             raise CertifyError(f"its status is {status!r}")
         numbers = [line.get(key) for key in ("index", "label", "predicted", "inferences", "boxes")]
         if any(type(number) is not int for number in numbers):
             raise CertifyError("a whole number is missing or none")
+        if min(line["inferences"], line["boxes"]) < 0:
+            raise CertifyError("inferences and boxes are counts")
         members, y, tree = line.get("members"), line.get("y"), line.get("tree")
         if any(value is not None and type(value) is not int for value in (members, y)):
             raise CertifyError("members and y are whole numbers or null")
@@ -136,6 +144,8 @@ class ProofLine:
             raise CertifyError(f"its label is {line['label']} though it is {status}")
         if (found is not None) != (status == REFUTED):
             raise CertifyError(f"it is {status} and has {'a' if found else 'no'} counterexample")
+        if tree is not None and status != PROVEN:
+            raise CertifyError(f"it is {status} and has a tree, which is a proof's")
         outcome = Outcome(
             status,
             line["predicted"],
@@ -147,6 +157,8 @@ class ProofLine:
             tree,
         )
         seconds = line.get("seconds", 0.0)
+        if type(seconds) not in (int, float):
+            raise CertifyError(f"its seconds are {seconds!r}")
         return cls(line["index"], y, str(line.get("input_sha256")), outcome, float(seconds))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -68,6 +69,7 @@ class LinfBall:
     mask: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
+        _check_whole(self.radius, "a radius")
         if self.radius < 0:
             raise CertifyError(f"a radius is at least 0, received {self.radius}")
 
@@ -78,10 +80,11 @@ class LinfBall:
 
     def box(self, x: Picture, domain: Domain) -> Box:
         """Return the ball around ``x`` as a box."""
-        reach: Any = self.radius
+        # Beyond the grid's width a radius says nothing more; as int64 it would say less.
+        reach: Any = min(self.radius, domain.levels)
         if self.mask is not None:
             try:
-                reach = np.where(np.broadcast_to(self.mask, domain.shape), self.radius, 0)
+                reach = np.where(np.broadcast_to(self.mask, domain.shape), reach, 0)
             except ValueError:
                 raise CertifyError(
                     f"the mask has shape {self.mask.shape}, the inputs {domain.shape}"
@@ -118,6 +121,7 @@ class PixelChanges:
     count: int
 
     def __post_init__(self) -> None:
+        _check_whole(self.count, "a number of pixels")
         if self.count < 1:
             raise CertifyError(f"l0 takes 1 pixel or more, received {self.count}")
 
@@ -144,6 +148,14 @@ class EachItsBox:
     def box(self, x: Picture, domain: Domain) -> Box:
         """Refuse: the corners are missing."""
         raise CertifyError(f"{self.text} needs the file that its boxes came from")
+
+
+def _check_whole(value: Any, what: str) -> None:
+    """Raise `CertifyError` unless a value is a whole number; NaN passes every comparison."""
+    try:
+        index(value)
+    except TypeError:
+        raise CertifyError(f"{what} is a whole number, received {value!r}") from None
 
 
 #: What `verify` takes.

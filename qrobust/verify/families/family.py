@@ -57,6 +57,12 @@ class Family(ABC):
         (picture,) = self.apply(x, rng.integers(0, self.size, 1))
         return np.asarray(picture, np.int16)
 
-    def distinct(self, x: Picture) -> Integers:
-        """Return members that together give every picture of the family of ``x``, ascending."""
-        return np.arange(self.size)
+    def distinct(self, x: Picture, most: int | None = None) -> Integers:
+        """Return members that together give every picture of the family of ``x``, ascending.
+
+        Args:
+            x: int16[*shape], grid integers.
+            most: the first so many of them; all by default. A product may have more members than
+                memory.
+        """
+        return np.arange(self.size if most is None else min(self.size, most))

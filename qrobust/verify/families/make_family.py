@@ -49,6 +49,8 @@ def _one(text: str, domain: Domain) -> Family:
         if not equals or key not in known:
             allowed = ", ".join(known) or "none"
             raise CertifyError(f"{text!r}: unknown option {field!r}; options of {name}: {allowed}")
+        if key in options:
+            raise CertifyError(f"{text!r}: {key} is given twice")
         options[key] = value
     return maker(domain, fields[0], options)
 

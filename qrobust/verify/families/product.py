@@ -47,10 +47,14 @@ class Product(Family):
         """Draw from the first, then from the second."""
         return self._second.draw(self._first.draw(x, rng), rng)
 
-    def distinct(self, x: Picture) -> Integers:
+    def distinct(self, x: Picture, most: int | None = None) -> Integers:
         """Distinct members of the second, for distinct members of the first."""
-        parts = []
-        for which in self._first.distinct(x):
+        parts, found = [], 0
+        for which in self._first.distinct(x, most):
+            left = None if most is None else most - found
+            if left == 0:
+                break
             (changed,) = self._first.apply(x, np.array([which]))
-            parts.append(which * self._second.size + self._second.distinct(changed))
+            parts.append(which * self._second.size + self._second.distinct(changed, left))
+            found += len(parts[-1])
         return np.concatenate(parts)

@@ -57,10 +57,10 @@ class Tables(Family):
         """Return the parameter."""
         return self._names[member]
 
-    def distinct(self, x: Picture) -> Integers:
+    def distinct(self, x: Picture, most: int | None = None) -> Integers:
         """Tables that agree on the picture's own values are one."""
         values = np.unique(x).astype(np.intp) - self.domain.low
-        return distinct_rows(self._tables[:, values])
+        return distinct_rows(self._tables[:, values])[:most]
 
 
 def distinct_rows(rows: NDArray[np.int16]) -> Integers:

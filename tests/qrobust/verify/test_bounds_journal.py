@@ -107,6 +107,33 @@ def test_audit_takes_every_step_again_and_finds_a_forged_bound(work, whole, tmp_
         assert "1 do not stand" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"index": 77}, "is not round"),
+        ({"image": 99}, "is not round"),
+        ({"seconds": [1]}, "seconds"),
+        ({"lower": "1"}, "whole numbers"),
+        ({"certified": 9}, "unknown"),
+    ],
+)
+def test_what_is_no_step_is_refused(work, whole, tmp_path, capsys, change, words):
+    header, *lines, _ = (line.value for line in read_lines(whole))
+    with Journal(tmp_path / "bad", {k: v for k, v in header.items() if k != "chain"}) as journal:
+        for line in [lines[0] | change, *lines[1:]]:
+            journal.append({k: v for k, v in line.items() if k != "chain"})
+    assert audit(work, tmp_path / "bad") == 2
+    assert words in capsys.readouterr().err
+    attack = ["attack", work / "m.tflite", work / "d.npz", "--out", tmp_path / "r.json"]
+    assert main([str(w) for w in [*attack, "--certificates", tmp_path / "bad"]]) == 2
+
+
+def test_steps_that_were_cut_off_are_told(work, whole, tmp_path, capsys):
+    (tmp_path / "cut").write_bytes(b"".join(whole.read_bytes().splitlines(keepends=True)[:5]))
+    assert audit(work, tmp_path / "cut") == 0
+    assert "4 steps, 0 do not stand; 14 planned steps are missing" in capsys.readouterr().out
+
+
 def test_lower_bounds_are_attacked_and_a_planted_one_fails(work, whole, tmp_path, capsys):
     words = ["attack", work / "m.tflite", work / "d.npz", "--out", tmp_path / "r.json"]
     assert main([str(w) for w in [*words, "--certificates", whole]]) == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.verify import LinfBall, Problem, bounding, verify
+from qrobust.verify import LinfBall, PixelChanges, Problem, bounding, verify
 from qrobust.verify.branching import branch, check_tree
 from qrobust.verify.exhaustion import exhaust_box
 from qrobust.verify.outcome import PROVEN, REFUTED, UNKNOWN
@@ -75,6 +75,28 @@ def test_three_numbers_and_a_picture():
         region = LinfBall(12, mask)
         truth = exhaust_box(problem.predictor, x, region.box(x, problem.domain))
         assert verify(problem, x, region, budget=10**6).status == truth.status
+
+
+@pytest.mark.parametrize("radius", [255, 2**62, 2**63 - 1, 2**63, 10**30])
+@pytest.mark.parametrize("mask", [None, np.array([True, False])])
+def test_a_radius_beyond_the_grid_is_the_grid(radius, mask):
+    """The label changes on this grid; a sum that leaves int64 made boxes of darker inputs only."""
+    problem = problem_of(dense_net(0))
+    x = np.array([5, 7], np.int16)
+    box = LinfBall(radius, mask).box(x, problem.domain)
+    free = np.array([True, True]) if mask is None else mask
+    assert (box.low == np.where(free, 0, x)).all()
+    assert (box.high == np.where(free, 255, x)).all()
+    if mask is None:
+        assert verify(problem, x, LinfBall(radius)).status == REFUTED
+
+
+@pytest.mark.parametrize("radius", [2.5, float("nan"), float("inf"), "2", None])
+@pytest.mark.parametrize("region", [LinfBall, PixelChanges])
+def test_radii_are_whole_numbers(region, radius):
+    with pytest.raises(CertifyError, match="whole number"):
+        region(radius)
+    assert region(np.int64(2)).text.endswith(":2")
 
 
 def test_out_of_budget_is_unknown():

@@ -1,14 +1,11 @@
 """``qrobust verify`` from end to end: journal, resume, audit, cross-examination, bad input."""
 
-import base64
 import json
 
 import numpy as np
 import pytest
 
 from qrobust.certify import load_data
-from qrobust.certify.run.journal import Journal, read_lines
-from qrobust.cli import main
 from qrobust.verify.batch import ProofJob, prove_dataset
 from qrobust.verify.cross_examine import cross_examine
 from qrobust.verify.outcome import PROVEN
@@ -16,45 +13,8 @@ from qrobust.verify.problem import Problem
 from qrobust.verify.proof_line import ProofLine
 from qrobust.verify.regions import FamilyOf, LinfBall
 
+from .commands import REGIONS, audit, lines_of, qrobust, verify
 from .nets import file_of, picture_net
-
-REGIONS = {
-    "family": ["--family", "light:24"],
-    "product": ["--family", "shift:1:border=zero*light:3"],
-    "box": ["--norm", "linf", "--radius", "2", "--budget", "30"],
-    "pixels": ["--norm", "l0", "--radius", "1"],
-    "intervals": ["--norm", "linf", "--radius", "1", "--method", "intervals"],
-}
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    """A file, and data whose labels are the file's own but for every fifth."""
-    folder = tmp_path_factory.mktemp("verify")
-    (folder / "m.tflite").write_bytes(file_of(picture_net(6)))
-    rng = np.random.default_rng(0)
-    ramps = rng.integers(0, 256, (12, 1, 1, 1)) + rng.integers(-25, 26, (12, 1, 4, 1))
-    x = np.clip(ramps + rng.integers(-9, 10, (12, 4, 4, 1)), 0, 255).astype(np.uint8)
-    y = Problem(str(folder / "m.tflite")).predictor.labels(x.astype(np.int16))
-    y[::5] = (y[::5] + 1) % 3
-    np.savez(folder / "d.npz", x=x, y=y)
-    return folder
-
-
-def qrobust(*arguments):
-    return main([str(a) for a in arguments])
-
-
-def verify(work, out, *more):
-    return qrobust("verify", work / "m.tflite", work / "d.npz", "--out", out, "--quiet", *more)
-
-
-def audit(work, out, *more):
-    return qrobust("audit", out, work / "m.tflite", work / "d.npz", "--quiet", *more)
-
-
-def lines_of(path):
-    return [line.value for line in read_lines(path)]
 
 
 @pytest.mark.ordinary(2)
@@ -98,83 +58,6 @@ def test_a_resumed_journal_equals_an_uninterrupted_one(work, tmp_path):
     assert [line | {"seconds": 0} for line in lines_of(cut)] == [
         line | {"seconds": 0} for line in lines_of(whole)
     ]
-
-
-def forged(work, tmp_path, region, change):
-    """A journal whose chain is right and one of whose lines is not; False if it cannot apply."""
-    good, bad = work / f"{region}.jsonl", tmp_path / "bad"
-    verify(work, good, *REGIONS[region])  # resumed: done once
-    header, *lines = lines_of(good)
-    changed = False
-    with Journal(bad, {k: v for k, v in header.items() if k != "chain"}) as journal:
-        for line in lines:
-            line = {k: v for k, v in line.items() if k != "chain"}
-            if "closed" in line:
-                journal.finish()
-                continue
-            if not changed:
-                changed = change(line)
-            journal.append(line)
-    assert changed
-    return bad
-
-
-def claim_more(line):
-    if line["status"] != "refuted":
-        return False
-    del line["counterexample"]
-    line |= {"status": "proven", "label": line["predicted"], "tree": [-1]}
-    return True
-
-
-def other_label(line):
-    if line["status"] != "proven":
-        return False
-    line["label"] = line["predicted"] = (line["label"] + 1) % 3
-    return True
-
-
-def outside(line):
-    if line["status"] != "refuted":
-        return False
-    picture = np.random.default_rng(9).integers(0, 256, 16).astype("<i2")
-    line["counterexample"]["input"] = base64.b64encode(picture.tobytes()).decode()
-    return True
-
-
-def no_label(line):
-    line["label"] = line["predicted"] if line["label"] == -1 else -1
-    return True
-
-
-def no_tree(line):
-    if line["status"] != "proven":
-        return False
-    line["tree"] = line["tree"][:-1]
-    return True
-
-
-@pytest.mark.ordinary(5)
-@pytest.mark.parametrize("change", [claim_more, other_label, outside, no_label, no_tree])
-@pytest.mark.parametrize("region", ["family", "box"])
-def test_forged_lines_do_not_stand(work, tmp_path, capsys, region, change):
-    if change is no_tree and region == "family":
-        return  # families have none
-    bad = forged(work, tmp_path, region, change)
-    assert audit(work, bad) == 1
-    assert "1 do not stand" in capsys.readouterr().out
-
-
-def test_a_line_that_is_missing_is_found(work, tmp_path, capsys):
-    good, bad = tmp_path / "good", tmp_path / "bad"
-    verify(work, good, *REGIONS["intervals"])
-    header, *lines, _ = lines_of(good)
-    with Journal(bad, {k: v for k, v in header.items() if k != "chain"}) as journal:
-        for line in lines[:4] + lines[5:]:
-            journal.append({k: v for k, v in line.items() if k != "chain"})
-        journal.finish()
-    assert audit(work, bad) == 1
-    assert "not the planned images" in capsys.readouterr().out
 
 
 def test_an_audit_without_the_model_says_so(work, tmp_path, capsys):
@@ -222,6 +105,18 @@ def test_a_mask_restricts_a_box(work, tmp_path):
     attack += ["--out", tmp_path / "r.json"]
     assert qrobust(*attack, "--mask", tmp_path / "mask.npy") == 0
     assert qrobust(*attack) == 2
+
+
+def test_a_turned_mask_is_refused(tmp_path, capsys):
+    """As many numbers, another place: rows would be taken for columns."""
+    (tmp_path / "m.tflite").write_bytes(file_of(picture_net(6, channels=2)))
+    np.savez(tmp_path / "d.npz", x=np.full((1, 4, 4, 2), 100, np.uint8))
+    options = ("--norm", "linf", "--radius", "1", "--mask", tmp_path / "mask.npy")
+    for shape, status in (((4, 4, 2), 0), ((1, 4, 4, 2), 0), ((2, 4, 4), 2), ((32,), 2)):
+        np.save(tmp_path / "mask.npy", np.ones(shape, bool))
+        out = tmp_path / f"p{len(shape)}{status}"
+        assert verify(tmp_path, out, *options) == status
+    assert "the mask" in capsys.readouterr().err
 
 
 def test_another_executor_gives_the_same_lines(work, tmp_path):

@@ -92,6 +92,16 @@ def test_out_of_budget_is_unknown():
     assert UNKNOWN in statuses
 
 
+def test_sets_that_intervals_prove_are_charged_to_the_budget():
+    """The hidden layer rounds to nothing, so that intervals prove every set at once."""
+    problem = Problem(file_of(dense_net(0, inputs=8, shift=14)))
+    x = np.full(8, 100, np.int16)
+    assert verify(problem, x, PixelChanges(3), budget=17 + 56).status == PROVEN
+    outcome = verify(problem, x, PixelChanges(3), budget=17 + 55)
+    assert outcome.status == UNKNOWN
+    assert outcome.inferences + outcome.boxes <= 17 + 55
+
+
 @pytest.mark.parametrize("count", [0, 5])
 def test_bad_counts(count):
     problem, x = next(cases(1))

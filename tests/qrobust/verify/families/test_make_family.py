@@ -110,6 +110,19 @@ def test_member_0_changes_nothing_and_the_text_reads_back(text):
     assert family.claim
 
 
+def test_a_product_of_more_members_than_memory_gives_its_first():
+    """4.6e21 members, of which as many are listed as are asked for."""
+    x = x_of(PICTURE)
+    family = make_family("*".join(["light:255"] * 8), PICTURE)
+    assert family.size == 511**8
+    first = family.distinct(x, 600)
+    assert len(first) == 600
+    small = make_family("light:2*contrast:.9..1.1", PICTURE)
+    every = small.distinct(x)
+    for most in (1, 7, len(every) - 1, len(every), len(every) + 5):
+        assert (small.distinct(x, most) == every[:most]).all()
+
+
 @pytest.mark.ordinary(4)
 @pytest.mark.parametrize(
     "text",
@@ -134,7 +147,8 @@ def test_what_is_drawn_by_definition_is_a_member(text):
 @pytest.mark.parametrize(
     "text",
     ["light", "light:", "light:0", "light:256", "light:1.5", "light:x", "glow:3", "shift:4",
-     "shift:1:border=mirror", "shift:1:edge", "light:3:border=edge", "light:3*", "time:5", ""],
+     "shift:1:border=mirror", "shift:1:edge", "light:3:border=edge", "light:3*", "time:5", "",
+     "shift:1:border=edge:border=wrap"],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(text):
     with pytest.raises(CertifyError):
