@@ -52,6 +52,8 @@ SLOW = {
     "boundary": [],
     "denoised": [],
     "ensembles": [],
+    "frontier": [],
+    "people_use": [],
     "tfmot_baseline": [],
     "weight_distributions": [],
     "stq": STQ,
@@ -90,13 +92,18 @@ def test_a_benchmark(name, tmp_path, monkeypatch):
         pytest.importorskip("art")
     if name == "stq" and "QROBUST_BASELINES" not in os.environ:
         pytest.skip("QROBUST_BASELINES names no folder of baselines")
-    if name in ("bits", "evidence"):
+    if name in ("bits", "evidence", "frontier", "people_use"):
         arguments += ["--state", str(tmp_path / "state")]
-    if name in ("bernhard", "stq", "tfmot_baseline"):
+    if name in ("bernhard", "people_use", "stq", "tfmot_baseline"):
         folder = os.environ.get("QROBUST_DATA")
         if folder is None:
             pytest.skip("QROBUST_DATA names no folder of data sets")
         arguments += ["--data", folder]
+    if name == "people_use":
+        # Its attacks take no settings: thousands of queries for one picture.
+        suite = importlib.import_module("qrobust.attacks.evaluation.standard_worst_case")
+        for constant, few in (("STEPS", 2), ("AIMS", 1), ("QUERIES", 10)):
+            monkeypatch.setattr(suite, constant, few)
     if name == "microcontroller":
         if shutil.which("arm-none-eabi-gcc") is None or shutil.which("qemu-system-arm") is None:
             pytest.skip("arm-none-eabi-gcc and qemu-system-arm are not installed")

@@ -22,3 +22,11 @@ def test_kernels_of_the_reference(mlcommons, tflite_kernels, keras_kernels):
 def test_bad_alpha(alpha):
     with pytest.raises(ValueError, match=f"alpha={alpha}"):
         mobilenet_v1(alpha=alpha)
+
+
+def test_a_stem_for_small_pictures():
+    model = mobilenet_v1((32, 32, 3), 10, stem_strides=1)
+    assert model.get_layer("stem_relu").output.shape == (None, 32, 32, 8)
+    assert model.get_layer("block13_b_relu").output.shape == (None, 2, 2, 256)
+    with pytest.raises(ValueError, match="stem_strides=3"):
+        mobilenet_v1(stem_strides=3)

@@ -1,0 +1,1 @@
+"""Files as people deploy them, judged alike: ours, the stock converter's, tfmot's."""
