@@ -29,7 +29,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import milp_oracle
 import numpy as np
 import results
 from results import PROJECT, share
@@ -55,7 +54,7 @@ REGIONS = {"digits": ((4, 0), (8, 0), (8, 3)), "mnist": ((8, 0), (25, 0))}
 METHODS = ("intervals", "linear", "branching", "MILP", "enumeration", "smoothing")
 #: Most boxes that branching bounds for an image.
 BOXES = {"digits": 20, "mnist": 4}
-_SECONDS, _SAMPLES = 1.0, 10_000
+_SECONDS, _SAMPLES = 1, 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +199,7 @@ def asked(
     else:
         ask("branching", proof("branching", BOXES[case.name.split("/")[0]]))
     if "MILP" in later:
-        ask("MILP", lambda: milp_oracle.decide(problem, picture, region, seconds=_SECONDS))
+        ask("MILP", lambda: verify(problem, picture, region, "milp", budget=_SECONDS).status)
     return said
 
 

@@ -21,7 +21,7 @@ from qrobust.certify.run.parallel import ordered_map
 from qrobust.certify.run.plan import ranges
 from qrobust.certify.run.spec_in_force import check_label
 from qrobust.verify.corners import REACH, Corners
-from qrobust.verify.methods import check_budget, find
+from qrobust.verify.methods import check_budget, find, find_journaled
 from qrobust.verify.problem import Problem
 from qrobust.verify.proof_line import (
     INTEGER_FUNCTION,
@@ -86,7 +86,7 @@ class ProofJob:
         if isinstance(region, FamilyOf):
             region = FamilyOf(problem.family(region.text).text)
         method = default_method(region) if self.method is None else self.method
-        find(method)
+        find_journaled(method)
         budget = default_budget(method) if self.budget is None else self.budget
         return region, method, check_budget(budget)
 

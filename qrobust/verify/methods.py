@@ -17,14 +17,26 @@ Method: TypeAlias = Callable[[Problem, Picture, Region, int], Outcome]
 
 METHODS: dict[str, Method] = {}
 
+#: Those whose answers an audit can check, and a journal may hold.
+JOURNALED: set[str] = set()
 
-def register(name: str) -> Callable[[Method], Method]:
-    """Return a decorator that makes a method known as ``name``."""
+
+def register(name: str, *, journal: bool = True) -> Callable[[Method], Method]:
+    """Return a decorator that makes a method known as ``name``.
+
+    Args:
+        name: for `verify`.
+        journal: whether what it proves may be written down as a proof. Not so of a solver in
+            floats, nor of what is said about the smoothed classifier, for which `certify` writes
+            certificates.
+    """
 
     def keep(method: Method) -> Method:
         if name in METHODS:
             raise ValueError(f"there is a method {name!r} already")
         METHODS[name] = method
+        if journal:
+            JOURNALED.add(name)
         return method
 
     return keep
@@ -35,6 +47,18 @@ def find(name: str) -> Method:
     if name not in METHODS:
         raise CertifyError(f"unknown method {name!r}; known: {', '.join(sorted(METHODS))}")
     return METHODS[name]
+
+
+def find_journaled(name: str) -> Method:
+    """Return a method whose proofs a journal may hold; `CertifyError` for another."""
+    method = find(name)
+    if name not in JOURNALED:
+        raise CertifyError(
+            f"no audit can check what {name!r} says, so it goes into no journal of proofs: ask "
+            f"qrobust.verify.verify, or take one of {', '.join(sorted(JOURNALED))}; a smoothed "
+            "classifier has certificates of qrobust certify"
+        )
+    return method
 
 
 def check_budget(budget: int) -> int:

@@ -1,16 +1,13 @@
 """A third, independent oracle: the network as a mixed-integer program, decided by HiGHS."""
 
-import importlib
-
 import numpy as np
 import pytest
 
-from qrobust.verify import PROVEN, REFUTED, UNKNOWN, LinfBall, Problem, verify
+from qrobust.verify import PROVEN, REFUTED, UNKNOWN, LinfBall, Problem, program, verify
 
 from .nets import dense_net, file_of
 
 pytest.importorskip("scipy")
-milp_oracle = importlib.import_module("milp_oracle")
 
 
 def compare(nets, images, inputs, radius, **options):
@@ -22,7 +19,7 @@ def compare(nets, images, inputs, radius, **options):
             x = rng.integers(0, 256, problem.domain.shape).astype(np.int16)
             region = LinfBall(int(rng.integers(1, radius)))
             outcome = verify(problem, x, region, budget=10**5)
-            says = milp_oracle.decide(problem, x, region, seconds=20)
+            says = verify(problem, x, region, "milp").status
             seen[says] += 1
             seen["other"] += says not in (outcome.status, UNKNOWN)
     return seen
@@ -37,11 +34,11 @@ def test_the_program_agrees_with_branching():
 
 def test_a_program_without_rounding_would_disagree(monkeypatch):
     """Planted: accumulators that round down instead of half up."""
-    true = milp_oracle._rounded
+    true = program._rounded
 
-    def floored(program, terms, constant, p, shift, zero):
-        true(program, terms, constant - (2.0**shift / 2 if shift > 0 else 0), p, shift, zero)
+    def floored(built, terms, constant, p, shift, zero):
+        true(built, terms, constant - (2.0**shift / 2 if shift > 0 else 0), p, shift, zero)
 
-    monkeypatch.setattr(milp_oracle, "_rounded", floored)
+    monkeypatch.setattr(program, "_rounded", floored)
     seen = compare(4, 10, inputs=3, radius=20)
     assert seen["other"] + seen[UNKNOWN] > 2

@@ -4,28 +4,36 @@ Shares nothing with `qrobust.verify`'s linear bounds and branching; interval end
 are constant. Every rounding is an integer variable, ``2**s p - 2**(s-1) <= acc <= 2**s p + 2**(s-1)
 - 1``, every clamp that may bind a binary one (big M). HiGHS works in floats with tolerances, so an
 answer goes into tables, never into a journal; an input that it finds counts only if the file itself
-labels it otherwise.
+labels it otherwise. Needs SciPy.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.verify import PROVEN, REFUTED, UNKNOWN, Problem
+from qrobust.verify.domain import Picture
 from qrobust.verify.intervals import Interval, accumulator_interval, propagate
 from qrobust.verify.last_layer import beaten
+from qrobust.verify.methods import register
+from qrobust.verify.outcome import PROVEN, REFUTED, UNKNOWN, Counterexample, Outcome
+from qrobust.verify.problem import Problem
 from qrobust.verify.regions import Region
 from tflite_export import reference
 from tflite_export.graph import Linear, Operator, Reshape
 from tflite_export.grid import round_shift
 
+METHOD = "milp"
+SECONDS = 20
 _INFEASIBLE, _FOUND = 2, 0
+
+#: A number of the network: its column, -1 where it is constant, and a constant.
+Number: TypeAlias = tuple[int, int]
+Numbers: TypeAlias = dict[Any, list[Number]]
 
 
 @dataclass
@@ -71,8 +79,11 @@ class Program:
         self.row({y: 1, b: -below}, bound - below, np.inf)
         return y
 
-    def solve(self, extra: tuple[dict[int, float], float], seconds: float):
+    def solve(self, extra: tuple[dict[int, float], float], seconds: float) -> Any:
         """Look for a point that also has ``sum(terms) >= least``."""
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import csr_array
+
         terms, least = extra
         rows, ends = [*self.rows, terms], [*self.ends, (least, np.inf)]
         data = [(i, j, v) for i, row in enumerate(rows) for j, v in row.items()]
@@ -89,8 +100,10 @@ class Program:
 
 
 @lru_cache(maxsize=32)
-def affine(operator: Linear):
+def affine(operator: Linear) -> Any:
     """The weights of every output number, as rows of a sparse matrix."""
+    from scipy.sparse import csr_array
+
     size = operator.source.size
     units = np.eye(size, dtype=np.int64).reshape(size, *operator.source.shape)
     zero = operator.source.grid.zero_point
@@ -98,50 +111,62 @@ def affine(operator: Linear):
     return csr_array(sums.reshape(size, -1).T.astype(np.float64))
 
 
-def decide(problem: Problem, x, region: Region, *, seconds: float) -> str:
+@register(METHOD, journal=False)
+def decide(problem: Problem, x: Picture, region: Region, budget: int) -> Outcome:
     """Return what HiGHS says of the file's label in a box.
 
     Args:
         problem: the file: weighted sums and reshapes only.
         x: one input, grid integers.
         region: a box or a ball.
-        seconds: for each class that intervals leave open.
+        budget: seconds for each class that intervals leave open.
+
+    Raises:
+        CertifyError: an operator that has no program here, a region that is no box, or no SciPy.
     """
+    try:
+        import scipy.optimize  # noqa: F401
+    except ImportError:
+        raise CertifyError("method 'milp' is SciPy's HiGHS: pip install scipy") from None
     label = int(problem.predictor.labels(x[None])[0])
     box = problem.interval([region.box(x, problem.domain)])
     graph = problem.graph
     intervals = propagate(graph, box)
     (others,) = np.nonzero(~beaten(graph, intervals, label)[0])
     if not len(others):
-        return PROVEN
+        return Outcome(PROVEN, label, METHOD, inferences=1, boxes=1)
     program = Program()
     (source,) = graph.inputs
-    values = {source: [_input(program, *ends) for ends in _pairs(box)]}
+    values: Numbers = {source: [_input(program, *ends) for ends in _pairs(box)]}
     for operator in graph.operators:
         values[operator.output] = _numbers(program, operator, intervals, values)
     logits = values[graph.outputs[0]]
     status = PROVEN
     for other in others.tolist():
         terms, constant = _difference(logits[other], logits[label])
-        found = program.solve((terms, float(other > label) - constant), seconds)
+        found = program.solve((terms, float(other > label) - constant), budget)
         if found.status == _INFEASIBLE:
             continue
-        if found.status == _FOUND and _confirmed(problem, values[source], found.x, label):
-            return REFUTED
+        if found.status == _FOUND:
+            shown = _shown(problem, values[source], found.x)
+            if shown.label != label:
+                return Outcome(REFUTED, label, METHOD, 2, 1, counterexample=shown)
         status = UNKNOWN
-    return status
+    return Outcome(status, label, METHOD, inferences=1, boxes=1)
 
 
-def _input(program: Program, low: int, high: int) -> tuple[int, int]:
+def _input(program: Program, low: int, high: int) -> Number:
     return (-1, low) if low == high else (program.variable(low, high), 0)
 
 
-def _pairs(interval: Interval) -> list[tuple[int, int]]:
+def _pairs(interval: Interval) -> list[Number]:
     low, high = interval.low[0].ravel(), interval.high[0].ravel()
     return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
-def _numbers(program: Program, operator: Operator, intervals, values) -> list[tuple[int, int]]:
+def _numbers(
+    program: Program, operator: Operator, intervals: dict[Any, Interval], values: Numbers
+) -> list[Number]:
     """The numbers of an operator's output."""
     if isinstance(operator, Reshape):
         return values[operator.inputs[0]]
@@ -153,12 +178,13 @@ def _numbers(program: Program, operator: Operator, intervals, values) -> list[tu
     shifts = np.broadcast_to(operator.shift, shape).ravel().tolist()
     biases = np.broadcast_to(operator.bias, shape).ravel().tolist()
     matrix = affine(operator)
-    numbers = []
+    numbers: list[Number] = []
     for i, ends in enumerate(_pairs(intervals[operator.output])):
         if ends[0] == ends[1]:
             numbers.append((-1, ends[0]))
             continue
-        terms, constant = {}, float(biases[i])
+        terms: dict[int, float] = {}
+        constant = float(biases[i])
         for at in range(matrix.indptr[i], matrix.indptr[i + 1]):
             column, fixed = values[operator.source][matrix.indices[at]]
             weight = matrix.data[at]
@@ -179,7 +205,9 @@ def _numbers(program: Program, operator: Operator, intervals, values) -> list[tu
     return numbers
 
 
-def _rounded(program: Program, terms, constant: float, p: int, shift: int, zero: int) -> None:
+def _rounded(
+    program: Program, terms: dict[int, float], constant: float, p: int, shift: int, zero: int
+) -> None:
     """``p = zero + floor((terms + constant) / 2**shift + 1/2)``."""
     step = 2.0**shift
     row = {**{column: weight for column, weight in terms.items()}, p: -step}
@@ -190,14 +218,14 @@ def _rounded(program: Program, terms, constant: float, p: int, shift: int, zero:
         program.row(row, middle - step / 2, middle + step / 2 - 1)
 
 
-def _difference(a: tuple[int, int], b: tuple[int, int]) -> tuple[dict[int, float], float]:
+def _difference(a: Number, b: Number) -> tuple[dict[int, float], float]:
     terms = {column: sign for (column, _), sign in ((a, 1.0), (b, -1.0)) if column >= 0}
     return terms, float(a[1] - b[1])
 
 
-def _confirmed(problem: Problem, numbers, solution, label: int) -> bool:
-    """Whether the file itself labels the input that was found otherwise."""
+def _shown(problem: Problem, numbers: list[Number], solution: Any) -> Counterexample:
+    """The input that a solution is, with the label that the file itself gives it."""
     stored = [round(solution[column]) if column >= 0 else fixed for column, fixed in numbers]
     grid = np.array(stored) - problem.file.grid.zero_point
-    picture = grid.reshape(1, *problem.domain.shape).astype(np.int16)
-    return int(problem.predictor.labels(picture)[0]) != label
+    picture = grid.reshape(problem.domain.shape).astype(np.int16)
+    return Counterexample(picture, int(problem.predictor.labels(picture[None])[0]))
