@@ -1,69 +1,82 @@
-"""How many pixels change a label: bounds from both sides, on scikit-learn's digits.
+"""How many pixels change a label: bounds from both sides, on shipped networks.
 
-    python benchmarks/pixels.py [--images 500] [--model models/digits/model.tflite]
-        [--out docs/results/pixels.json]
+    python benchmarks/pixels.py [--data DIR] [--only NAME ...] [--images N] [--record pixels]
 
-From below: every content of every single pixel is run through the file (64 * 256 inputs), so "at
-least two" is certain. From above: a greedy attack. Images are done in order; those that the
-results hold already are not done again.
+From below: every change of any single pixel, so that "at least two" is certain. One grey pixel has
+256 contents, and all are run through the file; three colours are a box, which is bounded through
+the integers and cut, or stays open. From above: a greedy attack. 500 digits, 100 images of MNIST,
+20 of CIFAR-10, the first for tests; the latter two with ``--data``, the folder of the data sets.
 """
 
-from __future__ import annotations
-
 import argparse
-import json
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
-from tabulate import tabulate
+import results
+from render import table
 from tqdm import tqdm
 
-from qrobust import datasets
-from qrobust.verify import Problem, pixel_bounds
+from qrobust.training.recipe import read_recipe
+from qrobust.training.train import load_data
+from qrobust.verify import PixelBounds, Problem, pixel_bounds
 
-ROOT = Path(__file__).resolve().parents[1]
+MODELS = results.PROJECT / "models"
+#: Network -> images.
+NETWORKS = {"digits": 500, "mnist_proof": 100, "cifar10_proof": 20}
+#: Most runs of the file and boxes, an image.
+BUDGET = 1_000_000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=500)
-    parser.add_argument("--model", default=str(ROOT / "models" / "digits" / "model.tflite"))
-    parser.add_argument("--out", default=str(ROOT / "docs" / "results" / "pixels.json"))
-    args = parser.parse_args()
-    out, problem = Path(args.out), Problem(args.model)
-    found = json.loads(out.read_text()) if out.exists() else {}
-    if found.get("model_sha256") != problem.file.sha256:
-        found = {"model_sha256": problem.file.sha256, "lower": [], "upper": [], "correct": []}
-    test = datasets.digits().test
-    for i in tqdm(range(len(found["lower"]), min(args.images, len(test.x))), mininterval=5):
-        bounds = pixel_bounds(problem, problem.picture(test.x[i]), most=1)
-        found["lower"].append(bounds.lower)
-        found["upper"].append(bounds.upper)
-        found["correct"].append(bool(bounds.predicted == test.y[i]))
-        if i % 25 == 24:
-            out.write_text(json.dumps(found) + "\n")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found) + "\n")
-    print(tabulate(table(found), headers="keys", tablefmt="github"))
+    args = arguments()
+    rows = [measured(name, count, args.data) for name, count in args.networks.items()]
+    print(table(rows))
+    files = [MODELS / name / "model.tflite" for name in args.networks]
+    results.record(args.record, counts=rows, models=files)
     return 0
 
 
-def table(found: dict) -> list[dict]:
-    lower, upper, correct = found["lower"], found["upper"], found["correct"]
-    images = len(lower)
-    certain = sum(low >= 2 and right for low, right in zip(lower, correct, strict=True))
-    pairs = list(zip(lower, upper, strict=True))
-    return [
-        {"": "images", "count": images},
-        {"": "right", "count": sum(correct)},
-        {"": "right, and no single pixel changes it (certain)", "count": certain},
-        {"": "one pixel changes it", "count": pairs.count((1, 1))},
-        {"": "two pixels change it, one does not: known exactly", "count": pairs.count((2, 2))},
-        {
-            "": "three pixels or more were needed by the attack",
-            "count": sum((u or 99) > 2 for u in upper),
-        },
+def measured(name: str, count: int, data: str | None) -> dict[str, Any]:
+    """The row of a network."""
+    problem = Problem(str(MODELS / name / "model.tflite"))
+    test = load_data(read_recipe(MODELS / name / "recipe.toml"), data).test
+    found = [
+        pixel_bounds(problem, problem.picture(image), most=1, budget=BUDGET)
+        for image in tqdm(test.x[:count], desc=name, mininterval=5, file=sys.stderr)
     ]
+    right = [bounds.predicted == y for bounds, y in zip(found, test.y, strict=False)]
+    return {"network": name, **counted(found, right)}
+
+
+def counted(found: Sequence[PixelBounds], right: Sequence[bool]) -> dict[str, Any]:
+    """How many images have which bounds."""
+    pairs = [(bounds.lower, bounds.upper) for bounds in found]
+    certain = sum(low >= 2 and ok for (low, _), ok in zip(pairs, right, strict=True))
+    counts = {
+        "right": sum(right),
+        "right, no single pixel changes it": certain,
+        "one pixel changes it": pairs.count((1, 1)),
+        "neither is known": sum(low == 1 != up for low, up in pairs),
+        "exactly two are needed": pairs.count((2, 2)),
+        "the attack needed more": sum(up is None or up > 2 for _, up in pairs),
+    }
+    return {name: results.share(count, len(pairs)) for name, count in counts.items()}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", metavar="DIR", help="folder of the data sets")
+    parser.add_argument("--only", nargs="+", choices=tuple(NETWORKS), metavar="NAME")
+    parser.add_argument("--images", type=int, help="of each network")
+    results.add_arguments(parser)
+    args = parser.parse_args()
+    chosen = ["digits"] if args.tiny else args.only or NETWORKS if args.data else ["digits"]
+    count = 2 if args.tiny else args.images
+    args.networks = {name: count or NETWORKS[name] for name in chosen}
+    return args
 
 
 if __name__ == "__main__":

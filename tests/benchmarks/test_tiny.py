@@ -22,6 +22,7 @@ STQ = ["--ours", str(RESNET / "model.keras"), "--ours-tflite", str(RESNET / "mod
 QUICK = {
     "float_twin": TWIN,
     "parity": [],
+    "pixels": [],
     "counting": ["digits"],
     "coverage": [],
     "first_moments": [],
