@@ -25,6 +25,8 @@ from tqdm import tqdm
 from qrobust import datasets
 from qrobust.certify import make_data
 from qrobust.training.publish.summary import FILE, read_summary
+from qrobust.training.recipe import read_recipe
+from qrobust.training.train import load_data
 from qrobust.verify import Problem
 from qrobust.verify.batch import Image, ProofJob, job_header, prove_image
 from qrobust.verify.figures import figures
@@ -36,7 +38,10 @@ KEYWORDS = ["down", "off", "on", "stop", "up", "yes"]
 NETWORKS = {
     "digits": ("digits", PICTURES),
     "digits_proof": ("digits", PICTURES),
+    "digits_proof/adversarial": ("digits", PICTURES),
+    "digits_proof/undefended": ("digits", PICTURES),
     "mnist_proof": ("mnist", PICTURES),
+    "mnist_proof/undefended": ("mnist", PICTURES),
     "cifar10_resnet8_w4a4": ("cifar10", PICTURES),
     "cifar10_resnet8_families": ("cifar10", PICTURES),
     "cifar10_resnet20_w4a4": ("cifar10", PICTURES),
@@ -45,8 +50,11 @@ NETWORKS = {
     "cifar10_bernhard/w3a3": ("cifar10", PICTURES[:4]),
     "cifar10_bernhard/w2a2": ("cifar10", PICTURES[:4]),
     "cifar10_stq": ("cifar10", PICTURES),
+    "cifar10_proof": ("cifar10", PICTURES[:4]),
+    "caltech101_resnet8_w4a4": ("caltech101", PICTURES[:4]),
     "kws_dscnn_w4a8": ("speech_commands", SOUNDS),
     "kws_stq/adversarial": ("speech_commands", SOUNDS),
+    "kws_sound_w4a8": ("speech_commands", SOUNDS),
 }
 
 
@@ -124,6 +132,9 @@ def loaded(name: str, folder: str | None):
         return datasets.digits().test
     if name == "speech_commands":
         return datasets.speech_commands(folder, words=KEYWORDS).test
+    if name == "caltech101":  # in the size that its network takes
+        recipe = read_recipe(ROOT / "models" / "caltech101_resnet8_w4a4" / "recipe.toml")
+        return load_data(recipe, folder).test
     return getattr(datasets, name)(folder).test
 
 
