@@ -40,6 +40,7 @@ NETWORKS = {
     "cifar10_resnet8_w4a4": ("cifar10", PICTURES),
     "cifar10_resnet8_families": ("cifar10", PICTURES),
     "cifar10_resnet20_w4a4": ("cifar10", PICTURES),
+    "cifar10_resnet20_families": ("cifar10", PICTURES[:4]),
     "cifar10_bernhard/w4a4": ("cifar10", PICTURES),
     "cifar10_bernhard/w3a3": ("cifar10", PICTURES[:4]),
     "cifar10_bernhard/w2a2": ("cifar10", PICTURES[:4]),

@@ -70,7 +70,7 @@ ROADS = {
     "inputs": lambda folder, content: load_inputs(plain(folder, content), lambda: None),
     "corners": lambda folder, content: load_corners(*[plain(folder, content)] * 2),
     "reach": lambda folder, content: load_reach(plain(folder, content)),
-    "mask": lambda folder, content: verify._mask(plain(folder, content)),
+    "mask": lambda folder, content: verify._mask(plain(folder, content), b""),
     "own data": own_parts,
     "mnist": mnist_archive,
 }
