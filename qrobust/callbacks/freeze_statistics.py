@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 from qrobust.quantization.compile_again import compile_again
@@ -28,8 +29,9 @@ class FreezeStatistics(keras.callbacks.Callback):
 
     Args:
         epoch: the first with fixed statistics, counted from 0.
-        measured: inputs, (examples, ...), all in memory at once: 1,024 are plenty; None to fix the
-            statistics as they are.
+        measured: inputs, (examples, ...), as the model takes them, all in memory at once: 1,024 are
+            plenty; None to fix the statistics as they are. A channel that is constant on all of
+            them keeps its variance.
 
     Raises:
         ValueError: a negative epoch, or a model without folded batch norm.
@@ -42,7 +44,8 @@ class FreezeStatistics(keras.callbacks.Callback):
         super().__init__()
         if not isinstance(epoch, int) or epoch < 0:
             raise ValueError(f"epoch is counted from 0. Received: {epoch!r}")
-        if measured is not None and not len(measured):
+        parts = [] if measured is None else keras.tree.flatten(measured)
+        if measured is not None and (not parts or any(np.shape(x)[:1] == (0,) for x in parts)):
             raise ValueError("measured holds no example; without it statistics stay as they are.")
         self.epoch = epoch
         self.measured = measured

@@ -175,13 +175,19 @@ class FoldedBatchNorm:
     def _measure(self, inputs: Any) -> None:
         if not self.trainable or "statistics" in self.fixed:
             return
+        axes = tuple(range(len(inputs.shape) - 1))
+        # What a channel has that is silent as it is: of gamma 0, or a kernel that rounds to 0.
+        _, plain = ops.moments(self._linear(inputs, ops.convert_to_tensor(self.kernel)), axes=axes)
+        # Zero, of one example, would scale a kernel by 1 / sqrt(epsilon) for all that is left.
+        plain = ops.where(plain > 0, plain, self.moving_variance)
         # Statistics follow the quantized kernel's results, and the kernel is quantized with them.
         for _ in range(_ROUNDS):
             z, scale = self._linear(inputs, self.folded_kernel()), self._scale()
-            mean, variance = ops.moments(z, axes=tuple(range(len(z.shape) - 1)))
+            mean, variance = ops.moments(z, axes=axes)
             inverse = scale / (ops.square(scale) + _TINY)
+            found = ops.where(variance > 0, variance * ops.square(inverse), plain)
             self.moving_mean.assign(mean * inverse)
-            self.moving_variance.assign(variance * ops.square(inverse))
+            self.moving_variance.assign(found)
 
     def _normalized(self, z: Any) -> tuple[Any, Any, Any]:
         """The batch norm of z, and the batch's mean and variance; moves the moving ones."""

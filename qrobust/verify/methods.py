@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from typing import TypeAlias
 
 from qrobust.certify.arithmetic.errors import CertifyError
@@ -62,7 +63,11 @@ def find_journaled(name: str) -> Method:
 
 
 def check_budget(budget: int) -> int:
-    """Return the budget; `CertifyError` below 1."""
+    """Return the budget; `CertifyError` below 1, or for no whole number: NaN would never end."""
+    try:
+        budget = index(budget)
+    except TypeError:
+        raise CertifyError(f"a budget is a whole number, received {budget!r}") from None
     if budget < 1:
         raise CertifyError(f"a budget is at least 1, received {budget}")
     return budget

@@ -91,7 +91,7 @@ def _decide(problem: Problem, x: Picture, box: Box, label: int, left: int) -> Ou
     return branch(problem, box, label, budget=min(_CUTS, left))
 
 
-def pixels_of(x: Picture) -> int:
+def pixels_of(x: Picture | Integers) -> int:
     """How many pixels an input has: rows times columns, or numbers of a vector."""
     return int(np.prod(x.shape[:2])) if x.ndim > 1 else x.size
 

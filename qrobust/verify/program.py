@@ -29,6 +29,8 @@ from tflite_export.grid import round_shift
 
 METHOD = "milp"
 SECONDS = 20
+#: Inputs whose weights are read at once: all of a picture's would be gigabytes, mostly zeros.
+_UNITS = 64
 _INFEASIBLE, _FOUND = 2, 0
 
 #: A number of the network: its column, -1 where it is constant, and a constant.
@@ -102,13 +104,16 @@ class Program:
 @lru_cache(maxsize=32)
 def affine(operator: Linear) -> Any:
     """The weights of every output number, as rows of a sparse matrix."""
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_array, vstack
 
-    size = operator.source.size
-    units = np.eye(size, dtype=np.int64).reshape(size, *operator.source.shape)
-    zero = operator.source.grid.zero_point
-    sums = reference.accumulate(operator, units + zero) - operator.bias
-    return csr_array(sums.reshape(size, -1).T.astype(np.float64))
+    size, zero = operator.source.size, operator.source.grid.zero_point
+    columns = []
+    for start in range(0, size, _UNITS):
+        count = min(_UNITS, size - start)
+        units = np.eye(count, size, start, dtype=np.int64).reshape(count, *operator.source.shape)
+        sums = reference.accumulate(operator, units + zero) - operator.bias
+        columns.append(csr_array(sums.reshape(count, -1).astype(np.float64)))
+    return csr_array(vstack(columns).T)
 
 
 @register(METHOD, journal=False)

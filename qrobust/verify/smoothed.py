@@ -22,10 +22,12 @@ from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.radius import RADIUS_BITS
 from qrobust.certify.run.certificate import L0, L1, L2, PATCH, Certificate
 from qrobust.certify.run.certifier import Certifier
+from qrobust.certify.run.spec_in_force import spec_in_force
 from qrobust.certify.smoothings.counting import Counting
 from qrobust.verify.domain import Domain, Integers, Picture
 from qrobust.verify.methods import register
 from qrobust.verify.outcome import PROVEN, UNKNOWN, Outcome
+from qrobust.verify.pixels import pixels_of
 from qrobust.verify.problem import Problem
 from qrobust.verify.regions import PixelChanges, Region
 
@@ -40,8 +42,8 @@ _PILOT = 100
 def picture(problem: Problem, x: NDArray[Any]) -> Picture:
     """Return an input of the smoothed classifier in grid integers: not of views a file may take."""
     grid = problem.file.grid
-    with Certifier(problem.file.content, trusted=True) as certifier:
-        shape = certifier.inputs
+    smoothing = spec_in_force(problem.file, None, None).smoothing(problem.file.shape)
+    shape = smoothing.inputs if isinstance(smoothing, Counting) else problem.file.shape
     tensor = grid.to_tensor(np.asarray(x), shape, where="the input")
     return (tensor - np.int16(grid.zero_point)).reshape(shape)
 
@@ -53,7 +55,7 @@ def decide(name: str, problem: Problem, x: Picture, region: Region, budget: int)
         CertifyError: a file of another smoothing or of none, a family, or fewer runs of the file
             than it has views.
     """
-    with Certifier(problem.file.content, kernels=problem.predictor.kernels, trusted=True) as made:
+    with Certifier(problem.file.content, kernels=problem.predictor.kernels) as made:
         views = made.smoothing.views if isinstance(made.smoothing, Counting) else None
         kind = GAUSSIAN if views is None else made.spec.noise
         if kind != name:
@@ -99,8 +101,8 @@ def _size(region: Region, x: Picture, domain: Domain) -> dict[str, int]:
 
 
 def _pixels(values: Integers) -> Integers:
-    """(pixels, channels); a number of a vector is a pixel."""
-    return values.reshape(-1, values.shape[-1]) if values.ndim == 3 else values.reshape(-1, 1)
+    """(pixels, channels): what lies at one row and column, or a number of a vector, is a pixel."""
+    return values.reshape(pixels_of(values), -1)
 
 
 def _largest(values: Integers, count: int) -> int:

@@ -165,9 +165,44 @@ def test_statistics_that_are_held_are_not_measured():
     assert not differ(before, values([first.moving_mean, second.moving_variance]))
 
 
-def test_measuring_nothing_is_refused():
+def halves(kernel):
+    return keras.ops.round(kernel * 2) / 2
+
+
+@pytest.mark.parametrize("gamma", [0, 1e-9, -1])
+@pytest.mark.parametrize("kind", [layers.Conv2DBatchNorm, layers.DepthwiseConv2DBatchNorm])
+def test_a_silent_channel_has_the_variance_of_its_own_kernel(kind, gamma):
+    """Zero would scale its kernel by 1 / sqrt(epsilon), as soon as gamma learns."""
+    x = np.random.default_rng(0).normal(0.3, 2, (16, 6, 6, 4)).astype("float32")
+    start = keras.initializers.RandomNormal(seed=1)
+    if kind is layers.Conv2DBatchNorm:
+        layer = kind(4, 3, kernel_initializer=start, kernel_quantizer=halves)
+    else:
+        layer = kind(3, depthwise_initializer=start, kernel_quantizer=halves)
+    layer(x)
+    layer.gamma.assign([gamma] * 4)
+    layer.moving_variance.assign([1e6] * 4)  # under which all of the kernel rounds to 0
+    plain = keras.ops.convert_to_numpy(layer._linear(x, keras.ops.convert_to_tensor(layer.kernel)))
+    layer.measuring = True
+    layer(x, training=True)
+    found = keras.ops.convert_to_numpy(layer.moving_variance)
+    np.testing.assert_allclose(found, plain.var((0, 1, 2)), rtol=0.6 if gamma == -1 else 1e-4)
+
+
+def test_one_example_tells_a_dense_layer_no_variance():
+    model = compiled()
+    before = values([folded(model).moving_variance])
+    stop = FreezeStatistics(0, examples(1)[0])
+    stop.set_model(model)
+    stop.on_train_begin()
+    stop.on_epoch_begin(0)
+    assert not differ(before, values([folded(model).moving_variance]))
+
+
+@pytest.mark.parametrize("nothing", [np.zeros((0, 4)), [], {"a": np.zeros((0, 4))}])
+def test_measuring_nothing_is_refused(nothing):
     with pytest.raises(ValueError, match="holds no example"):
-        FreezeStatistics(0, np.zeros((0, 4)))
+        FreezeStatistics(0, nothing)
 
 
 @pytest.mark.parametrize("epoch", [-1, 1.5])

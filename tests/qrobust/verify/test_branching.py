@@ -113,6 +113,12 @@ def test_out_of_budget_is_unknown():
     assert unknown > 3
 
 
+@pytest.mark.parametrize("budget", [float("nan"), 10.5, "10"])
+def test_a_budget_is_a_whole_number(budget):
+    with pytest.raises(CertifyError, match="a budget is a whole number"):
+        verify(file_of(dense_net(0)), np.array([1, 2]), LinfBall(1), budget=budget)
+
+
 def test_a_zero_budget_is_refused():
     problem, x, _ = next(cases(1, 1))
     with pytest.raises(CertifyError, match="at least 1"):

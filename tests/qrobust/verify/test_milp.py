@@ -1,11 +1,15 @@
 """A third, independent oracle: the network as a mixed-integer program, decided by HiGHS."""
 
+import sys
+
 import numpy as np
 import pytest
 
+from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.verify import PROVEN, REFUTED, UNKNOWN, LinfBall, Problem, program, verify
+from tflite_export import reference
 
-from .nets import dense_net, file_of
+from .nets import dense_net, file_of, picture_net
 
 pytest.importorskip("scipy")
 
@@ -42,3 +46,21 @@ def test_a_program_without_rounding_would_disagree(monkeypatch):
     monkeypatch.setattr(program, "_rounded", floored)
     seen = compare(4, 10, inputs=3, radius=20)
     assert seen["other"] + seen[UNKNOWN] > 2
+
+
+def test_weights_are_read_in_parts():
+    """A picture of more numbers than are read at once; the whole as one product."""
+    (first, *_) = picture_net(3, side=6, channels=3).operators
+    matrix = program.affine(first)
+    assert first.source.size > program._UNITS and matrix.shape == (6 * 6 * 4, 108)
+    x = np.random.default_rng(0).integers(0, 256, (5, 6, 6, 3))
+    zero = first.source.grid.zero_point
+    sums = reference.accumulate(first, x + zero).reshape(5, -1)
+    bias = np.broadcast_to(first.bias, (6, 6, 4)).reshape(-1)
+    np.testing.assert_array_equal(matrix @ x.reshape(5, -1).T, (sums - bias).T)
+
+
+def test_without_scipy_one_line_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(CertifyError, match="pip install scipy"):
+        verify(file_of(dense_net(0)), np.array([1, 2]), LinfBall(1), "milp")

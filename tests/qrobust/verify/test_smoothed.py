@@ -22,6 +22,7 @@ from qrobust.verify.batch import ProofJob
 from qrobust.verify.domain import Domain
 
 from .nets import file_of, picture_net
+from .test_problem import rare_ties
 
 
 def net(channels=1):
@@ -81,6 +82,25 @@ def test_sizes_of_regions():
     assert one == {L2: 250**2 + 255**2, L1: 505, L0: 1, PATCH: 1}
     two = smoothed._size(PixelChanges(2), x, domain)
     assert two == {L2: one[L2] + 2 * 155**2, L1: 505 + 310, L0: 2, PATCH: 4}
+
+
+def test_a_pixel_is_all_that_lies_at_a_row_and_column():
+    domain, x = Domain((2, 2, 1, 2), 0, 255), np.full((2, 2, 1, 2), 100, np.int16)
+    size = smoothed._size(PixelChanges(1), x, domain)
+    assert (size[L2], size[L1], size[L0]) == (2 * 155**2, 310, 1)
+    assert smoothed._size(PixelChanges(9), x, domain)[L0] == 4
+
+
+def test_files_outside_the_contract_and_of_unknown_origin_are_taken(monkeypatch):
+    content, x = rare_ties(), np.array([200, 3], np.uint8)
+    content = attach_spec(content, SmoothingSpec.for_views(content, "splits", 64))
+    with Certifier(content) as certifier:
+        found = certifier.certify(x)
+    assert verify(content, x, LinfBall(0), "splits").predicted == found.candidate
+    opened = Problem(content)
+    here = lambda *args, **options: pytest.fail("an interpreter in this process")  # noqa: E731
+    monkeypatch.setattr("qrobust.certify.file.runner.Runner", here)
+    assert verify(opened, x, LinfBall(0), "splits").status == PROVEN
 
 
 def test_a_change_that_fills_an_open_ball_is_not_in_it():
