@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -212,16 +213,47 @@ def test_a_table_into_a_pipe(place):
     assert len(got[0].splitlines()) == 13
 
 
+def shared_memory(group):
+    """What the processes of a group hold in /dev/shm under a name; other programs may use it.
+
+    A progress bar's lock is a semaphore without a name, which it does without where there is none.
+    """
+    held = []
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            if os.getpgid(int(maps.parent.name)) == group:
+                lines = maps.read_text().splitlines()
+                held += [x for x in lines if "/dev/shm" in x and not x.endswith("(deleted)")]
+        except OSError:  # it ended meanwhile
+            continue
+    return held
+
+
 def test_no_shared_memory_is_needed(place):
     """Workers talk over sockets: no semaphore, nothing in /dev/shm."""
-    before = sorted(os.listdir("/dev/shm"))
     process = start(*certify(place, *ENDLESS, "--workers", "2"))
     wait_for(place / "c.jsonl", process)
     time.sleep(0.2)
     try:
-        assert sorted(os.listdir("/dev/shm")) == before
+        assert shared_memory(process.pid) == []
     finally:
         os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def test_shared_memory_would_be_seen():
+    program = (
+        "import time; from multiprocessing.shared_memory import SharedMemory as S\n"
+        "held = S(create=True, size=8); print(flush=True)\n"
+        "try: time.sleep(60)\n"
+        "finally: held.close(); held.unlink()"
+    )
+    process = start(sys.executable, "-c", program)
+    try:
+        process.stdout.readline()
+        assert len(shared_memory(process.pid)) == 1
+    finally:
+        process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
 
 
