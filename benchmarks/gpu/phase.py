@@ -44,14 +44,7 @@ class Phase:
         self.seed = seed
         self.elapsed = 0.0
         self.epochs = 0
-        self._begin(*variables_of(model))
-
-    def start_from(self, values: Any) -> None:
-        """Take the weights that another phase ended with; a stem of more channels is doubled."""
-        both = zip(values, self.values[:2], strict=True)
-        self._begin(*([fitted(a, b) for a, b in zip(*pair, strict=True)] for pair in both))
-
-    def _begin(self, tv: Any, ntv: Any) -> None:
+        tv, ntv = variables_of(model)
         # On the host: what is on the device is given away to the compiled program.
         state = self.optimizer.init([jnp.asarray(v) for v in tv])
         self.values = jax.device_get((tv, ntv, state))
@@ -136,10 +129,3 @@ def variables_of(model: Any) -> Any:
         [np.asarray(v.value) for v in variables]
         for variables in (model.trainable_variables, model.non_trainable_variables)
     )
-
-
-def fitted(given: Any, wanted: Any) -> Any:
-    """A kernel for the channels (x, 255 - x) made from one for x; anything else unchanged."""
-    if given.shape == wanted.shape:
-        return given
-    return np.concatenate([given / 2, -given / 2], axis=2)

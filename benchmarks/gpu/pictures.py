@@ -19,14 +19,12 @@ class Pictures:
         y: int32 (N,).
         train: indices that training may see, ascending.
         held: indices that no training sees, ascending.
-        available: how many of the first pictures are here; the others are zeros and not used.
     """
 
     x: Any
     y: Any
     train: Any
     held: Any
-    available: int
 
     @property
     def held_hash(self) -> str:
@@ -34,11 +32,10 @@ class Pictures:
         return hashlib.sha256(self.held.astype("<i4").tobytes()).hexdigest()
 
     def order(self, steps: int, batch: int, seed: int, epoch: int) -> Any:
-        """Indices (steps, batch) of one epoch: permutations of the training pictures here."""
+        """Indices (steps, batch) of one epoch: permutations of the training pictures."""
         rng = np.random.default_rng([seed, epoch])
-        here = self.train[self.train < self.available]
-        times = -(-steps * batch // len(here))
-        drawn = np.concatenate([rng.permutation(here) for _ in range(times)])
+        times = -(-steps * batch // len(self.train))
+        drawn = np.concatenate([rng.permutation(self.train) for _ in range(times)])
         return drawn[: steps * batch].reshape(steps, batch).astype(np.int32)
 
 
@@ -47,10 +44,10 @@ def held_out(count: int, held: int = HELD_OUT, seed: int = SPLIT_SEED) -> Any:
     return np.sort(np.random.default_rng(seed).permutation(count)[:held])
 
 
-def load(path: Any, available: int | None = None, held: int = HELD_OUT) -> Pictures:
+def load(path: Any, held: int = HELD_OUT) -> Pictures:
     """Read `x` (uint8) and `y` of an .npz file."""
     with np.load(path) as data:
         x, y = data["x"], data["y"].astype(np.int32)
     out = held_out(len(x), held)
     train = np.setdiff1d(np.arange(len(x)), out)
-    return Pictures(x, y, train, out, len(x) if available is None else available)
+    return Pictures(x, y, train, out)

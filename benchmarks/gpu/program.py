@@ -16,7 +16,7 @@ COPIES = 2
 def smoothed_loss(logits: Any, targets: Any, weight: Any, entropy: Any) -> Any:
     """``mean_i CE(p_i, y) + weight * mean_i KL(p || p_i) + entropy * H(p)`` over the copies i.
 
-    The loss of `qrobust.layers.Consistency`, for copies that differ in more than their noise.
+    The loss of `qrobust.layers.Consistency`, in one batch of copies, with a teacher.
     """
     log_p = jax.nn.log_softmax(logits).reshape(COPIES, -1, logits.shape[-1])
     mean_log = log_p.mean(0)
@@ -42,14 +42,14 @@ def epoch_of(model: Any, task: Any, optimizer: Any, teacher: Any = None) -> Any:
     def step(values: Any, given: Any, pictures: Any, labels: Any, numbers: Any, taught: Any) -> Any:
         tv, ntv, state = values
         at, key = given
-        keys = jax.random.split(key, COPIES + 2)
+        keys = jax.random.split(key)
         x, y = augment(keys[0], pictures[at]), labels[at]
         targets = jax.nn.one_hot(y, 10)
         if teacher is not None:
-            seen = task.noisy(keys[1], x, numbers)
+            seen = task.noisy(keys[1], x)
             logits, _ = teacher.stateless_call(*taught, seen, training=False)
             targets += numbers["teach"] * (jax.nn.softmax(logits) - targets)
-        inputs = jnp.concatenate([task.view(k, x, numbers) for k in keys[2:]])
+        inputs = jnp.tile(x.astype(jnp.float32), (COPIES, 1, 1, 1))
 
         def loss_of(tv: Any) -> Any:
             logits, new = model.stateless_call(tv, ntv, inputs, training=True)

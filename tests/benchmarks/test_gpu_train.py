@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_train.py"
+STAGES = ("large_float", "large_w4a8", "small_float", "small_w4a4")
 MODULES = ("jax", "optax", "optree")
 
 pytestmark = [
@@ -23,10 +24,9 @@ pytestmark = [
 
 
 def run(folder, seconds):
-    options = ["--only", "gaussian_float", "gaussian_w4a4", "--held", "20", "--batch", "8"]
-    options += ["--width", "1", "--blocks", "1", "--slowest", "600", "--reserve", "0"]
-    options += ["--seconds", "10000", "--budget"]
-    options += [f"{name}={seconds}" for name in ("gaussian_float", "gaussian_w4a4")]
+    options = ["--held", "20", "--batch", "8"]
+    options += ["--scale", "0.1", "--slowest", "600", "--reserve", "0", "--seconds", "10000"]
+    options += ["--budget", *(f"{name}={seconds}" for name in STAGES)]
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, str(SCRIPT), str(folder / "pictures.npz"), str(folder / "out")]
     done = subprocess.run(
@@ -42,8 +42,9 @@ def test_trains_and_goes_on(tmp_path):
     np.savez(tmp_path / "pictures.npz", x=x, y=rng.integers(0, 10, 60))
     log = run(tmp_path, 1)
     compiled = [event["frozen"] for event in log["events"] if event.get("event") == "compiled"]
-    assert compiled == [False, False, True]
+    assert compiled == [False, False, True] * 2
     epochs = {name: stage["epochs"] for name, stage in log["stages"].items()}
+    assert set(epochs) == set(STAGES)
     assert min(epochs.values()) >= 1
     for name in epochs:
         assert (tmp_path / "out" / f"{name}.keras").exists()
