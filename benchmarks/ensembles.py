@@ -2,7 +2,7 @@
 
     python benchmarks/ensembles.py [--sigma 64] [--radii 32 64] [--images 300] [--n 10000]
         [--members NAME=M.keras ... --larger NAME=L.keras --data DIR] [--bits NAME=B.keras ...]
-        [--attacked 100] [--epsilon 8] [--record NAME] [--tiny]
+        [--attacked 100] [--epsilon 8] [--state DIR] [--record NAME] [--tiny]
 
 SWEEN (Liu et al. 2020): members on one logit grid with weights learned on noisy training images, as
 one exact file; adaptive prediction and K-consensus (Horvath et al. 2022) as bundles. Beside them
@@ -11,8 +11,9 @@ very images: in its favour), and one larger network. Sequential tests at every r
 at most n votes; paired differences with exact 95 % intervals over images. Without ``--members``
 three networks of the digits are trained here, with noise and consistency, 4 bits, on four fifths
 of the training set, weights and thresholds learned on the rest. With ``--members`` they are
-CIFAR-10 networks, and weights are learned on the last training images, which members may have seen:
-the last line says so.
+CIFAR-10 networks, which may have seen the training images, so that weights learned there would
+favour who knows them best: they count alike, and only thresholds are learned, on the last ones.
+What is certified is kept under ``--state`` and not certified again.
 
 Then Bernhard et al. 2019: one network in several bit widths as an ensemble (the first of ``--bits``
 is the attacker's only), under PGD on itself, PGD on each member and on a surrogate ensemble of all
@@ -20,6 +21,8 @@ of them, and Square on the file; on images that the target classifies right.
 """
 
 import argparse
+import hashlib
+import json
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -48,6 +51,7 @@ from qrobust.ensembles import combine, learn_bundle
 from qrobust.load_keras import load_keras
 from qrobust.training.apply_defence import defend
 from tflite_export import export
+from tflite_export.atomic import write_text
 
 SEED = 0
 WIDTHS = ((4, 4), (3, 3), (2, 2))
@@ -67,10 +71,13 @@ def main() -> int:
     files = {name: export(model).tflite for name, model in members.items()}
     x, y = data.train.x[held], data.train.y[held]
     found = {
-        rule: learn_bundle(list(files.values()), x, y, f"{args.sigma:g}", rule=rule, seed=SEED)
+        rule: learn_bundle(
+            list(files.values()), x, y, f"{args.sigma:g}", rule=rule, seed=SEED,
+            weights=(1,) * len(files) if args.members else None,
+        )
         for rule in ("adaptive", "consensus")
-    }
-    weights = found["adaptive"].learned.weights
+    }  # fmt: skip
+    weights = (1,) * len(files) if args.members else found["adaptive"].learned.weights
     joined = export(combine(list(members.values()), weights)).tflite
     print(f"weights {weights}, thresholds {found['adaptive'].bundle.thresholds}", flush=True)
     judged = {name: judge(content, data.test, args) for name, content in files.items()}
@@ -85,7 +92,7 @@ def main() -> int:
     attacked = attacked_rows(data, args)
     print(f"\n{table(attacked)}")
     if args.members:
-        print("\nthe images that weights and thresholds were learned on may be the members' own")
+        print("\nequal weights; the images that thresholds were learned on may be the members' own")
     given = [Path(item.partition("=")[2]) for item in (*args.members, *args.larger, *args.bits)]
     results.record(
         args.record,
@@ -113,6 +120,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--larger", nargs="*", default=[], metavar="NAME=L.keras")
     parser.add_argument("--bits", nargs="*", default=[], metavar="NAME=B.keras")
     parser.add_argument("--data", help="folder of CIFAR-10")
+    parser.add_argument("--state", type=Path, help="folder of what is certified already")
     parser.add_argument("--sigma", type=float, default=64)
     parser.add_argument("--radii", type=float, nargs="+", default=[32, 64])
     parser.add_argument("--images", type=int, default=300)
@@ -161,6 +169,11 @@ def trained(train: Any, seed: int, width: int, args: argparse.Namespace) -> Any:
 def judge(content: bytes, test: Any, args: argparse.Namespace) -> dict[str, Any]:
     """Whether each image is certified right at each radius, and what it took."""
     x, y = test.x[: args.images], test.y[: args.images]
+    asked = [args.sigma, args.radii, args.n, hashlib.sha256(x.tobytes()).hexdigest(), SEED]
+    kept = args.state and args.state / f"{content_sha256(content, asked)}.json"
+    if kept and kept.exists():
+        found = json.loads(kept.read_text())
+        return found | {"right": {float(r): np.array(v) for r, v in found["right"].items()}}
     right, samples = {}, 0
     with Certifier(content, sigma=f"{args.sigma:g}", classes=10, seed=SEED) as certifier:
         started = certifier.counter.cpu_seconds()
@@ -177,13 +190,23 @@ def judge(content: bytes, test: Any, args: argparse.Namespace) -> dict[str, Any]
             samples += sum(c.samples for c in found)
         seconds = certifier.counter.cpu_seconds() - started
         evaluations = certifier.counter.evaluations - before
-    return {
+    judged = {
         "right": right,
         "bytes": len(content),
         "evaluations": evaluations / samples,
         "votes": samples / max(seconds, 1e-3),
         "samples": samples,
     }
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        lists = {"right": {f"{radius:g}": v.tolist() for radius, v in right.items()}}
+        write_text(kept, json.dumps(judged | lists))
+    return judged
+
+
+def content_sha256(content: bytes, asked: Any) -> str:
+    """SHA-256 of a file and of what is asked about it."""
+    return hashlib.sha256(content + json.dumps(asked).encode()).hexdigest()
 
 
 def certified_rows(

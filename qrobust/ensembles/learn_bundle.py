@@ -14,6 +14,7 @@ from qrobust.certify.arithmetic.noise_table import ROUNDED_GAUSSIAN, noise_table
 from qrobust.certify.file.bundle import ADAPTIVE, CONSENSUS, Bundle
 from qrobust.certify.file.bundle_file import BundleFile, open_model
 from qrobust.certify.file.runner import Runners
+from qrobust.ensembles.integer_weights import check_weights
 from qrobust.ensembles.learn_weights import LearnedWeights, weigh
 
 Integers = npt.NDArray[np.int64]
@@ -52,6 +53,7 @@ def learn_bundle(
     disagreement: float = DISAGREEMENT,
     copies: int = 4,
     seed: int = 0,
+    weights: Sequence[int] | None = None,
 ) -> LearnedBundle:
     r"""Learn a bundle of integer files from training images that no member was trained on.
 
@@ -70,9 +72,12 @@ def learn_bundle(
         disagreement: see above, in [0, 1).
         copies: noisy copies of each image.
         seed: of the noise; its keys are ``(seed, image)``.
+        weights: whole numbers that count instead of the learned ones, one a file: for members that
+            have seen the images, which weights would favour. Thresholds are still learned.
 
     Raises:
-        ValueError: files that do not go together, images, classes or numbers that fit none.
+        ValueError: files that do not go together, weights that are none, images, classes or
+            numbers that fit none.
 
     References:
         Liu et al., 2020 (SWEEN, adaptive prediction); Horváth et al., ICLR 2022 (K-consensus).
@@ -100,14 +105,15 @@ def learn_bundle(
     z = _logits(file, x, sigma, copies, seed)
     wanted = np.repeat(labels.astype(np.int64), copies)
     learned = weigh(z.astype(np.float64), wanted)
-    order = [i for i in np.argsort(-np.array(learned.weights), kind="stable") if learned.weights[i]]
-    weights = tuple(learned.weights[i] for i in order)
-    sums = np.cumsum([w * z[i] for w, i in zip(weights, order, strict=True)], axis=0)
+    given = learned.weights if weights is None else check_weights(weights, len(files))
+    order = [i for i in np.argsort(-np.array(given), kind="stable") if given[i]]
+    kept = tuple(given[i] for i in order)
+    sums = np.cumsum([w * z[i] for w, i in zip(kept, order, strict=True)], axis=0)
     thresholds = adaptive_thresholds(sums, disagreement) if rule == ADAPTIVE else ()
     bundle = Bundle(
         rule,
         tuple(files[i] for i in order),
-        weights,
+        kept,
         thresholds,
         min(first, len(order)) if rule == CONSENSUS else 0,
     )

@@ -69,6 +69,18 @@ def test_without_noise_the_logits_are_the_files_own():
         assert [certifier.classify(image) for image in x] == said.tolist()
 
 
+def test_given_weights_count_and_thresholds_are_learned():
+    part = data().train
+    x, y = part.x[HELD], part.y[HELD]
+    found = learn_bundle(files(), x, y, "0", copies=1, disagreement=0.05, weights=(1, 3, 1))
+    assert found.bundle.weights == (3, 1, 1) and found.order == (1, 0, 2)
+    z = member_integers(x)
+    sums = np.cumsum([3 * z[1], z[0], z[2]], axis=0)
+    assert found.bundle.thresholds == adaptive_thresholds(sums, 0.05)
+    with pytest.raises(ValueError, match="weights"):
+        learn_bundle(files(), x, y, "0", copies=1, weights=(1, 1))
+
+
 def test_consensus_counts_those_that_agree():
     part = data().train
     found = learn_bundle(files(), part.x[HELD], part.y[HELD], "32", rule=CONSENSUS, copies=2)
