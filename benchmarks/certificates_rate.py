@@ -3,7 +3,8 @@
     python benchmarks/certificates_rate.py --data DIR [--images 50] [--repeats 3]
         [--only NAME ...] [--record certificates_rate]
 
-Every network of models/ that was trained with Gaussian noise: sequential tests
+Every network of models/ that was trained with Gaussian noise (ensembles have no float network of
+their architecture, and are left out): sequential tests
 (``sequential_early``, up to 10,000 votes, alpha .001) at radii of one and two sigma, on the first
 test images, as ``qrobust certify`` runs them: in a child, on all cores. The float network has the
 same architecture in float32 Keras, its weights drawn, under Cohen's ``_sample_noise``, compiled as
@@ -61,7 +62,8 @@ def smoothed() -> list[Path]:
     found = []
     for path in sorted((results.PROJECT / "models").glob("*/summary.json")):
         certified = read_summary(path).certified
-        if certified is not None and certified.sigma:
+        ensemble = read_recipe(path.parent / "recipe.toml").network.members
+        if certified is not None and certified.sigma and not ensemble:
             found.append(path.parent)
     return found
 

@@ -1,14 +1,16 @@
 """Certified accuracy of an integer file beside that of its float twin, on the very same copies.
 
     python benchmarks/float_twin.py models/digits/model.tflite models/digits/float/model.keras
-        models/digits/recipe.toml [--data DIR] [--images 300] [--n 2000] [--record NAME] [--tiny]
+        models/digits/recipe.toml [--data DIR] [--images 300] [--n 2000]
+        [--radii LSB ...] [--sequential] [--record NAME] [--tiny]
 
 ``FLOAT.keras`` is what ``float.toml`` beside a recipe trains, or what a recipe with a float phase
 leaves as ``LOG/float.keras``. The claim to meet, of Lin et al. 2021 on integer smoothing: no radius
 at which integers certify a point less than floats; the last line says where that fails. Both
 classify the same noisy copies (same seed, same streams), n fresh ones for the bound after 100 for
 the choice of the class, at the recipe's alpha. Points: integers minus float, with the exact 95 %
-interval of the paired difference over images.
+interval of the paired difference over images. ``--sequential``: one sequential test for every
+radius, of at most n copies.
 """
 
 import argparse
@@ -44,6 +46,8 @@ def main() -> int:
     parser.add_argument("--data", help="folder of the data sets")
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--n", type=int, default=2000)
+    parser.add_argument("--radii", type=float, nargs="+", help="in LSB; default: the recipe's")
+    parser.add_argument("--sequential", action="store_true", help="a sequential test a radius")
     results.add_arguments(parser)
     args = parser.parse_args()
     if args.tiny:
@@ -51,16 +55,16 @@ def main() -> int:
     recipe = read_recipe(args.recipe)
     test = load_data(recipe, args.data).test
     x, y = test.x[: args.images], test.y[: args.images]
-    radii, alpha = recipe.certification.radii, recipe.certification.settings.alpha
+    radii, alpha = args.radii or recipe.certification.radii, recipe.certification.settings.alpha
 
     settings: dict[str, Any] = {"n0": min(100, args.n), "n": args.n, "alpha": alpha}
     model = keras.models.load_model(args.float_model)
     started = time.perf_counter()
     with Certifier(args.tflite, sigma=recipe.noise, seed=recipe.seed) as certifier:
-        integers = certified(certifier, x, y, settings, radii)
+        integers = certified(certifier, x, y, settings, radii, sequential=args.sequential)
     between = time.perf_counter()
     twin = keras_certifier(model, sigma=recipe.noise, seed=recipe.seed)
-    floats = certified(twin, x, y, settings, radii)
+    floats = certified(twin, x, y, settings, radii, sequential=args.sequential)
     ended = time.perf_counter()
     rows, behind = [], []
     for radius, a, b in zip(radii, integers, floats, strict=True):
@@ -97,15 +101,23 @@ def certified(
     y: NDArray[Any],
     settings: Mapping[str, Any],
     radii: Sequence[float],
+    *,
+    sequential: bool,
 ) -> list[NDArray[np.bool_]]:
     """By radius, which images are certified to their class, in their order."""
+    asked: list[dict[str, Any]] = [{}]
+    if sequential:
+        asked = [{"method": "sequential_early", "radius": f"{radius:g}"} for radius in radii]
     found = [
-        certifier.certify(image, **settings, index=i, y=int(y[i]))
-        for i, image in enumerate(tqdm(x, file=sys.stderr))
+        [
+            certifier.certify(image, **settings, **how, index=i, y=int(y[i]))
+            for i, image in enumerate(tqdm(x, file=sys.stderr))
+        ]
+        for how in asked
     ]
     return [
-        np.array([bool(c.correct) and c.radius_q16 >= radius * 65536 for c in found])
-        for radius in radii
+        np.array([bool(c.correct) and c.radius_q16 >= radius * 65536 for c in of])
+        for radius, of in zip(radii, found if sequential else found * len(radii), strict=True)
     ]
 
 
