@@ -270,8 +270,6 @@ def _summary(
     baseline: ModelSummary | None,
 ) -> ModelSummary:
     dataset, bits = trained.dataset, recipe.quantization
-    defended = recipe.defence.sigma or recipe.defence.counts
-    why_not = "none asked for" if defended else "none: trained without noise"
     return ModelSummary(
         name=recipe.name,
         command=command,
@@ -289,11 +287,23 @@ def _summary(
         ),
         network=Network(_network(recipe), _bits(bits.weight_bits), _bits(bits.activation_bits)),
         clean=Proportion(trained.right, len(dataset.test.x)),
-        why_not_certified="" if "certified" in parts else why_not,
+        why_not_certified="" if "certified" in parts else why_not_certified(recipe),
         notes=recipe.notes,
         baseline=baseline,
         **parts,
     )
+
+
+def why_not_certified(recipe: Recipe) -> str:
+    """Why a card has no certificates, in words, by how its network was trained."""
+    if recipe.defence.sigma or recipe.defence.counts:
+        return "none asked for"
+    if recipe.data.sound_noise:
+        return (
+            f"none of its features: trained with noise on the sound, sigma "
+            f"{recipe.data.sound_noise:g}/128 of full scale; of sound see `qrobust.SoundCertifier`"
+        )
+    return "none: trained without noise"
 
 
 def _network(recipe: Recipe) -> str:
