@@ -10,7 +10,7 @@ at which integers certify a point less than floats; the last line says where tha
 classify the same noisy copies (same seed, same streams), n fresh ones for the bound after 100 for
 the choice of the class, at the recipe's alpha. Points: integers minus float, with the exact 95 %
 interval of the paired difference over images. ``--sequential``: one sequential test for every
-radius, of at most n copies.
+radius above 0, of at most n copies.
 """
 
 import argparse
@@ -53,9 +53,11 @@ def main() -> int:
     if args.tiny:
         args.images, args.n = 4, 100
     recipe = read_recipe(args.recipe)
+    radii, alpha = args.radii or recipe.certification.radii, recipe.certification.settings.alpha
+    if args.sequential and min(radii) <= 0:
+        raise SystemExit(f"--sequential tests radii above 0: give --radii without {min(radii):g}")
     test = load_data(recipe, args.data).test
     x, y = test.x[: args.images], test.y[: args.images]
-    radii, alpha = args.radii or recipe.certification.radii, recipe.certification.settings.alpha
 
     settings: dict[str, Any] = {"n0": min(100, args.n), "n": args.n, "alpha": alpha}
     model = keras.models.load_model(args.float_model)

@@ -4,7 +4,7 @@
         [--state DIR] [--only STAGE ...] [--budget STAGE=SECONDS ...]
 
 PICTURES.npz holds `x` (uint8, N x 32 x 32 x 3) and `y` of CIFAR-10's training batches; 2,000 of
-them, chosen by a fixed rule, are held out. Stages (`STAGES` below) share the seconds: a larger
+them, chosen by a fixed rule, are held out. Stages (`gpu/stages.py`) share the seconds: a larger
 float network for Gaussian noise and its twin of 4-bit weights and 8-bit activations, for a phone;
 then ResNet-20 and its 4-bit twin, which listens to the larger network. Whole epochs are compiled
 programs.
@@ -21,7 +21,7 @@ import os
 import platform
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ import optax
 from gpu import pictures
 from gpu.phase import Phase, adam, sgd, variables_of
 from gpu.program import compiled, epoch_of
+from gpu.stages import STAGES, Stage, budgets, chosen
 from gpu.tasks import Task
 
 from qrobust.architectures import resnet20
@@ -42,44 +43,6 @@ from qrobust.quantization.quantize import quantize
 from qrobust.training.apply_defence import defend
 
 TASK = Task(sigma=63.75, weight=12.0, entropy=0.5)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One network to train.
-
-    Attributes:
-        name: of its files.
-        share: of the seconds.
-        width: channels of the first of its three parts.
-        blocks: residual blocks in each part.
-        twin: float stage whose quantized twin it is; None of a float stage.
-        bits: of weights and activations, of a quantized stage.
-        teacher: stage whose prediction is mixed into the labels, if any.
-        teach: the teacher's share of the labels.
-        rate: of learning, at the start, for a batch of 256.
-        frozen: share of its seconds with fixed batch statistics, at the end.
-    """
-
-    name: str
-    share: float
-    width: int = 16
-    blocks: int = 3
-    twin: str | None = None
-    bits: tuple[int, int] = (4, 4)
-    teacher: str | None = None
-    teach: float = 0.5
-    rate: float = 0.1
-    frozen: float = 0.0
-
-
-STAGES = (
-    Stage("large_float", 0.40, width=24, blocks=4),
-    Stage("large_w4a8", 0.16, width=24, blocks=4, twin="large_float", bits=(4, 8),
-          teacher="large_float", rate=1e-3, frozen=0.08),
-    Stage("small_float", 0.17),
-    Stage("small_w4a4", 0.27, twin="small_float", teacher="large_float", rate=2e-3, frozen=0.06),
-)  # fmt: skip
 
 
 class Trainer:
@@ -166,8 +129,7 @@ class Trainer:
 
     def run(self) -> None:
         """Train every stage that is asked for and not done."""
-        stages = [s for s in STAGES if not self.args.only or s.name in self.args.only]
-        budget = dict(given.split("=") for given in self.args.budget)
+        stages, budget = chosen(self.args.only), budgets(self.args.budget)
         for number, stage in enumerate(stages):
             phase = self.phases[stage.name] = self.prepare(stage)
             saved, planned = self.state / f"{stage.name}.npz", 0.0
@@ -175,7 +137,7 @@ class Trainer:
                 planned = phase.load(saved)
             spare = max(0.0, self.args.seconds - (time.time() - self.begun) - self.args.reserve)
             share = stage.share / sum(s.share for s in stages[number:])
-            seconds = planned or float(budget.get(stage.name, spare * share))
+            seconds = planned or budget.get(stage.name, spare * share)
             self.say(event="begins", stage=stage.name, seconds=round(seconds, 1))
             phase.run(
                 self.programs[stage.name],
@@ -219,6 +181,10 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
+    try:
+        chosen(args.only), budgets(args.budget)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     if args.cache:
         jax.config.update("jax_compilation_cache_dir", args.cache)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

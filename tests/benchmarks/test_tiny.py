@@ -85,6 +85,14 @@ def test_a_quick_benchmark(name, tmp_path, monkeypatch):
     run(name, QUICK[name], tmp_path, monkeypatch)
 
 
+@pytest.mark.parametrize("radii", [[], ["--radii", "64", "0"]])
+def test_a_sequential_twin_needs_radii_above_0(radii, monkeypatch):
+    # The recipe's own begin with 0, too.
+    monkeypatch.setattr(sys, "argv", ["float_twin.py", *TWIN, "--tiny", "--sequential", *radii])
+    with pytest.raises(SystemExit, match="radii above 0: give --radii without 0"):
+        importlib.import_module("float_twin").main()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_a_benchmark(name, tmp_path, monkeypatch):

@@ -116,6 +116,9 @@ def test_the_shipped_cards_are_those_of_their_summaries_and_recipes():
 def test_a_card_says_which_noise_its_network_heard():
     recipe = read_recipe(MODELS / "kws_sound_w4a8" / "recipe.toml")
     assert "noise on the sound, sigma 2/128 of full scale" in why_not_certified(recipe)
-    assert why_not_certified(replace(recipe, defence=replace(recipe.defence, sigma=8))) == "none asked for"
+    assert (
+        why_not_certified(replace(recipe, defence=replace(recipe.defence, sigma=8)))
+        == "none asked for"
+    )
     plain = replace(recipe, data=replace(recipe.data, sound_noise=0))
     assert why_not_certified(plain) == "none: trained without noise"
