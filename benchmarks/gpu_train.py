@@ -11,8 +11,9 @@ programs.
 
 Writes STAGE.keras of every stage and log.json under OUT. With `--state`, a run that is cut short
 goes on where it stopped. Needs JAX, Keras, qkeras-v3 (without its dependencies: no TensorFlow),
-optax, optree and namex. ResNet-20 takes one second an epoch on an H100 and ten to compile; with
-XLA's autotuning off an epoch takes 45 seconds, which `--slowest` refuses.
+ai-edge-litert, optax, optree and namex. ResNet-20 takes one second an epoch on an
+H100 and ten to compile; with XLA's autotuning off an epoch takes 45 seconds, which `--slowest`
+refuses.
 """
 
 import argparse

@@ -8,7 +8,8 @@ distance between sounds, in steps of 2^-7 of full scale. Columns: each keyword n
 clips of the test part, clean (without noise, in 8 bits) and certified. "51 dB below each clip" asks
 of every clip a radius of its own, ``|x| / 10^(51/20)`` with its own L2 norm; the same R for all is
 another question, since it is more of a quiet clip than of a loud one ("the median clip" says how
-much).
+much). Both are distances on the 8-bit grid; "white noise" is added to the 16-bit clip, 51 dB below
+it, and says how far apart the two are once they are rounded to 8 bits.
 "Most frequent answer" shows a network that says one class to whatever it hears under noise.
 `kws_sound_w4a8` was trained with such noise and kept whole speakers apart, of whom nobody chose
 anything: it is also judged on them (other clips than the test part's, so unpaired: Newcombe's
@@ -70,6 +71,9 @@ def main() -> int:
         for k in range(10)
         if (found := step_in_decibels(k))
     ]
+    apart = np.median(regridded(data.test.x[: args.images], BELOW[0], SEED))
+    for row in rows:
+        row[f"white noise {BELOW[0]} dB below, median distance in 8 bits"] = f"{apart:.1f} steps"
     counts = turned(rows)
     for rows in (counts, steps, speeds):
         print(tabulate([shown(row) for row in rows], headers="keys", tablefmt="github"), "\n")
@@ -135,6 +139,18 @@ def certified(radii: NDArray[np.float64], norms: NDArray[np.float64]) -> dict[st
         name = f"certified, {decibels} dB below each clip"
         row[name] = _share(radii >= norms / 10 ** (decibels / 20))
     return row
+
+
+def regridded(clips: NDArray[np.int16], decibels: float, seed: int) -> NDArray[np.float64]:
+    """L2 distance in 8 bits of each clip to itself with white noise so much weaker, in 16 bits."""
+    rng, found = np.random.default_rng(seed), []
+    for clip in clips:
+        noise = rng.normal(size=clip.shape)
+        noise *= np.linalg.norm(clip.astype(float)) / 10 ** (decibels / 20) / np.linalg.norm(noise)
+        noisy = np.clip(np.rint(clip + noise), -(2**15), 2**15 - 1).astype(np.int16)
+        apart = eight_bits(noisy).astype(float) - eight_bits(clip)
+        found.append(float(np.linalg.norm(apart)))
+    return np.array(found)
 
 
 def most_frequent(labels: Sequence[int | None]) -> dict[str, int]:

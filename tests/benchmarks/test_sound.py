@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from grid.unpaired import unpaired_interval
-from sound import BELOW, SAID, certified, most_frequent, points, turned
+from sound import BELOW, SAID, certified, most_frequent, points, regridded, turned
 
 
 def test_a_radius_of_each_clip_is_not_one_for_all():
@@ -23,6 +23,19 @@ def test_a_radius_of_each_clip_is_not_one_for_all():
 def test_silence_asks_for_no_radius_and_is_not_certified_by_that():
     row = certified(np.array([0.0, -1.0, 0.0, -1.0]), np.array([0.0, 0.0, 800.0, 800.0]))
     assert row["certified, 51 dB below each clip"] == {"count": 1, "of": 4}
+
+
+def test_rounding_to_8_bits_enlarges_weak_noise_and_keeps_strong_noise():
+    rng = np.random.default_rng(0)
+    clips = rng.normal(0, 4000, (3, 16_000)).round().clip(-32768, 32767).astype(np.int16)
+    norms = np.linalg.norm(clips / 256, axis=1)
+    # 20 dB down the noise is 1.6 steps: its own length and two roundings of variance 1 / 12.
+    strong = np.sqrt((norms / 10) ** 2 + 16_000 / 6)
+    assert regridded(clips, 20, 0) == pytest.approx(strong, rel=0.02)
+    # 60 dB down it is .016 steps of every sample: few move, each by a whole step.
+    moved = np.sqrt(16_000 * norms / np.sqrt(16_000) / 1000 * np.sqrt(2 / np.pi))
+    assert regridded(clips, 60, 0) == pytest.approx(moved, rel=0.1)
+    assert (moved > 5 * norms / 1000).all()
 
 
 def test_a_constant_answer_shows():
