@@ -183,7 +183,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     try:
-        chosen(args.only), budgets(args.budget)
+        chosen(args.only)
+        budgets(args.budget)
     except ValueError as error:
         raise SystemExit(str(error)) from None
     if args.cache:
