@@ -57,11 +57,14 @@ def main() -> int:
 
 
 def smoothed() -> list[Path]:
-    """Folders of models/ whose network was trained with Gaussian noise."""
+    """Folders of models/ whose network was trained with Gaussian noise; ensembles were not."""
     found = []
     for path in sorted((results.PROJECT / "models").glob("*/summary.json")):
         certified = read_summary(path).certified
-        if certified is not None and certified.sigma:
+        if certified is None or not certified.sigma:
+            continue
+        recipe = read_recipe(path.with_name("recipe.toml"))
+        if recipe.defence.sigma and not recipe.network.members:
             found.append(path.parent)
     return found
 
