@@ -58,12 +58,14 @@ def main() -> int:
 
 
 def smoothed() -> list[Path]:
-    """Folders of models/ whose network was trained with Gaussian noise."""
+    """Folders of models/ whose network was trained with Gaussian noise; ensembles were not."""
     found = []
     for path in sorted((results.PROJECT / "models").glob("*/summary.json")):
         certified = read_summary(path).certified
-        ensemble = read_recipe(path.parent / "recipe.toml").network.members
-        if certified is not None and certified.sigma and not ensemble:
+        if certified is None or not certified.sigma:
+            continue
+        recipe = read_recipe(path.with_name("recipe.toml"))
+        if recipe.defence.sigma and not recipe.network.members:
             found.append(path.parent)
     return found
 
