@@ -188,6 +188,12 @@ def share(count: int, of: int) -> dict[str, int]:
     return {"count": int(count), "of": int(of)}
 
 
+def recipe_of(folder: Path) -> Path:
+    """A model's recipe: its folder's own, or the file beside the folder that has its name."""
+    own = folder / "recipe.toml"
+    return own if own.is_file() else folder.with_suffix(".toml")
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file; "" where there is none."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

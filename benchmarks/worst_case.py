@@ -60,7 +60,7 @@ def main() -> int:
         args.models, args.images, args.restarts = ["digits"], 2, 1
     rows, speeds, files, data = [], [], [], {}
     for name in args.models:
-        recipe = read_recipe(recipe_of(MODELS / name))
+        recipe = read_recipe(results.recipe_of(MODELS / name))
         test = load_data(recipe, args.data).test
         images = args.images or (len(test) if name == "digits" else IMAGES)
         x, y = test.x[:images], np.asarray(test.y[:images])
@@ -125,12 +125,6 @@ def compare(
         "ART CPU s": round(ended - halfway),
     }
     return row, speed
-
-
-def recipe_of(folder: Path) -> Path:
-    """A folder's own recipe, or the one beside it that is named after it."""
-    own = folder / "recipe.toml"
-    return own if own.exists() else folder.with_suffix(".toml")
 
 
 def ensemble(
