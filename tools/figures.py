@@ -48,8 +48,8 @@ def defence() -> Series:
 
 
 def twin() -> Series:
-    """The exported integers beside a float network of the same training, CIFAR-10."""
-    rows = _results("float_twin_cifar10")["counts"]
+    """The exported integers beside a float network with as many epochs, Caltech-101."""
+    rows = _results("float_twin_caltech101")["counts"]
     return {
         {"integers": "4-bit integers", "float": "float32"}[name]: [
             [float(row["radius (LSB)"]), row[name]["count"], row[name]["of"]] for row in rows

@@ -14,7 +14,9 @@ def front_end_sha256() -> str:
 
     The features are floating point on the way: another NumPy may round a Fourier transform
     otherwise and give another feature. So a claim about sound is about one front end, by hash, on
-    one NumPy, and whoever audits it has both or learns that he has not.
+    one NumPy, and whoever audits it has both or learns that he has not. The processor is not in it:
+    NumPy picks kernels (AVX2, AVX-512, a BLAS's) by it, and the last bit of a logarithm or a matrix
+    product may differ under the same hash.
     """
     found = hashlib.sha256(f"numpy {np.__version__}\n".encode())
     for name in _FILES:

@@ -276,8 +276,6 @@ def _summary(
     else:
         named = recipe.network.name or Path(recipe.network.model).name
         network = Network(named, _bits(bits.weight_bits), _bits(bits.activation_bits))
-    defended = recipe.defence.sigma or recipe.defence.counts
-    why_not = "none asked for" if defended else "none: trained without noise"
     return ModelSummary(
         name=recipe.name,
         command=command,
@@ -295,11 +293,23 @@ def _summary(
         ),
         network=network,
         clean=Proportion(trained.right, len(dataset.test.x)),
-        why_not_certified="" if "certified" in parts else why_not,
+        why_not_certified="" if "certified" in parts else why_not_certified(recipe),
         notes=recipe.notes,
         baseline=baseline,
         **parts,
     )
+
+
+def why_not_certified(recipe: Recipe) -> str:
+    """Why a card has no certificates, in words, by how its network was trained."""
+    if recipe.defence.sigma or recipe.defence.counts:
+        return "none asked for"
+    if recipe.data.sound_noise:
+        return (
+            f"none of its features: trained with noise on the sound, sigma "
+            f"{recipe.data.sound_noise:g}/128 of full scale; of sound see `qrobust.SoundCertifier`"
+        )
+    return "none: trained without noise"
 
 
 def _bits(bits: Any) -> str:

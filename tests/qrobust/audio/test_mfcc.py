@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qrobust.audio import mfcc
+from qrobust.audio import mfcc, step_in_decibels
 
 
 def words(batch=3, seed=0):
@@ -37,6 +37,19 @@ def test_equals_tensorflow():
 def test_scale_of_the_samples_does_not_matter():
     clips = words()
     np.testing.assert_array_equal(mfcc(clips), mfcc(clips / 2**15))
+    # Nor does loudness, of which docs/certificates.md says that it is no change of the features.
+    np.testing.assert_array_equal(mfcc(clips), mfcc(clips * 0.5))
+
+
+def test_a_level_against_the_peak_does_matter():
+    """Everything but the peak 20 dB softer: what a step of coefficient 0 is about."""
+    clip = words(1)[0].astype(float)
+    softer = clip * 0.1
+    softer[clip.argmax()] = clip.max()
+    away = np.arange(49) * 320 > clip.argmax() + 480  # frames that do not hold the peak
+    moved = (mfcc(clip) - mfcc(softer))[away, 0, 0] / 0.5  # in steps of 1/2
+    # log(. + 1e-6) is not quite the logarithm, where the envelope dies away.
+    assert moved.max() == pytest.approx(20 / step_in_decibels(0), rel=0.01)
 
 
 def test_divides_by_the_largest_value_not_the_largest_magnitude():

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +11,12 @@ import pytest
 from qrobust import cli, datasets
 from qrobust.certify import read_certificates
 from qrobust.training.publish.card import card
+from qrobust.training.publish.road import why_not_certified
 from qrobust.training.publish.summary import read_summary
+from qrobust.training.recipe import read_recipe
 from tflite_export import runtimes
+
+MODELS = Path(__file__).resolve().parents[4] / "models"
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +98,24 @@ def test_without_a_runtime_nothing_is_published(folder, tmp_path, monkeypatch, c
     assert "TFLM" not in summary["parity"]
     with np.load(tmp_path / "log" / "data.npz") as data:
         assert len(data["x"]) == 4
+
+
+def test_the_shipped_cards_are_those_of_their_summaries_and_recipes():
+    paths = sorted(MODELS.rglob("summary.json"))
+    assert len(paths) > 20
+    for path in paths:
+        folder, summary = path.parent, read_summary(path)
+        own = folder / "recipe.toml"
+        recipe = read_recipe(own if own.is_file() else folder.with_suffix(".toml"))
+        assert (folder / "card.md").read_text() == card(summary), folder
+        assert summary.notes == recipe.notes, folder
+        why_not = "" if summary.certified else why_not_certified(recipe)
+        assert summary.why_not_certified == why_not, folder
+
+
+def test_a_card_says_which_noise_its_network_heard():
+    recipe = read_recipe(MODELS / "kws_sound_w4a8" / "recipe.toml")
+    assert "noise on the sound, sigma 2/128 of full scale" in why_not_certified(recipe)
+    assert why_not_certified(replace(recipe, defence=replace(recipe.defence, sigma=8))) == "none asked for"
+    plain = replace(recipe, data=replace(recipe.data, sound_noise=0))
+    assert why_not_certified(plain) == "none: trained without noise"
