@@ -5,9 +5,10 @@
 `benchmarks/bits.toml` names the changes. One float network is trained with the defence; every
 variant goes on from it with the same epochs, batches and seed, is exported and certified with
 sequential tests (LiteRT, the file's integers; "float" is Keras's own network with as many epochs)
-on held-out training images, which nobody has seen. Rows: bytes, clean and certified shares, and the
-difference from w4a4 in points, paired on the images, with its exact 95 % interval over images: one
-seed is one network. What is done is kept under `--state` and not done again.
+on held-out training images, which no training has seen. Rows: bytes, clean and certified shares,
+and the difference from w4a4 in points, paired on the images, with its exact 95 % interval over
+images: one seed is one network. What is done is kept under `--state` and not done again; changes
+that would make it another network or another judgement are refused.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from qrobust.certify import (
     read_certificates,
 )
 from qrobust.load_keras import load_keras
+from qrobust.training.log import begin
 from qrobust.training.phase import save
 from qrobust.training.recipe import Data, Defence, Network, Quantization, Recipe, Training
 from qrobust.training.train import load_data, train
@@ -92,6 +94,7 @@ def recipe(name: str, change: Any, changes: Any, *, start: Path | None) -> Recip
 def made(of: Recipe, args: argparse.Namespace) -> Path:
     """The folder of a recipe's network; trained where it is not there yet, epoch by epoch."""
     folder: Path = args.state / "".join(c if c.isalnum() else "_" for c in of.name)
+    begin(folder / "log", of, resume=True)  # which refuses the log of another recipe
     if not (folder / "done").exists():
         model = train(of, data=args.data, log=folder / "log", resume=True).model
         if not of.quantization.is_float:
@@ -110,11 +113,16 @@ def judged(name: str, of: Recipe, changes: Any, args: argparse.Namespace) -> dic
         x, y = images(of, changes, args.data)
         model = load_keras(folder / "model.keras")
         logits = model.predict(x.astype(np.float32), batch_size=250, verbose=0)
-        found: dict[str, Any] = {"clean": (logits.argmax(-1) == y).tolist()}
+        found: dict[str, Any] = {
+            "judged": changes["judged"],
+            "clean": (logits.argmax(-1) == y).tolist(),
+        }
         for radius in changes["judged"]["radii"]:
             found[radius] = certified(folder, model, x, y, radius, changes)
         write_text(path, json.dumps(found) + "\n")
     kept: dict[str, Any] = json.loads(path.read_text())
+    if kept["judged"] != changes["judged"]:
+        raise ValueError(f"{path} was judged by other numbers: {kept['judged']}. Another --state?")
     file = folder / "model.tflite"
     kept["bytes"] = file.stat().st_size if file.exists() else 0
     print(f"{name}: {sum(kept['clean'])} of {len(kept['clean'])} right", file=sys.stderr)

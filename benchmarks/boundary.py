@@ -1,19 +1,21 @@
 """Boundary-based retraining, its criteria, and the nonlinear mapping, on the digits.
 
     python benchmarks/boundary.py [--epochs 12] [--images 300] [--epsilon 16] [--record NAME]
-        [--tiny]
+        [--queries 5000] [--tiny]
 
 After Song, Fallon and Li 2021: adversarial loss (accuracy lost to attacks), quantization loss
 (accuracy lost to bits) and both together, of networks trained plainly, on attacked inputs (PGD,
 L-inf), on boundary samples, and on both; in float, with weights rounded to 4 bits afterwards and
 float activations, and trained further at 4 and at 2 bits. White-box PGD in an L-inf ball, on the
 first test images, the best of two restarts. Then a network behind the nonlinear mapping, attacked
-by somebody who does not know it (perturbations made on the network alone) and by somebody who does
-(through the mapping).
+by somebody who does not know it (perturbations made on the network alone), by somebody who does
+(through the mapping), and without gradients: Square on the exported file, to which masked gradients
+mean nothing. Beside it the same network without a mapping, trained on as long.
 """
 
 import argparse
 import sys
+from contextlib import closing
 from typing import Any
 
 import keras
@@ -24,10 +26,19 @@ from render import table
 import qrobust
 from qrobust import layers
 from qrobust.architectures import digits_cnn
-from qrobust.attacks import LINF, Budget, KerasTarget, losses, projected_gradient
+from qrobust.attacks import (
+    LINF,
+    Budget,
+    KerasTarget,
+    TFLiteTarget,
+    losses,
+    projected_gradient,
+    square,
+)
 from qrobust.datasets import digits
 from qrobust.quantization import companding, in_front
 from qrobust.training.apply_defence import defend
+from tflite_export import export
 
 SEED = 0
 REACH = 80
@@ -43,10 +54,11 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--epsilon", type=float, default=16, help="L-inf, LSB")
+    parser.add_argument("--queries", type=int, default=5000, help="of Square, an image")
     results.add_arguments(parser)
     args = parser.parse_args()
     if args.tiny:
-        args.epochs, args.images = 1, 2
+        args.epochs, args.images, args.queries = 1, 2, 20
     data = digits(SEED)
     x, y = data.test.x[: args.images], data.test.y[: args.images]
     budget = Budget(args.epsilon, LINF)
@@ -135,37 +147,57 @@ def fitted(model: Any, training: str, train: Any, args: argparse.Namespace, rate
 
 
 def mapping_rows(plain: Any, train: Any, x: Any, y: Any, budget: Any, args: Any) -> list[Any]:
-    """The network behind the mapping, for an attacker who knows it and one who does not."""
+    """A network behind the mapping and one without, both trained on as long, under each attack."""
+    alone = keras.models.clone_model(plain)
+    alone.set_weights(plain.get_weights())
     chained = in_front(companding(x.shape[1:]), plain)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    chained.compile(keras.optimizers.Adam(1e-3), loss)
-    chained.fit(train.x.astype("float32"), train.y, epochs=args.epochs, batch_size=64, verbose=0)
-    behind = KerasTarget(chained.layers[-1], name="the network behind the mapping")
-    whole, before = KerasTarget(chained, name="both"), KerasTarget(plain, name="before")
+    behind = chained.layers[-1]
+    subjects = {
+        "no mapping": (alone, {"PGD": alone}),
+        "mapping": (
+            chained,
+            {"PGD, does not know the mapping": behind, "PGD, through the mapping": chained},
+        ),
+    }
+    rows = []
+    for name, (model, sources) in subjects.items():
+        fitted(model, "plain", train, args, 1e-3)
+        judge = KerasTarget(model, name=name)
+        right = judge.logits(x).argmax(1) == y
+        stands = {
+            attack: right & (judge.logits(strongest(source, x, y, budget)).argmax(1) == y)
+            for attack, source in sources.items()
+        }
+        with closing(TFLiteTarget(export(model).tflite)) as file:
+            found = square(file, x, y, budget, queries=args.queries, seed=SEED)
+        stands[f"Square, {args.queries:,} queries, on the file"] = ~found.fallen
+        stands["worst of these"] = np.all(list(stands.values()), axis=0)
+        rows += [
+            {
+                "network": name,
+                "attack": attack,
+                "clean": results.share(int(right.sum()), len(x)),
+                "attacked": results.share(int(left.sum()), len(x)),
+            }
+            for attack, left in stands.items()
+        ]
+    return rows
 
-    def left(source: Any, judge: Any) -> dict[str, int]:
-        found = projected_gradient(
-            source,
-            x,
-            y,
-            budget,
-            steps=20,
-            restarts=2,
-            losses=("cross_entropy", "margin"),
-            stop=False,
-        )
-        points = np.where(
-            (source.logits(x).argmax(1) == y).reshape(-1, 1, 1, 1), found.strongest, x
-        )
-        return results.share(int((judge.logits(points).argmax(1) == y).sum()), len(x))
 
-    clean = results.share(int((whole.logits(x).argmax(1) == y).sum()), len(x))
-    rows = [("no mapping", before, before), ("does not know the mapping", behind, whole)]
-    rows.append(("attacks through the mapping", whole, whole))
-    return [
-        {"attacker": name, "clean": clean, "attacked": left(source, judge)}
-        for name, source, judge in rows
-    ]
+def strongest(model: Any, x: Any, y: Any, budget: Any) -> Any:
+    """The points of least margin that gradients find; inputs where the model errs anyway."""
+    source = KerasTarget(model)
+    found = projected_gradient(
+        source,
+        x,
+        y,
+        budget,
+        steps=20,
+        restarts=2,
+        losses=("cross_entropy", "margin"),
+        stop=False,
+    )
+    return np.where((source.logits(x).argmax(1) == y).reshape(-1, 1, 1, 1), found.strongest, x)
 
 
 if __name__ == "__main__":

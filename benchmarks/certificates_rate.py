@@ -69,7 +69,8 @@ def smoothed(models: Path = results.PROJECT / "models") -> list[Path]:
         certified, folder = read_summary(path).certified, path.parent
         if certified is None or not certified.sigma or not (folder / "model.tflite").is_file():
             continue  # not certified, counted views, or a float network
-        if not read_recipe(results.recipe_of(folder)).network.members:
+        recipe = read_recipe(results.recipe_of(folder))
+        if recipe.defence.sigma and not recipe.network.members:
             found.append(folder)
     return found
 

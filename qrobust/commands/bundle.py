@@ -50,17 +50,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--c99",
         type=Path,
         metavar="DIR",
-        help="also write members, rule and certifier as C99; members have the radii of export's "
-        "--table",
+        help="also write members, rule and certifier as C99; members have radius tables, as of "
+        "export's --table, or sequential tests",
     )
     parser.add_argument(
         "--table",
         type=int,
         metavar="N",
         help="with --draws and --sigma: store the radii that votes of N samples certify, for "
-        "devices",
+        "devices; else with --c99: which of the members' radius tables is written, of several",
     )
-    parser.add_argument("--alpha", help="of the table (default: 0.001)")
+    parser.add_argument(
+        "--radius",
+        metavar="LSB",
+        help="with --c99: which of the members' sequential tests is written, of several",
+    )
+    parser.add_argument(
+        "--alpha",
+        help="of the table that --draws stores (default: 0.001); else with --c99: of what is "
+        "written",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,10 +84,7 @@ def run(args: argparse.Namespace) -> int:
     for option, rule in (("thresholds", ADAPTIVE), ("first", CONSENSUS)):
         if getattr(args, option) is not None and args.rule != rule:
             raise ValueError(f"--{option} is of --rule {rule}. Received: --rule {args.rule}")
-    if args.table is not None and (args.draws is None or args.sigma is None):
-        raise ValueError("--table goes with --draws K --sigma LSB; other members bring theirs")
-    if args.alpha is not None and args.table is None:
-        raise ValueError("--alpha goes with --table")
+    _check_tables(args)
     if args.draws is not None:
         files = _drawn(args)
         args.rule, args.models = DRAW, [Path(f"draw {k}") for k in range(args.draws)]
@@ -103,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     content = bundle.to_bytes()
     open_model(content)  # members that do not go together are refused before anything is written
     read_spec(content)
-    sources = None if args.c99 is None else c99.bundle_files(content)
+    sources = None if args.c99 is None else c99.bundle_files(content, **_chosen(args))
     if args.c99 is not None:
         args.c99.mkdir(parents=True, exist_ok=True)  # no folder, no bundle either
     write_bytes(args.out, content)
@@ -117,6 +123,30 @@ def run(args: argparse.Namespace) -> int:
         print(f"{arena_sizes(args.c99)}; tables of the certifier: {table_bytes(args.c99)} bytes")
         print(f"C99: {', '.join(map(str, written))}")
     return 0
+
+
+def _check_tables(args: argparse.Namespace) -> None:
+    """Tables are stored in draws; in members that bring theirs, they are chosen for C."""
+    if args.draws is not None:
+        if args.table is not None and args.sigma is None:
+            raise ValueError("--table goes with --draws K --sigma LSB, or with --c99 DIR")
+        if args.alpha is not None and args.table is None:
+            raise ValueError("--alpha goes with --table")
+        if args.radius is not None:
+            raise ValueError("--radius chooses a sequential test, and --draws stores none")
+        return
+    for option in ("table", "radius", "alpha"):
+        if getattr(args, option) is not None and args.c99 is None:
+            raise ValueError(
+                f"--{option} says which of the members' tables --c99 DIR writes: give it, too"
+            )
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """Which tables become C; of draws the only one."""
+    if args.draws is not None:
+        return {}
+    return {"n": args.table, "radius": args.radius, "alpha": args.alpha}
 
 
 def _drawn(args: argparse.Namespace) -> list[bytes]:

@@ -124,6 +124,7 @@ def _left_out(folder: Path) -> list[str]:
     missing = set()
     for path in folder.glob("*.toml"):
         recipe = read_recipe(path)
-        named = (recipe.network.start, recipe.network.weights)
+        network = recipe.network
+        named = (network.start, network.weights, network.model, *network.members)
         missing |= {str(n) for n in named if n and not (folder / n).is_file()}
     return sorted(missing)

@@ -1,6 +1,10 @@
 """What a recipe of an ensemble may say: its members are trained already."""
 
+from dataclasses import fields
 from typing import Any
+
+#: Of ``[defence]``, what an ensemble is smoothed by; all else is of training.
+_OF_FILES = ("sigma", "noise", "size", "threshold")
 
 
 def check_members(recipe: Any, path: str) -> None:
@@ -24,4 +28,22 @@ def check_members(recipe: Any, path: str) -> None:
         raise ValueError(
             f"{path}: [network] members are trained and quantized: set [training] epochs = 0, no "
             f"float_epochs, and no float weights."
+        )
+    _check_untrained(recipe, path)
+
+
+def _check_untrained(recipe: Any, path: str) -> None:
+    """What a training would heed, and an ensemble would not: bits, losses, penalties."""
+    if recipe.quantization != type(recipe.quantization)():
+        raise ValueError(f"{path}: [network] members keep their bits: leave out [quantization].")
+    of = recipe.defence
+    asked = [
+        field.name
+        for field in fields(of)
+        if field.name not in _OF_FILES and getattr(of, field.name) != field.default
+    ]
+    if asked:
+        raise ValueError(
+            f"{path}: [network] members are trained: [defence] takes {', '.join(_OF_FILES)}. "
+            f"Received: {', '.join(asked)}"
         )

@@ -37,6 +37,8 @@ class Data:
         sound_noise: of speech commands: sigma of noise on the samples of training clips, in steps
             of 2^-7 of full scale.
         copies: of speech commands with such noise: noisy copies of each training clip.
+        split_seed: of "digits" and "own" data: chooses what is tested on; none for the recipe's
+            seed. Members of an ensemble differ in that one and share this one.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Data:
     held_out: int = 0
     sound_noise: float = 0.0
     copies: int = 1
+    split_seed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def _fits(value: Any, annotation: str) -> bool:
         "str": (str,),
         "str | None": (str,),
         "int": (int,),
+        "int | None": (int,),
         "float": (int, float),
         "int | str | collections.abc.Mapping[str, int | str]": (int, str, dict),
         "int | collections.abc.Mapping[str, int]": (int, dict),

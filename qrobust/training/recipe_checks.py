@@ -25,6 +25,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "data.shape": (1, 1 << 14),
     "data.held_out": (0, 2**31),
+    "data.split_seed": (0, 2**32 - 1),
     "network.member_weights": (0, 31),
     "data.sound_noise": (0, 127),
     "data.copies": (1, 1000),
@@ -98,7 +99,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*:{_NAME.pattern}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LONGEST = 200
-_PATHS = ("data.path", "network.model", "network.weights", "network.start")
+_PATHS = ("data.path", "network.model", "network.weights", "network.start", "network.members")
 #: Names of functions of this package; of anybody else's only where code was allowed.
 _NAMES = ("data.name", "network.name")
 

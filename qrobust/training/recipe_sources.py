@@ -58,6 +58,11 @@ def check_sources(recipe: Any, path: str) -> None:
         raise ValueError(
             f"{path}: [data] shape is of own pictures and of caltech101; {data.name} has one."
         )
+    if data.split_seed is not None and not own and data.name != "digits":
+        raise ValueError(
+            f"{path}: [data] split_seed chooses what is tested on of digits and own data; "
+            f"{data.name} has its own test part."
+        )
     if [bool(network.name), bool(network.model), bool(network.members)].count(True) != 1:
         raise ValueError(
             f"{path}: [network] takes a name, or model = a .keras file, or members = several of "

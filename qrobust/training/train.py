@@ -192,6 +192,7 @@ def load_data(recipe: Recipe, folder: str | None, *, allow_code: bool = False) -
 
 def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.Dataset:
     name = recipe.data.name
+    seed = recipe.seed if recipe.data.split_seed is None else recipe.data.split_seed
     if is_code(name):
         made = named_code(name, "[data] name", allow_code=allow_code)(folder)
         if not isinstance(made, datasets.Dataset):
@@ -199,9 +200,9 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
         return made
     if name == "own":
         own = recipe.data
-        return datasets.own_data(own.path, own.shape, fit=own.fit, seed=recipe.seed)
+        return datasets.own_data(own.path, own.shape, fit=own.fit, seed=seed)
     if name == "digits":
-        return datasets.digits(recipe.seed)
+        return datasets.digits(seed)
     if name not in FOLDER_LOADERS:
         known = ", ".join(("own", "digits", *FOLDER_LOADERS))
         raise ValueError(f"[data] name is one of {known}. Received: {name!r}")

@@ -59,6 +59,15 @@ def test_a_network_that_is_not_there_is_named(tmp_path, capsys, monkeypatch):
     assert "float/model.keras: too large for the wheel" in capsys.readouterr().err
 
 
+def test_a_member_that_is_not_there_is_named(tmp_path, capsys, monkeypatch):
+    root = tmp_path / "models"
+    shutil.copytree(ROOT / "models/digits_ensemble", root / "digits_ensemble")
+    (root / "digits_ensemble/seed1/model.keras").unlink()
+    monkeypatch.setattr(models, "models_folder", lambda: root)
+    assert run("digits_ensemble", tmp_path / "copy") == 0
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'copy'}/seed1/model.keras: too large")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -1,6 +1,7 @@
 """Every model in models/: the file is what its Keras model exports, and the card is about it."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,20 @@ from ai_edge_litert.interpreter import Interpreter
 
 from qrobust.certify import read_certificates
 from qrobust.certify.file.smoothing_spec import read_spec
+from qrobust.ensembles import combine
 from qrobust.load_keras import load_keras
 from qrobust.training.publish.card import card
 from qrobust.training.publish.device_memory import GENERATED_C, TFLM
 from qrobust.training.publish.summary import read_summary
+from qrobust.training.recipe import read_recipe
+from qrobust.training.train import load_data
 from tflite_export import export
 from tflite_export.c99.generate import generate
 from tflite_export.read import read_graph
 
 MODELS = Path(__file__).parents[2] / "models"
 FILES = sorted(MODELS.rglob("model.tflite"))
+ENSEMBLE = MODELS / "digits_ensemble"
 
 
 def integers(content, x):
@@ -88,3 +93,33 @@ def test_certified_accuracy_is_that_of_the_journal(path):
 
 def test_there_are_models():
     assert len(FILES) >= 4
+
+
+@pytest.mark.ordinary(2)
+def test_no_member_of_an_ensemble_was_trained_on_what_it_is_tested_on():
+    recipe = read_recipe(ENSEMBLE / "recipe.toml")
+    together = load_data(recipe, None)
+    paths = [Path(member) for member in recipe.network.members]
+    assert len(paths) == 3
+    for path in paths:
+        own = read_recipe(path.parent.with_suffix(".toml"))
+        data = load_data(own, None)
+        for part in ("train", "validation", "test"):
+            mine, theirs = getattr(data, part), getattr(together, part)
+            np.testing.assert_array_equal(mine.x, theirs.x)
+            np.testing.assert_array_equal(mine.y, theirs.y)
+        # Their seeds alone would choose other test images.
+        other = load_data(replace(own, data=replace(own.data, split_seed=None)), None)
+        assert np.array_equal(other.test.x, together.test.x) == (own.seed == 0)
+
+
+@pytest.mark.ordinary(2)
+def test_the_shipped_ensemble_is_its_members():
+    recipe = read_recipe(ENSEMBLE / "recipe.toml")
+    members = [load_keras(Path(path)) for path in recipe.network.members]
+    weights = read_summary(ENSEMBLE / "summary.json").network.name.partition("(")[2].rstrip(")")
+    made = combine(members, [int(weight) for weight in weights.split(":")])
+    x = np.random.default_rng(1).integers(-128, 128, (20, *made.input_shape[1:])).astype(np.int8)
+    shipped = integers((ENSEMBLE / "model.tflite").read_bytes(), x)
+    np.testing.assert_array_equal(integers(export(made).tflite, x), shipped)
+    assert not np.array_equal(integers(export(combine(members)).tflite, x), shipped)

@@ -37,7 +37,12 @@ _MEMBERS = "members"
 
 
 def write_bundle(
-    model: Model, folder: str | Path, *, n: int | None = None, radius: Exact | None = None
+    model: Model,
+    folder: str | Path,
+    *,
+    n: int | None = None,
+    radius: Exact | None = None,
+    alpha: Exact | None = None,
 ) -> list[Path]:
     """Write a bundle as C; the table above says what.
 
@@ -47,6 +52,7 @@ def write_bundle(
         folder: made where it is missing; files of the same names are replaced.
         n: which of the spec's radius tables; needed where it holds several.
         radius: which of its sequential tests, in LSB; needed where it holds several.
+        alpha: of both; needed where n or radius leave several.
 
     Returns:
         The files.
@@ -54,11 +60,15 @@ def write_bundle(
     Raises:
         CertifyError: see `bundle_files`.
     """
-    return write_files(folder, bundle_files(model, n=n, radius=radius))
+    return write_files(folder, bundle_files(model, n=n, radius=radius, alpha=alpha))
 
 
 def bundle_files(
-    model: Model, *, n: int | None = None, radius: Exact | None = None
+    model: Model,
+    *,
+    n: int | None = None,
+    radius: Exact | None = None,
+    alpha: Exact | None = None,
 ) -> dict[str, str]:
     """Return what `write_bundle` writes: name -> text.
 
@@ -81,7 +91,7 @@ def bundle_files(
         f"{_MEMBERS}.h": members.header,
         f"{_MEMBERS}.c": members.source,
         **_rule_files(file),
-        **certifier_files(file, n=n, radius=radius),
+        **certifier_files(file, n=n, radius=radius, alpha=alpha),
     }
 
 

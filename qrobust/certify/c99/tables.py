@@ -29,9 +29,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text
@@ -59,7 +61,12 @@ _PER_LINE = 8
 
 
 def write(
-    model: Model, folder: str | Path, *, n: int | None = None, radius: Exact | None = None
+    model: Model,
+    folder: str | Path,
+    *,
+    n: int | None = None,
+    radius: Exact | None = None,
+    alpha: Exact | None = None,
 ) -> list[Path]:
     """Write ``certifier_tables.h`` and ``.c``, and the certifier's own sources beside them.
 
@@ -69,6 +76,7 @@ def write(
         folder: made where it is missing; files of the same names are replaced.
         n: which of the spec's radius tables; needed where it holds several.
         radius: which of its sequential tests, in LSB; needed where it holds several.
+        alpha: of both; needed where n or radius leave several.
 
     Returns:
         The files.
@@ -76,19 +84,31 @@ def write(
     Raises:
         CertifyError: no spec, no such table, or an input that is not int8.
     """
-    return write_files(folder, certifier_files(load_model(model), n=n, radius=radius))
+    return write_files(folder, certifier_files(load_model(model), n=n, radius=radius, alpha=alpha))
 
 
 def certifier_files(
-    file: ModelFile, *, n: int | None = None, radius: Exact | None = None
+    file: ModelFile,
+    *,
+    n: int | None = None,
+    radius: Exact | None = None,
+    alpha: Exact | None = None,
 ) -> dict[str, str]:
     """Return what `write` writes for a checked file or bundle: name -> text."""
     spec = read_spec(file.content)
     if spec is None:
         raise CertifyError("the file has no smoothing spec; attach one with a radius table")
-    if spec.counting is not None and (n, radius) != (None, None):
-        raise CertifyError(f"the file counts {spec.noise}; n and radius choose tables of noise")
-    table, test = _choose_table(spec, n), _choose_test(spec, radius)
+    if spec.counting is not None and (n, radius, alpha) != (None, None, None):
+        raise CertifyError(
+            f"the file counts {spec.noise}; n, radius and alpha choose tables of noise"
+        )
+    level = None if alpha is None else rational(alpha, "alpha")
+    table, test = _choose_table(spec, n, level), _choose_test(spec, radius, level)
+    if level is not None and table is None and test is None:
+        raise CertifyError(
+            f"no radius table and no sequential test has alpha={text(level)}; the smoothing spec "
+            f"holds {_tables_held(spec)} and {_tests_held(spec)}"
+        )
     if spec.counting is None:
         words = table_words(
             spec, coordinates=file.coordinates, classes=file.classes, table=table, test=test
@@ -218,23 +238,48 @@ def _packed(values: list[int], bits: int) -> list[int]:
     ]
 
 
-def _choose_table(spec: SmoothingSpec, n: int | None) -> RadiusTable | None:
-    found = [table for table in spec.tables if n in (None, table.n)]
+def _choose_table(spec: SmoothingSpec, n: int | None, alpha: Fraction | None) -> RadiusTable | None:
+    found = [t for t in spec.tables if n in (None, t.n) and alpha in (None, t.alpha)]
     if len(found) == 1 or (n is None and not found):
         return found[0] if found else None
-    held = ", ".join(f"n={table.n}" for table in spec.tables) or "none"
-    wanted = "one radius table; say which n" if n is None else f"one radius table with n={n}"
-    raise CertifyError(f"need {wanted}; the smoothing spec holds {held}")
+    wanted = "one radius table" if n is None else f"one radius table with n={n}"
+    raise CertifyError(_choice(wanted, found, n, "n", alpha, _tables_held(spec)))
 
 
-def _choose_test(spec: SmoothingSpec, radius: Exact | None) -> SequentialTable | None:
-    wanted = None if radius is None else rational(radius, "the radius")
-    found = [test for test in spec.tests if wanted in (None, test.radius)]
-    if len(found) == 1 or (wanted is None and not found):
+def _choose_test(
+    spec: SmoothingSpec, radius: Exact | None, alpha: Fraction | None
+) -> SequentialTable | None:
+    at = None if radius is None else rational(radius, "the radius")
+    found = [t for t in spec.tests if at in (None, t.radius) and alpha in (None, t.alpha)]
+    if len(found) == 1 or (at is None and not found):
         return found[0] if found else None
-    held = ", ".join(f"radius {text(test.radius)}" for test in spec.tests) or "none"
-    asked = "; say which radius" if wanted is None else f" at radius {text(wanted)}"
-    raise CertifyError(f"need one sequential test{asked}; the smoothing spec holds {held}")
+    wanted = "one sequential test" if at is None else f"one sequential test at radius {text(at)}"
+    raise CertifyError(_choice(wanted, found, at, "radius", alpha, _tests_held(spec)))
+
+
+def _choice(
+    wanted: str, found: list[Any], chosen: Any, key: str, alpha: Fraction | None, held: str
+) -> str:
+    """What a spec holds of what is wanted, and what would choose."""
+    asked = wanted if alpha is None else f"{wanted} of alpha={text(alpha)}"
+    keys = [name for name, value in ((key, chosen), ("alpha", alpha)) if value is None]
+    hint = f"; say which {' or '.join(keys)}" if found and keys else ""
+    return f"need {asked}{hint}; the smoothing spec holds {held}"
+
+
+def _tables_held(spec: SmoothingSpec) -> str:
+    return _held([f"n={t.n}" for t in spec.tables], spec.tables)
+
+
+def _tests_held(spec: SmoothingSpec) -> str:
+    return _held([f"radius {text(t.radius)}" for t in spec.tests], spec.tests)
+
+
+def _held(names: list[str], tables: Sequence[RadiusTable | SequentialTable]) -> str:
+    """Names of tables, with alpha where names are alike."""
+    if len(set(names)) < len(names):
+        names = [f"{name} alpha={text(t.alpha)}" for name, t in zip(names, tables, strict=True)]
+    return ", ".join(names) or "none"
 
 
 def _tables_source(

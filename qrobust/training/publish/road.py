@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from qrobust.training.log import finish
+from qrobust.training.members import in_words
 from qrobust.training.publish import evidence
 from qrobust.training.publish.attacked import attacked
 from qrobust.training.publish.card import card
@@ -270,6 +271,11 @@ def _summary(
     baseline: ModelSummary | None,
 ) -> ModelSummary:
     dataset, bits = trained.dataset, recipe.quantization
+    if recipe.network.members:
+        network = Network(*in_words(trained.model))
+    else:
+        named = recipe.network.name or Path(recipe.network.model).name
+        network = Network(named, _bits(bits.weight_bits), _bits(bits.activation_bits))
     return ModelSummary(
         name=recipe.name,
         command=command,
@@ -285,7 +291,7 @@ def _summary(
             unit=dataset.unit,
             span=255 if dataset.test.x.dtype == np.uint8 else None,
         ),
-        network=Network(_network(recipe), _bits(bits.weight_bits), _bits(bits.activation_bits)),
+        network=network,
         clean=Proportion(trained.right, len(dataset.test.x)),
         why_not_certified="" if "certified" in parts else why_not_certified(recipe),
         notes=recipe.notes,
@@ -304,13 +310,6 @@ def why_not_certified(recipe: Recipe) -> str:
             f"{recipe.data.sound_noise:g}/128 of full scale; of sound see `qrobust.SoundCertifier`"
         )
     return "none: trained without noise"
-
-
-def _network(recipe: Recipe) -> str:
-    network = recipe.network
-    if network.members:
-        return f"ensemble of {len(network.members)} by {network.rule}"
-    return network.name or Path(network.model).name
 
 
 def _bits(bits: Any) -> str:

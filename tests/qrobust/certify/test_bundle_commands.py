@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qrobust import cli
-from qrobust.certify import SmoothingSpec, attach_spec
+from qrobust.certify import SmoothingSpec, attach_spec, c99
 
 from .bundles import BUNDLES, MEMBERS, SHAPE
 
@@ -112,3 +112,81 @@ def test_pictures_are_brought_to_what_a_bundle_takes(folder, capsys):
     Image.fromarray(np.zeros((5, 4), np.uint8)).save("p.png")
     assert cli.main(["data", "inspect", "p.png", "--model", "draw.bundle"]) == 0
     assert "shape: [5, 4, 1]" in capsys.readouterr().out
+
+
+def _of_several_tables(folder):
+    """Members with two radius tables of one size, one of another, and two sequential tests."""
+    for k, member in enumerate(MEMBERS):
+        spec = SmoothingSpec.for_model(
+            member,
+            sigma=8,
+            tables=((60, "0.01"), (60, "0.05"), (90, "0.01")),
+            tests=(("3", 60, "0.01"), ("5", 60, "0.05")),
+        )
+        (folder / f"{k}.tflite").write_bytes(attach_spec(member, spec))
+    members = [f"{k}.tflite" for k in range(len(MEMBERS))]
+    return ["bundle", *members, "--rule", "consensus", "--out", "c.bundle", "--c99", "firmware"]
+
+
+@pytest.mark.ordinary(1)
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        ("--table 90 --radius 3", ("n = 90, alpha = 0.01", "radius 3, n up to 60, alpha = 0.01")),
+        ("--table 60 --radius 5 --alpha 0.05", ("n = 60, alpha = 0.05", "radius 5, n up to 60")),
+        ("--alpha .05", ("n = 60, alpha = 0.05", "radius 5, n up to 60, alpha = 0.05")),
+    ],
+)
+def test_one_of_several_tables_becomes_c(folder, capsys, words, written):
+    asked = [*_of_several_tables(folder), *words.split()]
+    assert cli.main(asked) == 0
+    text = (folder / "firmware/certifier_tables.h").read_text()
+    assert all(part in text for part in written)
+    parts = words.split()
+    given = dict(zip(parts[::2], parts[1::2], strict=True))
+    n = given.get("--table")
+    options = {"n": n and int(n), "radius": given.get("--radius"), "alpha": given.get("--alpha")}
+    same = c99.bundle_files((folder / "c.bundle").read_bytes(), **options)
+    assert same["certifier_tables.h"] == text
+    assert same["certifier_tables.c"] == (folder / "firmware/certifier_tables.c").read_text()
+    other = c99.bundle_files((folder / "c.bundle").read_bytes(), n=60, radius="3", alpha="0.01")
+    assert other["certifier_tables.c"] != same["certifier_tables.c"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "say which n or alpha; the smoothing spec holds n=60 alpha=0.01, n=60 alpha=0.05, n="),
+        (
+            "--table 60",
+            "one radius table with n=60; say which alpha; the smoothing spec holds n=60",
+        ),
+        ("--table 70", "need one radius table with n=70; the smoothing spec holds n=60 alpha"),
+        ("--table 90", "need one sequential test; say which radius or alpha; the smoothing spec"),
+        (
+            "--table 90 --radius 4",
+            "one sequential test at radius 4; the smoothing spec holds radius 3",
+        ),
+        ("--alpha .02", "no sequential test has alpha=0.02; the smoothing spec holds n=60 alpha"),
+        ("--alpha many", "alpha"),
+        ("--radius near --table 90", "radius"),
+    ],
+)
+def test_no_table_is_chosen_by_guess(folder, capsys, words, said):
+    asked = [*_of_several_tables(folder), *words.split()]
+    before = set(folder.rglob("*"))
+    assert cli.main(asked) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert set(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("words", ["--table 60", "--radius 3", "--alpha 0.01"])
+def test_a_choice_of_tables_is_for_c(folder, capsys, words):
+    asked = [*_of_several_tables(folder)[:-2], *words.split()]
+    assert cli.main(asked) == 2
+    assert f"{words.split()[0]} says which" in capsys.readouterr().err
+    asked = ["bundle", "m.keras", "--draws", "2", "--out", "c.bundle", *words.split()]
+    assert cli.main(asked) == 2
+    assert words.split()[0] in capsys.readouterr().err
+    assert not (folder / "c.bundle").exists()

@@ -9,8 +9,10 @@ import pytest
 import qrobust
 from qrobust import cli, datasets
 from qrobust.ensembles import combine, learn_weights
+from qrobust.quantization.set_bits import set_bits
+from qrobust.training.members import in_words
 from qrobust.training.recipe import read_recipe
-from qrobust.training.train import train
+from qrobust.training.train import load_data, train
 
 TEXT = """
 name = "both"
@@ -74,7 +76,8 @@ def test_it_is_published_like_any_other(folder, tmp_path, capsys):
     path = recipe(folder, "member_weights = [3, 1]")
     assert cli.main(["train", str(path), "--out", str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert "ensemble of 2 by mean" in json.dumps(summary)
+    network = {"name": "ensemble of 2 by mean (3 : 1)", "weight_bits": "4"}
+    assert network.items() <= summary["network"].items()
     assert not any(count for count in summary["parity"].values() if isinstance(count, int))
     members = [keras.models.load_model(folder / f"{name}.keras") for name in "ab"]
     x = datasets.digits(0).test.x[:50]
@@ -106,6 +109,8 @@ def test_weights_are_learned_on_what_is_held_out(folder, capsys):
         ("member_weights = [1, 2, 3]", 0, "one for each of 2 members"),
         ("member_weights = [0, 0]", 0, "not all zero"),
         ("", 2, "epochs = 0"),
+        ("[quantization]\nweight_bits = 3", 0, "keep their bits"),
+        ("[verify]\nfamilies = []\n[quantization]\nactivation_bits = 3", 0, "keep their bits"),
     ],
 )
 def test_what_makes_no_sense_is_refused(folder, network, epochs, words):
@@ -119,4 +124,37 @@ def test_a_rule_is_of_members(folder):
         path.read_text().replace('members = ["a.keras", "b.keras"]', 'name = "resnet8"')
     )
     with pytest.raises(ValueError, match="are of members"):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize("key", ["consistency = 5", "weight_spread = 0.2", "boundary = 80"])
+def test_what_a_training_would_heed_is_refused(folder, key):
+    path = recipe(folder)
+    path.write_text(path.read_text().replace("sigma = 32", f"sigma = 32\n{key}"))
+    with pytest.raises(ValueError, match=f"members are trained.*{key.split()[0]}"):
+        read_recipe(path)
+
+
+@pytest.mark.ordinary(2)
+@pytest.mark.parametrize("rule", ["mean", "majority"])
+def test_a_card_says_what_is_in_the_model(folder, rule):
+    """Not what the recipe names: a member of weight 0 is left out, and bits are the members'."""
+    four = keras.models.load_model(folder / "a.keras")
+    three = keras.models.clone_model(four)
+    set_bits(three, weight_bits=3)
+    made = combine([four, three, four], [6, 4, 0], rule=rule)
+    name, weights, activations = in_words(made)
+    assert name == f"ensemble of 2 by {rule} (3 : 2)"
+    assert (weights, activations) == ("member 1: 4, member 2: 3", "none")
+    assert in_words(combine([four], rule=rule))[:2] == (f"ensemble of 1 by {rule} (1)", "4")
+
+
+def test_a_split_seed_is_of_data_that_are_split(folder):
+    path = recipe(folder)
+    text = path.read_text()
+    path.write_text(text.replace('"digits"', '"digits"\nsplit_seed = 3'))
+    split = load_data(read_recipe(path), None)
+    assert np.array_equal(split.test.x, datasets.digits(3).test.x)
+    path.write_text(text.replace('"digits"', '"cifar10"\nsplit_seed = 3'))
+    with pytest.raises(ValueError, match="split_seed"):
         read_recipe(path)
