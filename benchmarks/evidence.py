@@ -11,8 +11,8 @@ from the last image, and one process works on a folder at a time. A part whose m
 since (its `VERSION`) is judged again.
 
 ``--list`` says what is there; ``--table`` prints rows and paired differences with exact intervals
-(95 %, over images: one seed is one network) of what is there, and with ``--record`` writes them
-down. ``--only`` takes names of cells, or shell patterns of them.
+(95 %, over images: one seed is one network) of what is there, and with ``--record NAME`` writes
+them down as NAME and NAME_differences. ``--only`` takes names of cells, or shell patterns of them.
 """
 
 import argparse
@@ -133,13 +133,10 @@ def report(cells: list[Cell], args: argparse.Namespace, grid: Path) -> None:
         print(tabulate([shown(line) for line in found], headers="keys", tablefmt="github"), "\n")
     versions = "\n".join(f"{name}: {version}" for name, (_, version) in PARTS.items())
     print(versions)
-    results.record(
-        args.record,
-        counts=[*rows, *({"difference": True, **line} for line in beside)],
-        data={grid.name: grid.read_bytes()},
-        seed=0,
-        text=versions,
-    )
+    fixed: dict[str, Any] = {"data": {grid.name: grid.read_bytes()}, "seed": 0, "text": versions}
+    results.record(args.record, counts=rows, **fixed)
+    if beside:
+        results.record(args.record and f"{args.record}_differences", counts=beside, **fixed)
 
 
 def shown(line: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ DOCUMENTS = (
     "docs/certificates.md",
     "docs/commands.md",
     "docs/ensembles.md",
+    "docs/evidence.md",
     "docs/measurements.md",
     "docs/microcontroller.md",
     "docs/proofs.md",
