@@ -28,9 +28,9 @@ from certify import interleaved
 from float_loops import cohens_loop
 from render import table
 from sequential import ALPHA, FULL, N0, certify
+from smoothed_networks import chosen, named
 
 from qrobust.certify import Certifier, Job, Settings, make_data
-from qrobust.training.publish.summary import read_summary
 from qrobust.training.recipe import read_recipe
 from qrobust.training.train import build, load_data
 
@@ -42,10 +42,7 @@ TURN, FLOAT_TURN = 12_800, 2_000
 
 def main() -> int:
     args = arguments()
-    there = {named(folder): folder for folder in smoothed()}
-    if unknown := sorted(set(args.only) - set(there)):
-        raise SystemExit(f"--only: no smoothed network of models/: {', '.join(unknown)}")
-    folders = [folder for name, folder in there.items() if not args.only or name in args.only]
+    folders = chosen(args.only)
     counts, speeds = [], []
     for folder in folders[: 1 if args.tiny else None]:
         for count, speed in measured(folder, args):
@@ -60,24 +57,6 @@ def main() -> int:
         models=[folder / "model.tflite" for folder in folders],
     )
     return 0
-
-
-def smoothed(models: Path = results.PROJECT / "models") -> list[Path]:
-    """Folders of files that were trained with Gaussian noise, nested ones too."""
-    found = []
-    for path in sorted(models.rglob("summary.json")):
-        certified, folder = read_summary(path).certified, path.parent
-        if certified is None or not certified.sigma or not (folder / "model.tflite").is_file():
-            continue  # not certified, counted views, or a float network
-        recipe = read_recipe(results.recipe_of(folder))
-        if recipe.defence.sigma and not recipe.network.members:
-            found.append(folder)
-    return found
-
-
-def named(folder: Path) -> str:
-    """``digits``, ``digits_l1/gaussian64``: the folder's place below models/."""
-    return folder.relative_to(results.PROJECT / "models").as_posix()
 
 
 def measured(folder: Path, args: argparse.Namespace) -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -158,8 +158,10 @@ def test_the_command_takes_what_is_given(folder, capsys):
         (("--thresholds", "1", "1", "--sigma", "3"), "--sigma goes with --learn"),
         (("--thresholds", "1", "1", "--copies", "3"), "--copies goes with --learn"),
         (("--draws", "2"), "--draws takes one .keras"),
-        (("--thresholds", "1", "1", "--table", "9"), "--table goes with --draws"),
-        (("--thresholds", "1", "1", "--alpha", ".1"), "--alpha goes with --table"),
+        (("--thresholds", "1", "1", "--table", "9"), "--table says which of the members' tables"),
+        (("--thresholds", "1", "1", "--alpha", ".1"), "--alpha says which of the members' tables"),
+        (("--draws", "2", "--alpha", ".1"), "--alpha goes with --table"),
+        (("--draws", "2", "--table", "9"), "--table goes with --draws"),
     ],
 )
 def test_the_command_refuses(folder, words, says, capsys):

@@ -1,12 +1,9 @@
 """Which networks are timed beside a float loop, and by which recipe each was trained."""
 
-import sys
-
-import certificates_rate
 import pytest
 import results
-from certificates_rate import named, smoothed
 from results import recipe_of
+from smoothed_networks import chosen, named, smoothed
 
 from qrobust.training.publish.summary import read_summary
 from qrobust.training.recipe import read_recipe
@@ -30,7 +27,8 @@ def test_what_reads_no_gaussian_noise_is_left_out():
     assert all((results.PROJECT / "models" / name / "model.tflite").is_file() for name in found)
 
 
-def test_a_name_that_is_not_there_is_said(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["certificates_rate.py", "--only", "digits", "digist"])
+def test_a_name_that_is_not_there_is_said():
     with pytest.raises(SystemExit, match="--only: no smoothed network of models/: digist"):
-        certificates_rate.main()
+        chosen(["digits", "digist"])
+    assert [named(folder) for folder in chosen(["digits"])] == ["digits"]
+    assert chosen([]) == smoothed()
