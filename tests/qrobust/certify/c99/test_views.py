@@ -173,5 +173,5 @@ def test_what_the_c_cannot_do_is_said(tmp_path):
         c99.view_words(spec, shape=(4, 5, 1), classes=3)
     with pytest.raises(CertifyError, match="drawn, not counted"):
         c99.view_words(SmoothingSpec(64, InputGrid("int8", 1.0, -128)), shape=(4,), classes=3)
-    with pytest.raises(CertifyError, match="counts splits; n and radius choose"):
+    with pytest.raises(CertifyError, match="counts splits; n, radius and alpha choose"):
         c99.write(counting_file("splits"), tmp_path, n=100)
