@@ -34,6 +34,7 @@ class Phase:
     Attributes:
         elapsed: seconds spent in epochs.
         epochs: how many there were.
+        last: seconds of the last one, by which is judged whether another fits.
     """
 
     def __init__(self, name: str, model: Any, optimizer: Any, rate: float, seed: int) -> None:
@@ -44,6 +45,7 @@ class Phase:
         self.seed = seed
         self.elapsed = 0.0
         self.epochs = 0
+        self.last = 0.0
         tv, ntv = variables_of(model)
         # On the host: what is on the device is given away to the compiled program.
         state = self.optimizer.init([jnp.asarray(v) for v in tv])
@@ -73,8 +75,8 @@ class Phase:
         """
         begun = time.time()
         values = jax.device_put(self.values)
-        told, last = self.elapsed, 0.0
-        while self.elapsed + last / 2 < seconds and time.time() + last / 2 < until:
+        told = self.elapsed
+        while self.elapsed + self.last / 2 < seconds and time.time() + self.last / 2 < until:
             start = time.time()
             share = self.elapsed / seconds
             fixed = share >= 1 - frozen_share
@@ -86,7 +88,7 @@ class Phase:
             loss, right = float(loss), float(right)
             if not np.isfinite(loss):
                 raise RuntimeError(f"{self.name}: loss {loss} at epoch {self.epochs}")
-            last = time.time() - start
+            self.last = last = time.time() - start
             if last > slowest:
                 raise RuntimeError(f"{self.name}: an epoch took {last:.1f} s, {slowest:g} allowed")
             self.elapsed += last
@@ -111,12 +113,14 @@ class Phase:
     def save(self, path: Any, seconds: float) -> None:
         """Write everything that the phase goes on from, and the seconds it is to have."""
         leaves = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(self.values))}
-        np.savez(path, elapsed=self.elapsed, epochs=self.epochs, seconds=seconds, **leaves)
+        counts = {"elapsed": self.elapsed, "epochs": self.epochs, "last": self.last}
+        np.savez(path, seconds=seconds, **counts, **leaves)
 
     def load(self, path: Any) -> float:
         """Go on from what `save` wrote; returns the seconds that the phase is to have."""
         with np.load(path) as saved:
-            self.elapsed, self.epochs = float(saved["elapsed"]), int(saved["epochs"])
+            self.elapsed, self.last = float(saved["elapsed"]), float(saved["last"])
+            self.epochs = int(saved["epochs"])
             shape = jax.tree.structure(self.values)
             leaves = [saved[f"leaf{i}"] for i in range(shape.num_leaves)]
             self.values = jax.tree.unflatten(shape, leaves)

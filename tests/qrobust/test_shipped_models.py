@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from c_compiler import Models
+from random_graphs import random_inputs
 
 from qrobust.certify import read_certificates
 from qrobust.certify.file.smoothing_spec import read_spec
@@ -53,6 +55,16 @@ def test_the_file_gives_the_integers_of_its_keras_model(path):
         drawn = spec.counting is None
         how = f"sigma {float(spec.sigma):g} LSB" if drawn else f"{spec.noise} counted: certain"
         assert how in card and spec.unit and f"| {spec.unit}" in card
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.parent.relative_to(MODELS)))
+def test_the_c_gives_the_integers_of_the_file(path, tmp_path):
+    content = path.read_bytes()
+    graph = read_graph(content)
+    x = [array.astype(np.int8) for array in random_inputs(graph, 0)]
+    (received,) = Models([graph], tmp_path).run(0, x)
+    np.testing.assert_array_equal(received, integers(content, *x))
 
 
 SUMMARIES = sorted(MODELS.rglob("summary.json"))
