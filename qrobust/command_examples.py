@@ -53,6 +53,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust attack model.tflite photos/ --out attack.json --surrogate model.keras",
         "qrobust attack model.tflite data.npz --out attack.json --surrogate model.keras \\\n"
         "      --certificates certificates.jsonl",
+        "qrobust attack model.tflite data.npz --out faults.json --bit-flips 16",
     ),
     "corrupt": (
         "qrobust corrupt model.tflite data.npz",

@@ -32,12 +32,17 @@ from tflite_export.graph import (
 from tflite_export.grid import INT8_MIN, IntArray, round_shift
 
 
-def run(graph: IntegerGraph, *inputs: IntArray) -> tuple[IntArray, ...]:
+def run(
+    graph: IntegerGraph,
+    *inputs: IntArray,
+    after: Callable[[Tensor, IntArray], IntArray] | None = None,
+) -> tuple[IntArray, ...]:
     """Run a batch through the graph.
 
     Args:
         graph: what to compute.
         *inputs: one int array per graph input, shape (batch, ...), stored integers ``q``.
+        after: what becomes of a tensor that an operator has written, such as a fault in memory.
 
     Returns:
         One int64 array per graph output, shape (batch, ...).
@@ -53,9 +58,10 @@ def run(graph: IntegerGraph, *inputs: IntArray) -> tuple[IntArray, ...]:
     for operator in graph.operators:
         read = (values[tensor] for tensor in operator.inputs)
         if isinstance(operator, Linear):
-            values[operator.output] = _linear(operator, *read)
+            value = _linear(operator, *read)
         else:
-            values[operator.output] = _EXECUTORS[type(operator)](operator, *read)
+            value = _EXECUTORS[type(operator)](operator, *read)
+        values[operator.output] = after(operator.output, value) if after else value
     return tuple(values[tensor] for tensor in graph.outputs)
 
 
@@ -85,7 +91,7 @@ def _exact_matmul(a: IntArray, b: IntArray) -> IntArray:
     return np.asarray(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
 
 
-def _same_padding(size: int, window: int, stride: int, dilation: int = 1) -> Pair:
+def same_padding(size: int, window: int, stride: int, dilation: int = 1) -> Pair:
     """TensorFlow's SAME: the smaller half before, the larger after."""
     reach = (window - 1) * dilation + 1
     total = max((-(-size // stride) - 1) * stride + reach - size, 0)
@@ -97,8 +103,8 @@ def _windows(
 ) -> IntArray:
     """(N, H, W, C) -> (N, OH, OW, C, KH, KW), a view where nothing is padded."""
     if padding == "SAME":
-        rows = _same_padding(x.shape[1], window[0], strides[0], dilation[0])
-        columns = _same_padding(x.shape[2], window[1], strides[1], dilation[1])
+        rows = same_padding(x.shape[1], window[0], strides[0], dilation[0])
+        columns = same_padding(x.shape[2], window[1], strides[1], dilation[1])
         x = np.pad(x, ((0, 0), rows, columns, (0, 0)), constant_values=fill)
     reach = tuple((w - 1) * d + 1 for w, d in zip(window, dilation, strict=True))
     views = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))

@@ -85,6 +85,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "proofs or of counted views is attacked in its own region, without a surrogate",
     )
     parser.add_argument("--mask", type=Path, metavar="MASK.npy", help="of proofs in a masked box")
+    parser.add_argument(
+        "--bit-flips",
+        type=int,
+        metavar="N",
+        help="of a .tflite: no changed inputs but up to N flipped bits of weights and activations, "
+        "along gradients, and up to 64 N at random; reads 128 images behind --images to search on",
+    )
+    parser.add_argument(
+        "--storage",
+        choices=("file", "c99"),
+        help="where --bit-flips finds weights: in the file's bytes (default), or in the 2, 4 or 8 "
+        "bits of the C that export --c99 writes",
+    )
     add_boxes(parser)
     add_reading(parser)
     add_label(parser)
@@ -98,9 +111,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attack and report; the exit status is 1 when a certificate is broken."""
     from qrobust.commands import verify
+    from qrobust.commands.attack_bit_flips import run_bit_flips
     from qrobust.commands.attack_counts import is_count_journal, run_counts
     from qrobust.commands.pixel_bounds import is_bounds_journal, run_bounds_attack
 
+    if args.bit_flips is not None:
+        return run_bit_flips(args)
+    if args.storage is not None:
+        raise ValueError("--storage goes with --bit-flips.")
     if args.certificates is not None and is_bounds_journal(args.certificates):
         return run_bounds_attack(args)
     if args.certificates is not None and verify.is_proof_journal(args.certificates):

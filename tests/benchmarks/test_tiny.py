@@ -49,6 +49,7 @@ SLOW = {
     "sequential": [],
     "worst_case": [],
     "bernhard": BERNHARD,
+    "bit_flips": [],
     "bits": [],
     "boundary": [],
     "denoised": [],
