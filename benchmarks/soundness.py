@@ -10,8 +10,9 @@ a radius beyond the true one; *unlicensed* is the stricter count of radii beyond
 gives for the true probabilities, which the method may exceed with probability alpha, too.
 
 Votes come from the sampler's own streams (every certificate under a key of its own) through a NumPy
-classifier, and, as many again, straight from the exact law. Alpha is .05; the interval is the exact
-99.9 % one of Clopper and Pearson. A method fails where the interval lies above alpha.
+classifier, and, as many again, straight from the exact law. What may stop at any moment is also
+stopped at the worst one, by a clock that knows the truth and the votes. Alpha is .05; the interval
+is the exact 99.9 % one of Clopper and Pearson. A method fails where the interval lies above alpha.
 
 The second table plants mistakes, which must fail: ``pilot reused`` bounds the very samples that
 chose the class (at an input between two classes, with as long a pilot as the bound), ``votes + 1``
@@ -35,7 +36,14 @@ from typing import Any
 import numpy as np
 import results
 from linear_laws import CLASSES, Crowd, Network, Place, exceeds, pair_places
-from stream_draws import LawDraws, OneVoteMore, Overlapping, PilotReused, StreamDraws
+from stream_draws import (
+    LawDraws,
+    OneVoteMore,
+    Overlapping,
+    PilotReused,
+    StreamDraws,
+    WorstMoment,
+)
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -43,12 +51,14 @@ from qrobust.certify.arithmetic.binomial import lower_bound, upper_bound
 from qrobust.certify.arithmetic.noise_sampler import NoiseSampler
 from qrobust.certify.arithmetic.noise_table import noise_table
 from qrobust.certify.arithmetic.radius import ABSTAIN, RADIUS_BITS
+from qrobust.certify.methods.confidence_sequence import ConfidenceSequence, lower_confidence
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.outcome import Draws, Method
 from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
-    METHODS,
+    CONFIDENCE_SEQUENCE,
+    SAMPLING,
     SEQUENTIALS,
     TWO_CLASS,
     Settings,
@@ -61,6 +71,7 @@ N0, N = 40, 100
 SIGMAS = (20, 64)  # saturating hardly and often
 CONFIDENCE = Fraction(1, 2000)  # each side of an interval
 POOL = 16
+UNIT = 1 << 48
 
 
 # Places
@@ -113,7 +124,7 @@ def chance(place: Place, alpha: Fraction) -> float:
     law = smoothing(place)
     for votes in range(N, N // 2, -1):
         lower = lower_bound_of(votes, level)
-        if not exceeds(law.radius_q16(lower, (1 << 48) - lower), place.turn):
+        if not exceeds(law.radius_q16(lower, UNIT - lower), place.turn):
             break
     p = place.p[0]
     return sum(comb(N, k) * p**k * (1 - p) ** (N - k) for k in range(votes + 1, N + 1))
@@ -137,7 +148,7 @@ def coin(size: int) -> Place:
 
 def method_at(name: str, place: Place, *, alpha: Fraction = ALPHA, n0: int = N0) -> Method:
     """The method, and, where it tests one radius, a radius just beyond the true one."""
-    n = N * (10 if name in SEQUENTIALS else 4 if name == ANYTIME else 1)
+    n = N * (10 if name in SEQUENTIALS else 4 if name in (ANYTIME, CONFIDENCE_SEQUENCE) else 1)
     radius = f"{place.radius + 1e-4:.4f}" if name in SEQUENTIALS else None
     gain = "0.05" if name == ANYTIME else None
     settings = Settings(method=name, n0=n0, n=n, alpha=f"{float(alpha)}", radius=radius, gain=gain)
@@ -158,9 +169,8 @@ class Tally:
 
     def interval(self) -> tuple[float, float]:
         """Exact 99.9 % interval of the rate of violations."""
-        unit = 1 << 48
         low = lower_bound(self.runs, self.violations, CONFIDENCE)
-        return low / unit, upper_bound(self.runs, self.violations, CONFIDENCE) / unit
+        return low / UNIT, upper_bound(self.runs, self.violations, CONFIDENCE) / UNIT
 
     @property
     def refuted(self) -> bool:
@@ -192,6 +202,21 @@ def from_streams(
 ) -> Iterator[Draws]:
     sampler = NoiseSampler(smoothing(place).noise, len(place.x))
     return (kind(place, sampler, (seed, index)) for index in range(runs))
+
+
+def at_worst_moments(method: Method, place: Place, seed: int, runs: int) -> Iterator[Draws]:
+    """Votes that stop where the bound is wrong."""
+    if not isinstance(method, ConfidenceSequence):
+        raise TypeError(f"{method} bounds one moment; it has no other")
+    rng, fewest, votes = np.random.default_rng(seed), [], 0
+    for size in range(1, method.n + 1):
+        while votes <= size:
+            lower = lower_confidence(votes, size, method.level)
+            if lower and exceeds(smoothing(place).radius_q16(lower, UNIT - lower), place.turn):
+                break
+            votes += 1
+        fewest.append(votes)
+    return (WorstMoment(place.p, rng, np.array(fewest)) for _ in range(runs))
 
 
 @lru_cache
@@ -228,6 +253,10 @@ def honest(name: str, size: int, runs: int, seed: int) -> list[dict[str, Any]]:
     place, rng = worst(name, size, runs // 20, seed), np.random.default_rng((seed, size))
     method = method_at(name, place)
     sources = {"streams": from_streams(place, seed, runs), "exact law": from_law(place, rng, runs)}
+    if name == CONFIDENCE_SEQUENCE:
+        sources["exact law, stopped at the worst moment"] = at_worst_moments(
+            method, place, seed, runs
+        )
     return [
         row(name, place, "votes of", source, tally(name, method, place, draws))
         for source, draws in sources.items()
@@ -296,7 +325,7 @@ def main() -> int:
     args = parser.parse_args()
     sizes, runs = ((2,), 500) if args.tiny else ((2, 200), args.runs)
     tables: dict[str, list[dict[str, Any]]] = {"certificates": [], "mistakes": []}
-    for name, size in tqdm([(m, s) for s in sizes for m in METHODS], unit="method"):
+    for name, size in tqdm([(m, s) for s in sizes for m in SAMPLING], unit="method"):
         tables["certificates"] += honest(name, size, runs, args.seed)
         tables["mistakes"] += mistakes(name, size, runs // 2, args.seed)
     for title, rows in tables.items():

@@ -28,6 +28,31 @@ class LawDraws:
 
 
 @dataclass
+class WorstMoment(LawDraws):
+    """Votes that end at the first moment at which they are for too much, if there is one.
+
+    A clock that knew the truth and the votes could not do worse.
+
+    Attributes:
+        fewest: int64[n], votes for the class after each number of samples that show too much.
+    """
+
+    fewest: np.ndarray
+    favourite: int = 0
+
+    def votes(self, purpose: Purpose, start: int, count: int) -> np.ndarray:
+        """Of a pilot all; of the bound's samples those up to that moment."""
+        if purpose == Purpose.PILOT:
+            pilot = super().votes(purpose, start, count)
+            self.favourite = int(np.argmax(pilot))
+            return pilot
+        labels = np.searchsorted(np.cumsum(self.p), self.rng.random(count)).clip(0, CLASSES - 1)
+        too_many = np.cumsum(labels == self.favourite) >= self.fewest[:count]
+        end = int(np.argmax(too_many)) + 1 if too_many.any() else count
+        return np.bincount(labels[:end], minlength=CLASSES)
+
+
+@dataclass
 class StreamDraws:
     """Votes of the sampler's own streams."""
 

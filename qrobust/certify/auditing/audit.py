@@ -41,7 +41,8 @@ class AuditSettings:
         sample: re-run so many lines, drawn at random; instead of ``every``.
         draw_seed: of the draw; the operating system's entropy by default, which no journal knew.
         fresh_seed: estimate certified lines again with this key, in [0, 2**64).
-        fresh_n: samples of that estimate; the plan's n by default.
+        fresh_n: samples of that estimate; by default the plan's n, or the most that any line drew
+            until a deadline.
         gamma: probability of refuting any true line.
         beta: of statements about all lines together.
         independent: a key of `INDEPENDENT`: draw votes again with the checker's own sampler.
@@ -170,11 +171,19 @@ def run_audit(
                         data,
                         number,
                         seed=settings.fresh_seed,
-                        n=settings.fresh_n or checked.head.settings.n,
+                        n=settings.fresh_n or fresh_samples(checked),
                         level=level,
                     )
                 )
     return audited
+
+
+def fresh_samples(checked: Checked) -> int:
+    """Return the samples of an estimate where nobody says how many."""
+    settings = checked.head.settings
+    if settings.deadline_ms is None:
+        return settings.n
+    return max(1, *(certificate.n for certificate in checked.certificates.values()))
 
 
 def _certifier(

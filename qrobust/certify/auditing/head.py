@@ -12,12 +12,13 @@ from qrobust.certify.arithmetic.noise_table import MAX_SIGMA
 from qrobust.certify.arithmetic.streams import LAYOUTS
 from qrobust.certify.methods.settings import Settings
 from qrobust.certify.run.keys import CHOSEN, KeySource, plan_hash
-from qrobust.certify.run.plan import COUNTING, FIELDS, planned
+from qrobust.certify.run.plan import COUNTING, DEADLINE, FIELDS, planned
 from qrobust.certify.smoothings.counting import ABLATION, KINDS, SHIFT_KEYS, SPLITS
 
 _KEYS_2 = {"format", "version", "plan", "plan_sha256", "key", "kernels", "chain"}
 _KEYS_1 = {"format", "version", "model_sha256", "data_sha256", "noise", "sigma", "keep", "null"}
-_KEYS_1 |= {"streams", "seed", "kernels", "chain"} | {item.name for item in fields(Settings)}
+_SETTINGS = [item.name for item in fields(Settings) if item.name != DEADLINE]
+_KEYS_1 |= {"streams", "seed", "kernels", "chain", *_SETTINGS}
 
 
 _VIEWS = {"size", "shift_key", "threshold", "height", "width"}
@@ -87,7 +88,7 @@ def read_head(value: dict[str, Any], name: str) -> Head:
         if version == 1:
             return _first_version(value)
         plan = value["plan"]
-        if not isinstance(plan, dict) or set(plan) - {COUNTING} != set(FIELDS):
+        if not isinstance(plan, dict) or set(plan) - {COUNTING, DEADLINE} != set(FIELDS):
             raise CertifyError("the plan has unknown or missing keys")
         for name, kinds in _PLAN_TYPES.items():
             if type(plan[name]) not in kinds:
@@ -126,7 +127,11 @@ def _settings(value: dict[str, Any]) -> Settings:
             raise CertifyError(f"sigma is {value['sigma']!r}")
         if COUNTING in value:
             raise CertifyError(f"counting is {value[COUNTING]!r}, and noise is drawn")
-    settings = Settings(**{item.name: value[item.name] for item in fields(Settings)})
+    if DEADLINE in value and type(value[DEADLINE]) is not int:
+        raise CertifyError(f"{DEADLINE} is {value[DEADLINE]!r}, not int")
+    settings = Settings(
+        **{name: value[name] for name in _SETTINGS}, deadline_ms=value.get(DEADLINE)
+    )
     if any(value[name] != item for name, item in settings.to_json().items()):
         raise CertifyError("its settings are not in their normal form")
     return settings

@@ -95,7 +95,8 @@ def rerun(
     """Run some lines again; yield one `Finding` each, as they come.
 
     Votes, label, radius and every other field but times must come out the same; runtime and
-    kernels as well, where votes depend on them.
+    kernels as well, where votes depend on them. What a deadline ended is run until as many samples
+    are drawn: with their number the votes, and the radius that they show, are fixed.
 
     Args:
         checked: the journal.
@@ -115,6 +116,7 @@ def rerun(
                 data.label(claimed.index),
                 checked.head.plan,
                 read_key(claimed.key),
+                claimed.n,
             )
 
     window = 2 * certifier.counter.threads

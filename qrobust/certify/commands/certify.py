@@ -23,6 +23,7 @@ from qrobust.certify.inputs import expected_by, load_inputs
 from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
+    CONFIDENCE_SEQUENCE,
     EARLY,
     METHODS,
     Settings,
@@ -50,6 +51,7 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
         "qrobust certify model.tflite data.npz --out certificates.jsonl",
         "qrobust certify model.tflite photos/ --out photos.jsonl --n 1000",
         "qrobust certify model.tflite data.npz --out at32.jsonl --radius 32 --workers 4",
+        "qrobust certify model.tflite data.npz --out in_time.jsonl --deadline 100",
         "qrobust certify model.tflite data.npz --print-plan",
     )
     parser.add_argument(
@@ -78,7 +80,8 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
         choices=METHODS,
         metavar="METHOD",
         help=f"one of {', '.join(METHODS)}; default: what the file counts; where it draws noise "
-        f"{EARLY} with --radius, {ANYTIME} with --gain, else {CLOPPER_PEARSON}",
+        f"{EARLY} with --radius, {ANYTIME} with --gain, {CONFIDENCE_SEQUENCE} with --deadline, "
+        f"else {CLOPPER_PEARSON}",
     )
     parser.add_argument("--n0", type=int, help="pilot samples (default: 100)")
     parser.add_argument(
@@ -90,6 +93,13 @@ def add_certify_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--gain", metavar="SHARE", help="stop where n samples would gain less radius than this"
+    )
+    parser.add_argument(
+        "--deadline",
+        type=int,
+        metavar="MS",
+        help="so many milliseconds an image, by the clock: the best radius that its votes show by "
+        "then, sound whenever it ends (n is the most: 1,000,000 by default)",
     )
     parser.add_argument("--seed", type=int, help="chosen keys, for experiments (default: derived)")
     parser.add_argument("--key", choices=("derived", "fresh"), help="where keys come from")
@@ -224,6 +234,7 @@ def _settings(args: argparse.Namespace, content: bytes) -> Settings:
         alpha=args.alpha,
         radius=args.radius,
         gain=args.gain,
+        deadline_ms=args.deadline,
     )
 
 

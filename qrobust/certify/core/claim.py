@@ -28,6 +28,10 @@ sequential                 the mean over ``q`` of ``(q / p0)^k ((1 - q) / (1 - p
                            supermartingale for every ``p_A <= p0``; by Ville's inequality it ever
                            reaches that with probability ``level`` at most, whenever one stops
 sequential_early           the same; it stops sooner where it claims nothing
+confidence_sequence        the same, at the radius that the votes happen to show: ``p0`` is rounded
+                           up to ``2**-40``, so a ``q`` is ``p0 + a (1 - p0)``, ``a`` fixed before.
+                           Each ratio falls as ``p0`` rises: what reaches ``1 / level`` at a ``p0``
+                           above ``p_A`` reached it at ``p_A``, whatever radius and moment one took
 ========================== =======================================================================
 
 **Counting** (``splits``, ``bands``, ``blocks``, ``ablation``) needs no probability: ``f`` runs on
@@ -64,7 +68,7 @@ FIXED = ("clopper_pearson", "randomized_clopper_pearson", "two_class")
 COUNTING = ("splits", "bands", "blocks", "ablation")
 _NORMS = {"splits": "l1", "ablation": "l0"}
 SEQUENTIAL = ("sequential", "sequential_early")
-METHODS = (*FIXED, *SEQUENTIAL, "anytime", *COUNTING)
+METHODS = (*FIXED, *SEQUENTIAL, "anytime", "confidence_sequence", *COUNTING)
 MOST = 10**7  # votes of a certificate: what one line may cost its reader is bounded, about .7 s
 _Q16 = 1 << 16
 _DECIMAL = "[0-9]{1,32}([.][0-9]{1,32}|/[1-9][0-9]{,31})?"
@@ -136,7 +140,10 @@ def objection(claim: Claim) -> str:
     if claim.method == "two_class":
         stands = _two_class(claim, k, drawn, level)
     elif claim.method in SEQUENTIAL:
-        stands = radius <= (claim.radius or 0) and _mixture(claim, k, level)
+        p0 = _phi_above((claim.radius or 0) / claim.sigma)
+        stands = radius <= (claim.radius or 0) and _mixture(p0, drawn, k, level)
+    elif claim.method == "confidence_sequence":
+        stands = _mixture(-(-_phi_above(radius / claim.sigma) >> 8) << 8, drawn, k, level)
     else:
         stands = tail(drawn, k, _phi_above(radius / claim.sigma), claim.weight) < level
     return "" if stands else f"{k} of {drawn} votes do not certify {float(radius):.6g} LSB"
@@ -182,8 +189,7 @@ def _two_class(claim: Claim, k: int, n: int, level: Fraction) -> bool:
     return tail(n, n - max(others), below, one) < level / (2 * len(others))
 
 
-def _mixture(claim: Claim, k: int, level: Fraction) -> bool:
-    n, p0 = sum(claim.votes), _phi_above((claim.radius or 0) / claim.sigma)
+def _mixture(p0: int, n: int, k: int, level: Fraction) -> bool:
     above = [p0 + (UNIT - p0 >> i) for i in range(1, 9)]
     above += [UNIT - (UNIT - p0 >> i) for i in range(2, 8)]
     if not all(p0 < q < UNIT for q in above):

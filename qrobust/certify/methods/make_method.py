@@ -11,6 +11,7 @@ from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import RADIUS_BITS, charged_level, check_samples
 from qrobust.certify.methods.anytime import Anytime, ladder
 from qrobust.certify.methods.clopper_pearson import ClopperPearson, TwoClass
+from qrobust.certify.methods.confidence_sequence import ConfidenceSequence, check_sequence
 from qrobust.certify.methods.counting import CountViews
 from qrobust.certify.methods.outcome import Method
 from qrobust.certify.methods.sequential import (
@@ -24,6 +25,7 @@ from qrobust.certify.methods.sequential import (
 from qrobust.certify.methods.settings import (
     ANYTIME,
     CLOPPER_PEARSON,
+    CONFIDENCE_SEQUENCE,
     COUNTING,
     EARLY,
     RANDOMIZED,
@@ -81,6 +83,10 @@ def _make(settings: Settings, smoothing: Smoothing, classes: int) -> Method:
         gain = rational(settings.gain or "", "the gain")
         return Anytime(smoothing, n0, sizes, tuple(level(size) for size in sizes), gain)
 
+    def confidence() -> Method:
+        check_sequence(n, level(n))
+        return ConfidenceSequence(smoothing, n0, n, level(n))
+
     makers: dict[str, Callable[[], Method]] = {
         CLOPPER_PEARSON: lambda: fixed(False),
         RANDOMIZED: lambda: fixed(True),
@@ -88,5 +94,6 @@ def _make(settings: Settings, smoothing: Smoothing, classes: int) -> Method:
         SEQUENTIAL: lambda: sequential(False),
         EARLY: lambda: sequential(True),
         ANYTIME: anytime,
+        CONFIDENCE_SEQUENCE: confidence,
     }
     return makers[settings.method]()

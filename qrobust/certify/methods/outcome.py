@@ -25,7 +25,11 @@ class Draws(Protocol):
     """Randomness of one image."""
 
     def votes(self, purpose: Purpose, start: int, count: int) -> NDArray[np.int64]:
-        """Return the votes of samples ``start`` to ``start + count - 1`` of a stream."""
+        """Return the votes of samples ``start`` to ``start + count - 1`` of a stream.
+
+        Where time is up, of the first of them only; then no more will come. Only methods that hold
+        at every moment (`UNIFORM`) are given such draws.
+        """
 
     def word(self) -> int:
         """Return the 64-bit word that a randomized bound uses."""

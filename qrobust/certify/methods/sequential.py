@@ -46,14 +46,13 @@ import numpy as np
 
 from qrobust.certify.arithmetic.binomial import PROBABILITY_BITS, tail_is_below
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.arithmetic.intervals import Scaled, power
 from qrobust.certify.arithmetic.last_true import last_true
 from qrobust.certify.arithmetic.radius import ABSTAIN
 from qrobust.certify.arithmetic.streams import Purpose
+from qrobust.certify.methods.mixture import Mixture, alternatives_above, least_accepting
 from qrobust.certify.methods.outcome import CERTIFIED, GAVE_UP, UNDECIDED, Draws, Outcome
 
 _ONE = 1 << PROBABILITY_BITS
-_BITS = 128
 
 #: Chance of giving up on a class of probability `p1` or more (or the level, if that is larger).
 GIVE_UP_LEVEL = Fraction(1, 10)
@@ -189,14 +188,13 @@ def sequential_test(
     Raises:
         CertifyError: even ``n`` unanimous votes would not be accepted.
     """
-    above = [p0 + ((_ONE - p0) >> i) for i in range(1, 9)]
-    above += [_ONE - ((_ONE - p0) >> i) for i in range(2, 8)]
+    above = alternatives_above(p0)
     sizes = checkpoint_sizes(n)
     accepts = _thresholds(above, p0, sizes, level, rising=True)
     if accepts[-1] > n:
         raise CertifyError(
             f"n={n} samples can never accept p > {p0 / _ONE:.6g} at level {float(level):.3g}; "
-            f"use n >= {_least_accepting(above, p0, level)}"
+            f"use n >= {least_accepting(p0, level)}"
         )
     p1 = _seldom_given_up(sizes, accepts, patience)
     below = [p1 - (p1 >> i) for i in range(1, 10)]
@@ -214,7 +212,7 @@ def _thresholds(
     thresholds: list[int] = []
     share = Fraction(rising)
     for size in sizes:
-        mixture = _Mixture(alternatives, p, size, level)
+        mixture = Mixture(alternatives, p, size, level)
         guess = int(share * size)  # the last answer's share of votes
         if rising:
             found = last_true(mixture.falls_short, -1, size + 1, guess) + 1
@@ -233,14 +231,6 @@ def _seldom_given_up(sizes: list[int], accepts: list[int], patience: Patience) -
     enough = min(enough, last)
     n, accept = next(pair for pair in zip(sizes, accepts, strict=True) if pair[0] >= enough)
     return (accept << PROBABILITY_BITS) // n
-
-
-def _least_accepting(above: list[int], p0: int, level: Fraction) -> int:
-    """Fewest unanimous votes that are accepted."""
-    high = 1
-    while not _Mixture(above, p0, high, level).reaches(high):
-        high *= 2
-    return last_true(lambda n: not _Mixture(above, p0, n, level).reaches(n), 0, high, high) + 1
 
 
 @dataclass(frozen=True)
@@ -270,6 +260,8 @@ class Sequential:
         for checkpoint in self.test.checkpoints:
             votes = votes + draws.votes(Purpose.BOUND, drawn, checkpoint.n - drawn)
             drawn = checkpoint.n
+            if int(votes.sum()) < drawn:  # time is up
+                break
             if votes[candidate] >= checkpoint.accept:
                 return Outcome(candidate, self.radius_q16, votes, pilot, CERTIFIED)
             if votes[candidate] <= checkpoint.give_up:
@@ -297,27 +289,3 @@ def hopeless_votes(pilot: int, p1: int) -> int:
         return tail_is_below(pilot, pilot - votes, _ONE - p1, PILOT_LEVEL)
 
     return next((votes for votes in range(pilot - 1, -1, -1) if few(votes)), -1)
-
-
-class _Mixture:
-    """Decides ``mean over q of (q/p0)^k ((1-q)/(1-p0))^(n-k) >= 1/level``, rounding against it."""
-
-    def __init__(self, alternatives: list[int], p0: int, n: int, level: Fraction) -> None:
-        self._alternatives, self._p0, self._n, self._level = alternatives, p0, n, level
-
-    def falls_short(self, k: int) -> bool:
-        return not self.reaches(k)
-
-    def reaches(self, k: int) -> bool:
-        ratios = [_bernoulli(q, self._n, k) for q in self._alternatives]
-        null = _bernoulli(self._p0, self._n, k)
-        # Sum the lower ends exactly: sum * level >= count * null, all in units of 2**floor.
-        floor = min(null.exponent, *(r.exponent for r in ratios))
-        total = sum(r.low << (r.exponent - floor) for r in ratios)
-        needed = (null.high << (null.exponent - floor)) * len(ratios)
-        return total * self._level.numerator >= needed * self._level.denominator
-
-
-def _bernoulli(p: int, n: int, k: int) -> Scaled:
-    """Enclose ``p**k (2**48 - p)**(n - k)``."""
-    return power(p, k, _BITS).times(power(_ONE - p, n - k, _BITS), _BITS)

@@ -9,8 +9,12 @@ from math import isqrt
 from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.exact_numbers import text_above
 from qrobust.certify.arithmetic.radius import ABSTAIN, RADIUS_BITS
+from qrobust.certify.methods.outcome import Outcome
+from qrobust.certify.methods.settings import Settings
 from qrobust.certify.run.keys import CHOSEN, key_text
+from qrobust.certify.smoothings.smoothing import Smoothing
 
 L2, L1, L0, PATCH = "l2", "l1", "l0", "patch"
 _NINE_DECIMALS = 10**9
@@ -194,6 +198,31 @@ class Certificate:
         if "alpha" not in chosen["settings"]:
             raise CertifyError("the certificate's settings lack alpha")
         return cls(**chosen)
+
+
+def describe_draws(settings: Settings, smoothing: Smoothing, outcome: Outcome) -> dict[str, Any]:
+    """Return the attributes of a certificate that are about what was drawn and found out.
+
+    Args:
+        settings: of the method.
+        smoothing: of the inputs.
+        outcome: what the method found out.
+    """
+    pilot, abstained = outcome.pilot, outcome.radius_q16 == ABSTAIN
+    return {
+        "label": ABSTAIN if abstained else outcome.candidate,
+        "candidate": outcome.candidate,
+        "radius_q16": max(outcome.radius_q16, 0),
+        "norm": smoothing.norm,
+        "decision": outcome.decision,
+        "pilot_votes": None if pilot is None else tuple(int(count) for count in pilot),
+        "votes": tuple(int(count) for count in outcome.votes),
+        "n0": 0 if pilot is None else int(pilot.sum()),
+        "n": outcome.drawn,
+        "settings": settings.to_json(),
+        "sampler_error": text_above(settings.n * smoothing.variation),
+        **smoothing.description,
+    }
 
 
 _KINDS = {item.name: str(item.type) for item in fields(Certificate)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text_above, whole
+from qrobust.certify.arithmetic.exact_numbers import Exact, rational, whole
 from qrobust.certify.arithmetic.noise_table import NoiseTable
 from qrobust.certify.arithmetic.radius import ABSTAIN, binomial_test, charged_level, check_samples
 from qrobust.certify.arithmetic.streams import LAYOUT_VERSION, Key, Purpose
@@ -18,7 +18,8 @@ from qrobust.certify.file.model_file import Model, runtime
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.outcome import Method
 from qrobust.certify.methods.settings import MOST_SAMPLES, Settings
-from qrobust.certify.run.certificate import Certificate
+from qrobust.certify.run.certificate import Certificate, describe_draws
+from qrobust.certify.run.deadline import draws_in_time
 from qrobust.certify.run.image_draws import ImageDraws, Input
 from qrobust.certify.run.keys import KeySource, key_text
 from qrobust.certify.run.plan import make_plan
@@ -218,6 +219,7 @@ class Certifier:
         method: str | None = None,
         radius: Exact | None = None,
         gain: Exact | None = None,
+        deadline_ms: int | None = None,
         index: int = 0,
         y: int | None = None,
     ) -> Certificate:
@@ -233,10 +235,10 @@ class Certifier:
             n0: pilot samples; 100 by default.
             n: samples of the bound, or the most of them; 10,000 by default.
             alpha: error probability, in (0, 0.5]; .001 by default.
-            method: ``"clopper_pearson"`` (the default), ``"randomized_clopper_pearson"``,
-                ``"two_class"``, ``"sequential"``, ``"sequential_early"`` or ``"anytime"``.
+            method: one of `METHODS`; ``"clopper_pearson"`` by default.
             radius: of the sequential tests, in LSB; of views, where to stop.
             gain: share of the radius that an anytime certificate may leave on the table.
+            deadline_ms: draw until then; ``"confidence_sequence"`` is then the default.
             index: of the image; a single query may leave it at 0.
             y: true class, if known; it is only recorded.
 
@@ -247,7 +249,14 @@ class Certifier:
             Cohen, Rosenfeld and Kolter, ICML 2019, section 3.2.2, CERTIFY.
         """
         settings = settings_in_force(
-            self.smoothing, method=method, n0=n0, n=n, alpha=alpha, radius=radius, gain=gain
+            self.smoothing,
+            method=method,
+            n0=n0,
+            n=n,
+            alpha=alpha,
+            radius=radius,
+            gain=gain,
+            deadline_ms=deadline_ms,
         )
         self.check_classes(None if y is None else np.array([y]))
         return self.run(settings, x, index=index, y=y)
@@ -261,6 +270,7 @@ class Certifier:
         y: int | None = None,
         plan: dict[str, Any] | None = None,
         key: Key | None = None,
+        drawn: int | None = None,
     ) -> Certificate:
         """Certify one input with ready-made settings; see :meth:`certify`.
 
@@ -271,29 +281,20 @@ class Certifier:
             y: true class, if known.
             plan: that the input belongs to; one of this input alone by default.
             key: of its random words, for audits; the plan's by default.
+            drawn: samples to stop after, for audits of what a deadline stopped.
         """
         started = time.perf_counter()
         method = self.method(settings)
         self.check_label(y, index)
         source = self.prepare(x, index=index)
-        if plan is None:
-            plan = self.plan(settings, source.sha256, [index])
+        plan = self.plan(settings, source.sha256, [index]) if plan is None else plan
         key = self.keys.key(plan, index) if key is None else key
-        outcome = method.run(ImageDraws(self.counter, key, source))
-        charged, pilot = settings.n * self.smoothing.variation, outcome.pilot
+        draws = ImageDraws(self.counter, key, source)
+        outcome = method.run(draws_in_time(draws, settings, started=started, drawn=drawn))
+        about = describe_draws(settings, self.smoothing, outcome)
         return Certificate(
             index=index,
-            label=ABSTAIN if outcome.radius_q16 == ABSTAIN else outcome.candidate,
-            candidate=outcome.candidate,
-            radius_q16=max(outcome.radius_q16, 0),
-            norm=self.smoothing.norm,
-            decision=outcome.decision,
-            pilot_votes=None if pilot is None else tuple(int(count) for count in pilot),
-            votes=tuple(int(count) for count in outcome.votes),
-            n0=0 if pilot is None else int(pilot.sum()),
-            n=outcome.drawn,
-            settings=settings.to_json(),
-            sampler_error=text_above(charged),
+            **about,
             span=self.file.grid.span,
             coordinates=self.file.coordinates,
             key=key_text(key),
@@ -308,7 +309,6 @@ class Certifier:
             unit=self.spec.unit,
             y=y,
             seconds=int((time.perf_counter() - started) * 1e6) / 1e6,
-            **self.smoothing.description,
         )
 
     def predict(

@@ -138,9 +138,10 @@ class FloatCertifier(Certifier):
         y: int | None = None,
         plan: dict[str, Any] | None = None,
         key: Key | None = None,
+        drawn: int | None = None,
     ) -> Certificate:
         """Certify one input with ready-made settings; see `Certifier.run`."""
-        made = super().run(settings, x, index=index, y=y, plan=plan, key=key)
+        made = super().run(settings, x, index=index, y=y, plan=plan, key=key, drawn=drawn)
         return replace(made, runtime=self.runtime)
 
     def certify_dataset(

@@ -12,7 +12,7 @@ from qrobust.certify.methods.settings import Settings
 #: Images of a plan: more than any data set has, and few enough for exact statements.
 MOST_IMAGES = 1 << 24
 
-#: What every plan holds, and nothing else; that of counted views also `COUNTING`.
+#: What every plan holds, and nothing else but `COUNTING` (of counted views) and `DEADLINE`.
 FIELDS = (
     "model_sha256",
     "data_sha256",
@@ -34,6 +34,8 @@ FIELDS = (
     "indices",
 )
 COUNTING = "counting"
+#: In plans whose certificates a clock may end.
+DEADLINE = "deadline_ms"
 
 #: Kernels of a plan about no file: what was called, and by whom, is on trust.
 CALLABLE = "callable"

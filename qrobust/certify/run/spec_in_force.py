@@ -11,10 +11,13 @@ from qrobust.certify.arithmetic.exact_numbers import Exact, rational, text, whol
 from qrobust.certify.file.bundle_file import BundleFile
 from qrobust.certify.file.model_file import ModelFile
 from qrobust.certify.file.smoothing_spec import SmoothingSpec, check_spec, read_spec
-from qrobust.certify.methods.settings import Settings
+from qrobust.certify.methods.settings import CONFIDENCE_SEQUENCE, EARLY, Settings
 from qrobust.certify.run.keys import DERIVED, NONE, KeySource
 from qrobust.certify.smoothings.counting import Counting
 from qrobust.certify.smoothings.smoothing import GaussianSmoothing
+
+#: The most that `CONFIDENCE_SEQUENCE` draws until a deadline.
+DEADLINE_SAMPLES = 1_000_000
 
 
 def spec_in_force(file: ModelFile, sigma: Exact | None, noise: str | None) -> SmoothingSpec:
@@ -82,10 +85,12 @@ def settings_in_force(
     alpha: Exact | None = None,
     radius: Exact | None = None,
     gain: Exact | None = None,
+    deadline_ms: int | None = None,
 ) -> Settings:
     """Return the settings that a file and its caller ask for; None is the default.
 
     Of noise (and of None) `Settings` knows the defaults; counted views leave only the radius open.
+    With a deadline the method is one that may stop at it.
 
     Raises:
         CertifyError: settings that contradict each other, or that count other views.
@@ -97,8 +102,13 @@ def settings_in_force(
         "alpha": None if alpha is None else str(alpha),
         "radius": None if radius is None else str(radius),
         "gain": None if gain is None else str(gain),
+        "deadline_ms": deadline_ms,
     }
     chosen: dict[str, Any] = {}
+    if deadline_ms is not None and not isinstance(smoothing, Counting):
+        method = method or (CONFIDENCE_SEQUENCE if radius is None else EARLY)
+        samples = DEADLINE_SAMPLES if method == CONFIDENCE_SEQUENCE else None
+        given |= {"method": method, "n": samples if n is None else n}
     if isinstance(smoothing, Counting):
         chosen = {"method": smoothing.kind, "n0": 0, "n": smoothing.views, "alpha": "0"}
     settings = Settings(**(chosen | {k: v for k, v in given.items() if v is not None}))

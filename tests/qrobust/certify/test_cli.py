@@ -82,6 +82,8 @@ def test_module_prints_progress_to_stderr(place):
     [
         (["--radius", "12.75"], "sequential_early"),
         (["--gain", "0.1"], "anytime"),
+        (["--deadline", "30"], "confidence_sequence"),
+        (["--deadline", "30", "--radius", "12.75"], "sequential_early"),
         (["--method", "two_class"], "two_class"),
         (["--method", "randomized_clopper_pearson"], "randomized_clopper_pearson"),
     ],
@@ -92,6 +94,13 @@ def test_methods_certify_and_audit(place, capsys, extra, method):
     assert header["plan"]["method"] == first["settings"]["method"] == method
     assert main(["audit", "c.jsonl", "m.tflite", "d.npz", "--quiet"]) == 0
     assert "12 certificates, 0 do not stand" in capsys.readouterr().out
+
+
+def test_methods_that_take_no_deadline_say_so_in_one_line(place, capsys):
+    assert certify("--deadline", "30", "--method", "anytime") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: anytime may not stop at a deadline: its bound holds at")
+    assert error.count("\n") == 1
 
 
 def test_tsv(place):

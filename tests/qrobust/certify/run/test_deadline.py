@@ -1,0 +1,177 @@
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from qrobust.certify import Certifier, CertifyError, FloatCertifier
+from qrobust.certify.arithmetic.binomial import lower_bound
+from qrobust.certify.arithmetic.streams import Purpose
+from qrobust.certify.methods.confidence_sequence import lower_confidence
+from qrobust.certify.run.deadline import ClockedDraws, CountedDraws
+
+BATCH = 64
+P = 0.8
+LEVEL = Fraction(1, 20)
+
+
+@dataclass
+class Machine:
+    """A clock and draws that take time; a batch takes ``batch_s`` times a drawn slowness."""
+
+    rng: np.random.Generator
+    batch_s: float = 0.001
+    burst: float = 0.0
+    now: float = 0.0
+    votes_seen: list = field(default_factory=list)
+    last: list = field(default_factory=list)
+
+    def clock(self):
+        return self.now
+
+    def votes(self, purpose, start, count):
+        batches = -(-count // BATCH)
+        for _ in range(batches):
+            slow = 1 + 0.2 * self.rng.random() + (3 if self.rng.random() < self.burst else 0)
+            self.last.append(slow * self.batch_s)
+            self.now += self.last[-1]
+        self.votes_seen.append((purpose, start, count))
+        k = int(self.rng.binomial(count, P))
+        return np.array([k, count - k])
+
+    def word(self):
+        return 7
+
+
+def drawn_until(machine, ends, n=10**6):
+    draws = ClockedDraws(machine, ends=ends, batch=BATCH, clock=machine.clock)
+    draws.votes(Purpose.PILOT, 0, 100)
+    return draws.votes(Purpose.BOUND, 0, n)
+
+
+@pytest.mark.parametrize("budget", [0.005, 0.0173, 0.1, 1.0])
+def test_it_uses_its_time_and_no_more(budget):
+    machine = Machine(np.random.default_rng(0))
+    votes = drawn_until(machine, budget)
+    assert machine.now <= budget
+    # What is left is less than two batches would take: nothing worth having is given away.
+    assert machine.now > budget - 2 * 1.2 * 0.001 * 1.25
+    bounds = machine.votes_seen[1:]
+    assert [start for _, start, _ in bounds] == list(np.cumsum([0, *[c for *_, c in bounds]])[:-1])
+    assert votes.sum() == sum(count for *_, count in bounds)
+    assert all(count % BATCH == 0 for *_, count in bounds)
+
+
+def test_late_by_more_than_a_batch_is_rare_where_the_machine_stalls():
+    """One batch in a hundred takes four times as long; one deadline in a hundred may be missed."""
+    rng = np.random.default_rng(3)
+    missed = 0
+    for _ in range(1000):
+        machine = Machine(rng, burst=0.01)
+        budget = rng.uniform(0.01, 0.2)
+        drawn_until(machine, budget)
+        missed += machine.now > budget + max(machine.last[-1], 0.001)
+    assert missed <= 10
+
+
+def test_no_time_at_all_draws_the_pilot_and_nothing_else():
+    machine = Machine(np.random.default_rng(0))
+    votes = drawn_until(machine, 0.0)
+    assert votes.tolist() == [0, 0]
+    assert machine.votes_seen == [(Purpose.PILOT, 0, 100), (Purpose.BOUND, 0, 0)]
+
+
+def test_enough_time_draws_all():
+    machine = Machine(np.random.default_rng(0))
+    assert drawn_until(machine, 1e9, n=1000).sum() == 1000
+
+
+def wrong_at(bound, seed, runs=1500):
+    """Share of certificates that claim more than `P` under a clock that stops at any moment."""
+    rng = np.random.default_rng(seed)
+    wrong = 0
+    for _ in range(runs):
+        # The clock even goes by the votes: it stops at once where they look lucky.
+        machine = Machine(rng)
+        draws = ClockedDraws(machine, ends=rng.exponential(0.05), batch=8, clock=machine.clock)
+        draws.votes(Purpose.PILOT, 0, 8)
+        k = n = 0
+        while n < 400:
+            more = draws.votes(Purpose.BOUND, n, 8)
+            k, n = k + int(more[0]), n + int(more.sum())
+            if not more.sum() or bound(k, n) > P:
+                break
+        wrong += bound(k, n) > P
+    return wrong / runs
+
+
+def at_one_moment(k, n):
+    return lower_bound(n, k, LEVEL) / 2**48 if k else 0.0
+
+
+def test_a_clock_that_stops_at_any_moment_makes_no_more_errors_than_alpha():
+    rate = wrong_at(lambda k, n: lower_confidence(k, n, LEVEL) / 2**48, seed=1)
+    assert rate <= 0.05 + 3 * (0.05 * 0.95 / 1500) ** 0.5
+    assert wrong_at(at_one_moment, seed=1, runs=500) > 0.1  # which the usual bound would
+
+
+def test_counted_draws_end_where_they_are_told():
+    machine = Machine(np.random.default_rng(0))
+    draws = CountedDraws(machine, 150)
+    assert draws.votes(Purpose.PILOT, 0, 100).sum() == 100
+    assert draws.votes(Purpose.BOUND, 0, 128).sum() == 128
+    assert draws.votes(Purpose.BOUND, 128, 128).sum() == 22
+    assert draws.votes(Purpose.BOUND, 256, 128).sum() == 0
+    assert draws.word() == 7
+
+
+# With a file
+
+
+@pytest.fixture(scope="module")
+def certifier(classifier):
+    with Certifier(classifier, sigma=30, classes=3, seed=1, threads=1) as made:
+        yield made
+
+
+def test_a_deadline_ends_a_certificate(certifier, images):
+    certificate = certifier.certify(images[0], deadline_ms=60)
+    assert certificate.settings["method"] == "confidence_sequence"
+    assert certificate.settings["deadline_ms"] == 60
+    assert 0 < certificate.n < 1_000_000
+    # Loose, for other work on this machine: the tight statement has a clock of its own, above.
+    assert certificate.seconds < 1
+    votes = certifier.votes(images[0], certificate.n)
+    assert certificate.votes == tuple(votes)
+
+
+def test_the_same_votes_whatever_the_deadline(certifier, images):
+    """A deadline is no new attempt: it shows more or less of the same votes."""
+    short = certifier.certify(images[1], deadline_ms=20)
+    long = certifier.certify(images[1], deadline_ms=80)
+    assert short.key == long.key
+    assert short.pilot_votes == long.pilot_votes
+
+
+def test_one_radius_by_a_deadline(certifier, images):
+    easy = certifier.certify(images[0], radius="0.5", deadline_ms=2000)
+    assert easy.settings["method"] == "sequential_early"
+    late = certifier.certify(images[0], radius="0.5", deadline_ms=1)
+    assert (late.decision, late.n, late.label) in [("undecided", 0, -1), ("gave_up", 0, -1)]
+
+
+def test_deadlines_that_are_refused(certifier, images):
+    with pytest.raises(CertifyError, match="clopper_pearson may not stop at a deadline"):
+        certifier.certify(images[0], method="clopper_pearson", deadline_ms=50)
+    with pytest.raises(CertifyError, match="the deadline .ms. must be in"):
+        certifier.certify(images[0], deadline_ms=0)
+
+
+def test_a_callable_has_deadlines_too(images):
+    made = FloatCertifier(
+        lambda x: np.stack([x.reshape(len(x), -1).sum(1), np.full(len(x), 2560)], 1),
+        shape=(5, 4, 1), classes=2, sigma=30, identity=b"sum", runtime="NumPy", seed=0,
+    )  # fmt: skip
+    certificate = made.certify(images[0], deadline_ms=50)
+    assert 0 < certificate.n < 1_000_000
+    assert certificate.seconds < 1
