@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     from qrobust.command_parser import CommandParser
     from qrobust.commands import (
         attack,
+        bench,
         bundle,
         certify_family,
         corrupt,
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         "verify": verify,
         "data": data,
         "web": web,
+        "bench": bench,
         "models": models,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)

@@ -67,6 +67,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust data inspect photos/ --shape 32x32x3",
         "qrobust data --help                      # its actions",
     ),
+    "bench": (
+        "qrobust bench model.tflite --out bench.json",
+        "qrobust bench model.tflite --sigma 64 --threads 1 --json",
+    ),
     "web": (
         "qrobust web page --model model.tflite",
         "qrobust web page --model model.tflite --samples photos/ --labels cat,dog -n 1000 10000",
