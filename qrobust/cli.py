@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         inspect,
         models,
         parity,
+        plan,
         quantize,
         quickstart,
         train,
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         "data": data,
         "web": web,
         "bench": bench,
+        "plan": plan,
         "models": models,
     }.items():
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)

@@ -71,6 +71,12 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "qrobust bench model.tflite --out bench.json",
         "qrobust bench model.tflite --sigma 64 --threads 1 --json",
     ),
+    "plan": (
+        "qrobust plan --radius 64",
+        "qrobust plan --radius 127.5 --network cifar10 --core cortex-m4 --mhz 168",
+        "qrobust plan --radius 32 --network model.tflite --journal certificates.jsonl \\\n"
+        "      --bench bench.json",
+    ),
     "web": (
         "qrobust web page --model model.tflite",
         "qrobust web page --model model.tflite --samples photos/ --labels cat,dog -n 1000 10000",

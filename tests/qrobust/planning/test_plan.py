@@ -1,0 +1,155 @@
+import json
+import shutil
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from qrobust.certify import CertifyError
+from qrobust.cli import main
+from qrobust.planning.bench import text_of
+from qrobust.planning.candidates import candidates
+from qrobust.planning.plan import Speeds, make_plan
+from qrobust.planning.recorded import Rate
+
+from .test_bench import made as bench_made
+
+MODELS = Path(__file__).parents[3] / "models"
+DIGITS = MODELS / "digits"
+NOTHING = Speeds(benches={}, rates={})
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return candidates("digits", [], MODELS)
+
+
+def own(networks):
+    return [network for network in networks if network.name == "digits"]
+
+
+def test_candidates_are_found_where_they_are(digits):
+    (network,) = own(digits)
+    assert (network.bits, network.bytes, network.data) == ("4/4", 20_496, "digits")
+    assert network.images.count == 300 and network.macs == 121_088
+    counted = next(n for n in digits if n.name == "digits_splits")
+    assert counted.images is None and counted.why_not.startswith("counts splits")
+    (file,) = candidates(str(DIGITS / "model.tflite"), [DIGITS / "certificates.jsonl"], None)
+    assert file.images.count == 300
+    (folder,) = [c for c in candidates(str(DIGITS), [], None) if c.name == "digits"]
+    assert folder.sha256 == file.sha256 == network.sha256
+
+
+def test_journals_of_other_files_tell_nothing(tmp_path):
+    shutil.copy(DIGITS / "model.tflite", tmp_path)
+    shutil.copy(MODELS / "digits_spread" / "certificates.jsonl", tmp_path)
+    (network,) = candidates(str(tmp_path), [], None)
+    assert network.images is None
+    assert network.why_not == "its journal is about another file"
+    assert network.bits == ""  # nobody says
+
+
+def test_networks_that_are_not_there(tmp_path):
+    with pytest.raises(CertifyError, match="shipped model is called 'nix'; there are"):
+        candidates("nix", [], MODELS)
+    with pytest.raises(CertifyError, match="no models are here"):
+        candidates("nix", [], None)
+    with pytest.raises(CertifyError, match="holds no model.tflite"):
+        candidates(str(tmp_path), [], None)
+    with pytest.raises(CertifyError, match="--journal goes with --network FILE.tflite"):
+        candidates(str(DIGITS), [DIGITS / "certificates.jsonl"], None)
+
+
+def test_rows_and_what_is_not_known(digits):
+    plan = make_plan(digits, Fraction(64), bounds=(20, 1000), speeds=NOTHING)
+    mine = [row for row in plan.rows if row.network == "digits"]
+    assert [(row.method, row.n) for row in mine] == [
+        ("clopper_pearson", 1000), ("sequential_early", 10_000)
+    ]  # fmt: skip
+    assert plan.never["digits"] == ["bound n = 20"]
+    assert "counts splits" in plan.unknown["digits_splits"]
+    assert all(row.low < row.share < row.high for row in mine)
+    assert mine[1].votes < mine[0].votes
+    assert {row.seconds for row in plan.rows} == {None}
+    assert {row.instructions for row in plan.rows} == {None}
+    assert sum(row.advised for row in plan.rows) == 1
+    best = max(row.share for row in plan.rows)
+    (advised,) = [row for row in plan.rows if row.advised]
+    assert advised.share >= best - 0.02
+
+
+def test_radii_beyond_the_votes_are_not_guessed(digits):
+    plan = make_plan(own(digits), Fraction(300), speeds=NOTHING)
+    assert not plan.rows
+    assert plan.unknown["digits"].startswith("its journal tells nothing past 219 LSB: 10,100 votes")
+
+
+def test_other_noise_is_left_out(digits):
+    plan = make_plan(own(digits), Fraction(64), sigma=Fraction(32), speeds=NOTHING)
+    assert plan.rows == () and plan.unknown == {}
+
+
+def test_seconds_are_those_of_the_very_file(digits):
+    (network,) = own(digits)
+    bench = bench_made(subject=replace(bench_made().subject, sha256=network.sha256))
+    speeds = Speeds(benches={network.sha256: bench}, rates={})
+    bound, test = make_plan([network], Fraction(64), bounds=(1000,), speeds=speeds).rows
+    assert bound.seconds == 0.001 + 1100 / 1300
+    assert test.seconds == pytest.approx(0.001 + test.votes / 900)
+    assert not bound.at_least and not test.at_least
+    other = Speeds(benches={"00" * 32: bench}, rates={})
+    assert make_plan([network], Fraction(64), speeds=other).rows[0].seconds is None
+    rate = Speeds(benches={}, rates={network.sha256: Rate(1000, "A CPU", 0.5)})
+    bound, test = make_plan([network], Fraction(64), bounds=(1000,), speeds=rate).rows
+    assert (bound.seconds, bound.at_least, test.at_least) == (1.1, False, True)
+
+
+# The command
+
+
+def test_the_command_prints_what_it_knows_and_what_not(capsys, tmp_path):
+    words = ["plan", "--radius", "64", "--network", "digits_b", "--n", "1000"]
+    assert main([*words, "--core", "Cortex-M4", "--mhz", "50"]) == 0
+    text = capsys.readouterr().out
+    assert "s, cortex-m4 (emulated)" in text and "no silicon was seen" in text
+    assert "recorded on" in text
+    assert "not known: digits_bands: counts bands: without noise there is nothing to plan" in text
+    words[4] = str(DIGITS)
+    assert main([*words, "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert {row["method"] for row in value["rows"]} == {"clopper_pearson", "sequential_early"}
+    path = tmp_path / "b.json"
+    path.write_text(text_of(bench_made()))
+    assert main([*words, "--bench", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "s: A CPU, 2 cores, file abababab..." in text and "s: no speed of" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--radius", "0.25"], "--radius is in LSB"),
+        (["--radius", "-3"], "must not be negative"),
+        (
+            ["--radius", "64", "--core", "z80"],
+            "nothing was counted on --core z80; known: cortex-m3",
+        ),
+        (["--radius", "64", "--mhz", "0"], "--mhz must lie in"),
+        (["--radius", "64", "--alpha", "2"], "alpha must lie in (0, 0.5]"),
+        (["--radius", "64", "--bench", "none.json"], "cannot read none.json"),
+        (["--radius", "64", "--n", "0"], "n must be at least 1"),
+    ],
+)
+def test_the_command_refuses_in_one_line(capsys, words, message):
+    assert main(["plan", "--network", str(DIGITS), *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_a_text_of_somebody_elses_bench_cannot_draw_on_the_terminal(capsys, tmp_path):
+    path = tmp_path / "b.json"
+    evil = replace(bench_made().machine, cpu="\x1b[2Jcpu")
+    path.write_text(text_of(bench_made(machine=evil)))
+    assert main(["plan", "--radius", "64", "--network", str(DIGITS), "--bench", str(path)]) == 0
+    assert "\x1b" not in capsys.readouterr().out
