@@ -30,6 +30,7 @@ QUICK = {
     "fuzzing": [],
     "kills": [],
     "packed": [],
+    "plan": [],
     "post_training": [],
     "sandbox_cost": [],
     "web": [],

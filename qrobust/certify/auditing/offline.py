@@ -21,7 +21,14 @@ from qrobust.certify.methods.anytime import Anytime
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.outcome import CERTIFIED
 from qrobust.certify.methods.sequential import early_pilot
-from qrobust.certify.methods.settings import ANYTIME, COUNTING, EARLY, TWO_CLASS, Settings
+from qrobust.certify.methods.settings import (
+    ANYTIME,
+    CONFIDENCE_SEQUENCE,
+    COUNTING,
+    EARLY,
+    TWO_CLASS,
+    Settings,
+)
 from qrobust.certify.run.certificate import Certificate
 from qrobust.certify.run.journal import CLOSED, Line, chain, read_lines
 from qrobust.certify.run.keys import FRESH, key_text
@@ -229,7 +236,7 @@ def _reasons(head: Head, certificate: Certificate, value: dict[str, Any]) -> lis
 
 def _is_pilot(n0: int, settings: Settings) -> bool:
     """Whether a pilot may have this size: n0, doubled any number of times by an anytime one."""
-    if settings.method == EARLY:
+    if settings.method in (EARLY, CONFIDENCE_SEQUENCE):
         return n0 == early_pilot(settings.n0)
     if settings.method != ANYTIME:
         return n0 == settings.n0

@@ -85,7 +85,7 @@ def _make(settings: Settings, smoothing: Smoothing, classes: int) -> Method:
 
     def confidence() -> Method:
         check_sequence(n, level(n))
-        return ConfidenceSequence(smoothing, n0, n, level(n))
+        return ConfidenceSequence(smoothing, early_pilot(n0), n, level(n))
 
     makers: dict[str, Callable[[], Method]] = {
         CLOPPER_PEARSON: lambda: fixed(False),

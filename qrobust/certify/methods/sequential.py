@@ -270,7 +270,7 @@ class Sequential:
 
 
 def early_pilot(n0: int) -> int:
-    """Return the pilot of ``sequential_early``: one batch, no more than asked for."""
+    """Return the pilot of methods in a hurry: one batch, no more than asked for."""
     return min(n0, CHECKPOINT_STEP)
 
 

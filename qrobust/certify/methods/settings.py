@@ -43,7 +43,7 @@ class Settings:
     Attributes:
         method: one of `METHODS`.
         n0: pilot samples that choose the class (the first of them, for `ANYTIME`; the most, for
-            `EARLY`).
+            `EARLY` and `CONFIDENCE_SEQUENCE`).
         n: samples of the bound; the most that `UNIFORM` and `ANYTIME` may draw.
         alpha: error probability, in (0, 0.5].
         radius: of the `SEQUENTIALS`, in LSB.

@@ -4,12 +4,15 @@ A deadline ends the draws of one input: then the method says what the votes so f
 sound for methods whose statement holds at all moments together (`UNIFORM`), however the moment
 came about. The clock runs from the moment the input was given to the moment the certificate is
 ready. It is looked at between batches: what is under way when the time is up is finished, counted,
-and late. So a batch is begun only where one as slow as the slowest lately would end in time.
+and late. So a batch is begun only where one as slow as the slowest lately would end in time. And
+the last one is meant to end so much before the deadline as any of the last 100 ended too late: if
+lateness has no order in time, the next is more than all of them once in 101 times.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -28,6 +31,12 @@ Clock = Callable[[], float]
 
 #: Of the time that is left, the part that the next draws may take: they may turn out slower.
 _SHARE = 0.5
+#: Certificates of which lateness is remembered: one deadline in so many may then be missed.
+_REMEMBERED = 100
+#: Of the deadline, what is kept at most for lateness and for what follows the last vote.
+_MOST_KEPT = 0.5
+#: What follows the last vote takes no less, in seconds: threads take turns.
+_LEAST_S = 0.002
 #: A machine that others use is late in bursts; a batch is taken to last so much longer.
 _MARGIN = 1.25
 
@@ -48,8 +57,32 @@ def draws_in_time(
         return draws
     if drawn is not None:
         return CountedDraws(draws, drawn)
-    ends = started + settings.deadline_ms / 1000 - settling_seconds()
-    return ClockedDraws(draws, ends=ends, batch=draws.counter.batch_size)
+    allowed, lateness = settings.deadline_ms / 1000, lateness_here()
+    kept = min(settling_seconds() + lateness.worst, _MOST_KEPT * allowed)
+    batch = draws.counter.batch_size
+    return ClockedDraws(draws, ends=started + allowed - kept, batch=batch, lateness=lateness)
+
+
+@dataclass
+class Lateness:
+    """How late draws ended of late, beside when they should have: of a process.
+
+    Attributes:
+        last: seconds of each of the last certificates, 0 or more.
+    """
+
+    last: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+    @property
+    def worst(self) -> float:
+        """The most of them."""
+        return max(self.last, default=0.0)
+
+
+@lru_cache(maxsize=1)
+def lateness_here() -> Lateness:
+    """Return this process's."""
+    return Lateness()
 
 
 @dataclass
@@ -61,12 +94,14 @@ class ClockedDraws:
         ends: when the last vote has to be there, by the clock.
         batch: samples that are run at a time.
         clock: in seconds.
+        lateness: is told how late they ended.
     """
 
     draws: Draws
     ends: float
     batch: int
     clock: Clock = time.perf_counter
+    lateness: Lateness = field(default_factory=Lateness)
     _batch_s: float = field(default=0.0, init=False)
 
     def votes(self, purpose: Purpose, start: int, count: int) -> NDArray[np.int64]:
@@ -82,6 +117,7 @@ class ClockedDraws:
             more = self._timed(purpose, start + drawn, size)
             votes = more if votes is None else votes + more
             drawn += size
+        self.lateness.last.append(max(self.clock() - self.ends, 0.0))
         return self.draws.votes(purpose, start, 0) if votes is None else votes
 
     def word(self) -> int:
@@ -133,4 +169,4 @@ def settling_seconds() -> float:
     """Seconds to keep for what follows the last vote: twice what a bound of many votes takes."""
     began = time.perf_counter()
     lower_confidence.__wrapped__(90_000, 100_000, Fraction(1, 1000))
-    return 2 * (time.perf_counter() - began)
+    return max(2 * (time.perf_counter() - began), _LEAST_S)
