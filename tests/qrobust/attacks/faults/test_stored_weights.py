@@ -116,6 +116,24 @@ def test_fields_of_the_c_are_flipped_as_its_weights_would_be(name):
         np.testing.assert_array_equal(reference.run(flipped, q)[0], expected)
 
 
+@pytest.mark.parametrize("name", ["cifar10_proof", "digits_bands", "digits_ensemble"])
+def test_fields_that_the_file_cannot_follow_are_refused(name):
+    """Scaled weights times a flipped field would wrap around in int8: not the C's fault."""
+    with pytest.raises(ValueError, match="leave its 8-bit type; use --storage file"):
+        StoredWeights(file_of(name), C99)
+    assert StoredWeights(file_of(name), FILE).bits
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_field_of_the_c_leaves_the_type_of_the_file(name):
+    for layer in StoredWeights(file_of(name), C99).layers:
+        every = np.arange(len(layer.values))
+        values = layer.values
+        for bit in range(layer.bits):
+            values = layer.changed(values, every, bit)
+            assert -128 <= values.min() and values.max() <= 127
+
+
 def test_random_bits_are_different_ones_of_all():
     stored = StoredWeights(file_of("digits"))
     flips = stored.random(np.random.default_rng(0), 500)
