@@ -10,7 +10,7 @@ import pytest
 from qrobust.attacks.faults.activation_flips import exposed, guided_masks, labels, random_masks
 from qrobust.attacks.faults.evaluate_faults import _activations, evaluate_faults
 from qrobust.attacks.faults.graph_twin import GraphTwin
-from qrobust.attacks.faults.progressive_search import progressive_search
+from qrobust.attacks.faults.progressive_search import _Search, progressive_search
 from qrobust.attacks.faults.stored_weights import StoredWeights
 from qrobust.attacks.targets.tflite_target import TFLiteTarget
 from qrobust.cli import main
@@ -91,6 +91,26 @@ def test_one_bit_of_an_activation_along_gradients(content, pictures, q):
     target = TFLiteTarget(content)
     np.testing.assert_array_equal(target.logits(pictures[0][:COUNT]).argmax(1) == y, clean)
     target.close()
+
+
+@pytest.mark.ordinary(4)
+def test_no_bit_of_an_activation_is_flipped_back(content, pictures, q):
+    graph = read_graph(content, as_stored=True)
+    wrong = (pictures[1][:8] + 1) % 10  # what raises the margin is soon used up
+    for count, masks in enumerate(guided_masks(graph, q[:8], wrong, 6), start=1):
+        for picture in range(8):
+            own = [mask[picture].reshape(-1).view(np.uint8) for mask in masks.values()]
+            assert np.unpackbits(np.concatenate(own)).sum() == count
+
+
+@pytest.mark.ordinary(2)
+def test_no_bit_of_a_weight_is_named_twice(content, pictures, q):
+    stored = StoredWeights(content)
+    search = _Search(stored, q, pictures[1])
+    values = stored.values([])
+    first = [flip for flip, _ in search.candidates(values, [])]
+    assert [flip for flip, _ in search.candidates(values, [])] == first
+    assert not set(first) & {flip for flip, _ in search.candidates(values, first)}
 
 
 @pytest.mark.ordinary(9)

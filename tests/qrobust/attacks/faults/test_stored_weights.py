@@ -60,7 +60,7 @@ def test_one_flip_changes_one_bit_of_the_file_and_one_weight(name):
         assert stored.flipped([flip, flip]) == content
 
 
-def test_fields_of_four_bits_lie_where_litert_reads_them():
+def test_fields_of_four_bits_lie_where_the_reader_finds_them():
     model = load_keras(MODELS / "digits" / "model.keras")
     content = export(model, storage="int4").tflite
     stored = StoredWeights(content)
