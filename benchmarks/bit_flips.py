@@ -54,16 +54,18 @@ def main() -> int:
     subjects = SUBJECTS if not args.tiny else (("digits", "int8", "c99", True),)
     asked = [(f"{name}, {way(file, where)}", name, file, where, deep)
              for name, file, where, deep in subjects]  # fmt: skip
-    models = [MODELS / name / "model.keras" for name in dict.fromkeys(s[0] for s in subjects)]
+    models = [MODELS / name / "model.tflite" for name in dict.fromkeys(s[0] for s in subjects)]
+    end = args.images + SEARCHED
+    shown_data: dict[str, Any] = {f"test, the first {end}": data.x[:end]}
     found = {}
     for shown, name, file, where, deep in asked:
-        content = export(load_keras(MODELS / name / "model.keras"), storage=file).tflite
+        content = file_of(name, file)
         found[shown] = evaluated(content, data, args, where, deep)
         print(f"{shown}\n{found[shown].markdown()}", flush=True)
     if args.baselines:
-        path = args.baselines / STOCK
-        models.append(path)
-        found["stock converter, int8"] = evaluated(path.read_bytes(), data, args, "file", False)
+        stock = (args.baselines / STOCK).read_bytes()
+        shown_data[STOCK] = stock
+        found["stock converter, int8"] = evaluated(stock, data, args, "file", False)
     weights = [weight_row(name, faults) for name, faults in found.items()]
     activations = [
         activation_row(name, faults) for name, faults in found.items() if faults.activation_bits
@@ -74,7 +76,7 @@ def main() -> int:
             args.record and args.record + suffix,
             counts=rows,
             models=models,
-            data={f"test, the first {args.images + SEARCHED}": data.x[: args.images + SEARCHED]},
+            data=shown_data,
             seed=SEED,
         )
     return 0
@@ -94,6 +96,14 @@ def arguments() -> argparse.Namespace:
     if args.tiny:
         args.images, args.flips, args.repeats = 10, 1, 1
     return args
+
+
+def file_of(name: str, storage: str) -> bytes:
+    """What is shipped, or the same network packed."""
+    folder = MODELS / name
+    if storage == "int8":
+        return (folder / "model.tflite").read_bytes()
+    return export(load_keras(folder / "model.keras"), storage=storage).tflite
 
 
 def way(file: str, where: str) -> str:

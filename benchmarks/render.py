@@ -32,6 +32,7 @@ from qrobust.training.publish.summary import (
 
 DOCUMENTS = (
     "README.md",
+    "docs/attacks.md",
     "docs/certificates.md",
     "docs/commands.md",
     "docs/ensembles.md",

@@ -20,6 +20,7 @@ from qrobust.attacks.faults.progressive_search import progressive_search
 from qrobust.attacks.faults.stored_weights import FILE, StoredWeights
 from qrobust.attacks.targets.tflite_target import TFLiteTarget
 from tflite_export.contract import contract_problem
+from tflite_export.graph import IntegerGraph
 from tflite_export.read import read_graph
 
 WEIGHTS, ACTIVATIONS = "weights", "activations"
@@ -151,7 +152,7 @@ def evaluate_faults(
     stored = StoredWeights(content, storage)
     problem = contract_problem(content)
     with closing(TFLiteTarget(content, name=name, trusted=trusted)) as target:
-        sha256, zero = target.file.sha256, target.file.grid.zero_point
+        sha256 = target.file.sha256
         clean = float((target.logits(x).argmax(axis=1) == y).mean())
 
     def judged(changed: bytes) -> float:
@@ -166,9 +167,9 @@ def evaluate_faults(
         if WEIGHTS in where:
             yield from _random_weights(stored, judged, flips, repeats, seed)
             if graph is not None:
-                yield from _guided_weights(stored, judged, _q(search[0], zero), search[1], flips)
+                yield from _guided_weights(stored, judged, _q(search[0], graph), search[1], flips)
         if ACTIVATIONS in where and graph is not None:
-            yield from _activations(graph, _q(x, zero), y, flips, repeats, seed)
+            yield from _activations(graph, _q(x, graph), y, flips, repeats, seed)
 
     for row in all_rows():
         rows.append(row)
@@ -183,8 +184,9 @@ def evaluate_faults(
     )  # fmt: skip
 
 
-def _q(x: NDArray[Any], zero: int) -> NDArray[np.int8]:
-    return np.asarray(np.rint(x) + zero, np.int8)
+def _q(x: NDArray[Any], graph: IntegerGraph) -> NDArray[np.int8]:
+    """The graph's own integers, which are int8 behind a border of uint8 too."""
+    return np.asarray(np.rint(x) + graph.inputs[0].grid.zero_point, np.int8)
 
 
 def _doubling(most: int, factor: int = 2) -> Iterator[int]:
@@ -221,6 +223,8 @@ def _activations(
     graph: Any, q: Any, y: Any, flips: int, repeats: int, seed: int
 ) -> Iterator[FaultRow]:
     bits = sum(tensor.size for tensor in exposed(graph)) * BITS
+    if not bits:
+        return
     for count in _doubling(min(MORE * flips, bits), 4):
         found = []
         for repeat in range(repeats):

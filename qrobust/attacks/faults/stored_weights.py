@@ -81,7 +81,8 @@ class StoredWeights:
         storage: ``"file"``, or ``"c99"`` for files of the integer contract.
 
     Raises:
-        ValueError: no such weights, or a storage that is not known.
+        ValueError: no such weights, or a storage that is not known; ``"c99"`` of a file whose type
+            does not hold what flipped fields of the C stand for.
         ExportError: ``"c99"`` of a file that is outside of the contract.
     """
 
@@ -191,7 +192,14 @@ def _field(operator: Linear, layer: Layer) -> tuple[int, Ints]:
             f"'{layer.name}': the file's weights are no multiples of those of the C; use "
             f"--storage {FILE}."
         )
-    return field_bits(own), np.broadcast_to(factor, own.shape).reshape(-1)
+    bits = field_bits(own)
+    # The least a field holds, which flips reach, has to be an integer of the file's type.
+    if int(factor.max()) << (bits - 1) > 1 << (layer.width - 1):
+        raise ValueError(
+            f"'{layer.name}': flipped fields of {bits} bits, {int(factor.max())} times as large in "
+            f"the file, leave its {layer.width}-bit type; use --storage {FILE}."
+        )
+    return bits, np.broadcast_to(factor, own.shape).reshape(-1)
 
 
 def _unpacked(raw: NDArray[np.uint8], width: int, count: int) -> Ints:

@@ -1,19 +1,22 @@
 """Flips along gradients cost more than flips at random, and the command says what is left."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qrobust.attacks.faults.activation_flips import guided_masks, labels, random_masks
-from qrobust.attacks.faults.evaluate_faults import evaluate_faults
+from qrobust.attacks.faults.activation_flips import exposed, guided_masks, labels, random_masks
+from qrobust.attacks.faults.evaluate_faults import _activations, evaluate_faults
 from qrobust.attacks.faults.graph_twin import GraphTwin
-from qrobust.attacks.faults.progressive_search import progressive_search
+from qrobust.attacks.faults.progressive_search import _Search, progressive_search
 from qrobust.attacks.faults.stored_weights import StoredWeights
 from qrobust.attacks.targets.tflite_target import TFLiteTarget
 from qrobust.cli import main
 from qrobust.datasets import digits
+from qrobust.load_keras import load_keras
+from tflite_export import export
 from tflite_export.read import read_graph
 
 FILE = Path(__file__).parents[4] / "models" / "digits" / "model.tflite"
@@ -90,6 +93,26 @@ def test_one_bit_of_an_activation_along_gradients(content, pictures, q):
     target.close()
 
 
+@pytest.mark.ordinary(4)
+def test_no_bit_of_an_activation_is_flipped_back(content, pictures, q):
+    graph = read_graph(content, as_stored=True)
+    wrong = (pictures[1][:8] + 1) % 10  # what raises the margin is soon used up
+    for count, masks in enumerate(guided_masks(graph, q[:8], wrong, 6), start=1):
+        for picture in range(8):
+            own = [mask[picture].reshape(-1).view(np.uint8) for mask in masks.values()]
+            assert np.unpackbits(np.concatenate(own)).sum() == count
+
+
+@pytest.mark.ordinary(2)
+def test_no_bit_of_a_weight_is_named_twice(content, pictures, q):
+    stored = StoredWeights(content)
+    search = _Search(stored, q, pictures[1])
+    values = stored.values([])
+    first = [flip for flip, _ in search.candidates(values, [])]
+    assert [flip for flip, _ in search.candidates(values, [])] == first
+    assert not set(first) & {flip for flip, _ in search.candidates(values, first)}
+
+
 @pytest.mark.ordinary(9)
 def test_the_table(content, pictures):
     x, y = pictures
@@ -115,6 +138,26 @@ def test_the_table(content, pictures):
     again = evaluate_faults(content, x[:COUNT], y[:COUNT], search, 2, where=("weights",), **options)
     assert again.rows == found.rows[:6] and again.activation_bits == 0
     assert found.left_out == "" and "| weights | random | 64 |" in found.markdown()
+
+
+@pytest.mark.ordinary(9)
+def test_a_border_of_uint8_changes_nothing(content, pictures):
+    x, y = pictures[0][:COUNT], pictures[1][:COUNT]
+    model = load_keras(FILE.with_name("model.keras"))
+    found = [
+        evaluate_faults(file, x[:30], y[:30], (x[30:], y[30:]), 1, repeats=1, trusted=True).rows
+        for file in (export(model, io=io).tflite for io in ("int8", "uint8"))
+    ]
+    assert found[0] == found[1]
+
+
+def test_nothing_between_input_and_logits(pictures):
+    x, y = pictures[0][:COUNT], pictures[1][:COUNT]
+    full = read_graph(FILE.read_bytes(), as_stored=True)
+    assert exposed(full)
+    dense = [op for op in full.operators if op.output in full.outputs]
+    alone = replace(full, inputs=dense[0].inputs, operators=tuple(dense))
+    assert exposed(alone) == [] and list(_activations(alone, x, y, 2, 1, 0)) == []
 
 
 @pytest.mark.ordinary(9)

@@ -60,7 +60,7 @@ def test_one_flip_changes_one_bit_of_the_file_and_one_weight(name):
         assert stored.flipped([flip, flip]) == content
 
 
-def test_fields_of_four_bits_lie_where_litert_reads_them():
+def test_fields_of_four_bits_lie_where_the_reader_finds_them():
     model = load_keras(MODELS / "digits" / "model.keras")
     content = export(model, storage="int4").tflite
     stored = StoredWeights(content)
@@ -114,6 +114,24 @@ def test_fields_of_the_c_are_flipped_as_its_weights_would_be(name):
         (expected,) = reference.run(graph.with_operators(tuple(operators)), q)
         flipped = read_graph(stored.flipped([flip]), as_stored=True)
         np.testing.assert_array_equal(reference.run(flipped, q)[0], expected)
+
+
+@pytest.mark.parametrize("name", ["cifar10_proof", "digits_bands", "digits_ensemble"])
+def test_fields_that_the_file_cannot_follow_are_refused(name):
+    """Scaled weights times a flipped field would wrap around in int8: not the C's fault."""
+    with pytest.raises(ValueError, match="leave its 8-bit type; use --storage file"):
+        StoredWeights(file_of(name), C99)
+    assert StoredWeights(file_of(name), FILE).bits
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_field_of_the_c_leaves_the_type_of_the_file(name):
+    for layer in StoredWeights(file_of(name), C99).layers:
+        every = np.arange(len(layer.values))
+        values = layer.values
+        for bit in range(layer.bits):
+            values = layer.changed(values, every, bit)
+            assert -128 <= values.min() and values.max() <= 127
 
 
 def test_random_bits_are_different_ones_of_all():
