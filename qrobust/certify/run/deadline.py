@@ -103,6 +103,7 @@ class ClockedDraws:
     clock: Clock = time.perf_counter
     lateness: Lateness = field(default_factory=Lateness)
     _batch_s: float = field(default=0.0, init=False)
+    _alone_s: float = field(default=0.0, init=False)
 
     def votes(self, purpose: Purpose, start: int, count: int) -> NDArray[np.int64]:
         """Votes of ``count`` samples, or of the first of them; of a pilot always of all."""
@@ -127,7 +128,7 @@ class ClockedDraws:
     def _fitting(self) -> int:
         """Samples that end in time: whole batches, half of what fits, none where not one does."""
         left = self.ends - self.clock()
-        if left < _MARGIN * self._batch_s:
+        if left < _MARGIN * max(self._batch_s, self._alone_s):
             return 0
         return self.batch * max(1, int(_SHARE * left / max(self._batch_s, 1e-6)))
 
@@ -138,6 +139,8 @@ class ClockedDraws:
         took = (self.clock() - began) / batches
         # Slower counts at once, faster by and by.
         self._batch_s = max(took, (took + self._batch_s) / 2)
+        if batches == 1:  # of many, threads do several at a time; of one there is nothing to share
+            self._alone_s = took
         return votes
 
 

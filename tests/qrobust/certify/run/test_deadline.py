@@ -23,6 +23,7 @@ class Machine:
     batch_s: float = 0.001
     burst: float = 0.0
     stall: float = 3.0
+    threads: int = 1
     now: float = 0.0
     votes_seen: list = field(default_factory=list)
     last: list = field(default_factory=list)
@@ -31,8 +32,7 @@ class Machine:
         return self.now
 
     def votes(self, purpose, start, count):
-        batches = -(-count // BATCH)
-        for _ in range(batches):
+        for _ in range(-(-count // (BATCH * self.threads))):
             slow = (
                 1 + 0.2 * self.rng.random() + (self.stall if self.rng.random() < self.burst else 0)
             )
@@ -94,6 +94,16 @@ def test_what_was_late_makes_the_next_ones_end_earlier():
             lateness = lateness if remembers else Lateness()
         missed[remembers] = late / 3900
     assert missed[True] <= 0.01 < missed[False]
+
+
+def test_one_batch_takes_longer_than_its_part_of_many():
+    """With 8 threads 8 batches last as long as one: the last one alone has to end in time, too."""
+    for budget in np.linspace(0.01, 0.05, 50):
+        machine = Machine(np.random.default_rng(5), threads=8)
+        draws = ClockedDraws(machine, ends=budget, batch=BATCH, clock=machine.clock)
+        draws.votes(Purpose.PILOT, 0, BATCH)
+        draws.votes(Purpose.BOUND, 0, 10**6)
+        assert machine.now <= budget
 
 
 def test_no_time_at_all_draws_the_pilot_and_nothing_else():
