@@ -39,7 +39,7 @@ from qrobust.certify.run.journal import Journal
 from qrobust.certify.run.votes import DEFAULT_BATCH, available_cores
 from qrobust.planning.bench import Bench, Inference, Subject, Votes
 from qrobust.planning.machine import Load, Machine, load_average
-from tflite_export.sandbox.child import Child
+from tflite_export.sandbox.child import MOST_LANES, Child
 
 BATCHES = (1, 8, DEFAULT_BATCH)
 #: Samples of a sequential test's request, and of a bound's.
@@ -102,6 +102,8 @@ def measure(
     for name, value in (("threads", most), ("rounds", rounds)):
         if value < 1:
             raise CertifyError(f"{name} must be at least 1, received {value}")
+    if most > MOST_LANES:
+        raise CertifyError(f"threads must be at most {MOST_LANES}, received {most}")
     if not 0.001 <= seconds <= 60:
         raise CertifyError(f"seconds of a measurement must lie in [.001, 60], received {seconds}")
     file, before = load_model(content), load_average()

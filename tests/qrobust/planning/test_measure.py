@@ -53,6 +53,7 @@ def test_a_file_without_noise_has_inferences_alone():
     ("change", "message"),
     [
         ({"threads": 0}, "threads must be at least 1"),
+        ({"threads": 300}, "threads must be at most 252"),
         ({"rounds": 0}, "rounds must be at least 1"),
         ({"seconds": 0}, "must lie in"),
         ({"sigma": 3}, "contradicts the file's smoothing spec"),
