@@ -9,8 +9,8 @@ one exact file; adaptive prediction and K-consensus (Horvath et al. 2022) as bun
 every member, the upper envelope of the members (at each radius the best of them, chosen on these
 very images: in its favour), and larger networks. Sequential tests at every radius, alpha .001, at
 most n votes; differences to the envelope and to each larger network, paired, with exact 95 %
-intervals over images. Without ``--members``
-three networks of the digits are trained here, with noise and consistency, 4 bits, on four fifths
+intervals over images. Without ``--members`` three networks of the digits are trained here, with
+noise and consistency, 4 bits, on four fifths
 of the training set, weights and thresholds learned on the rest. With ``--members`` they are
 CIFAR-10 networks, which may have seen the training images, so that weights learned there would
 favour who knows them best: they count alike, and only thresholds are learned, on the last ones.
