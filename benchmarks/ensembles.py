@@ -7,9 +7,10 @@
 SWEEN (Liu et al. 2020): members on one logit grid with weights learned on noisy training images, as
 one exact file; adaptive prediction and K-consensus (Horvath et al. 2022) as bundles. Beside them
 every member, the upper envelope of the members (at each radius the best of them, chosen on these
-very images: in its favour), and one larger network. Sequential tests at every radius, alpha .001,
-at most n votes; paired differences with exact 95 % intervals over images. Without ``--members``
-three networks of the digits are trained here, with noise and consistency, 4 bits, on four fifths
+very images: in its favour), and larger networks. Sequential tests at every radius, alpha .001, at
+most n votes; differences to the envelope and to each larger network, paired, with exact 95 %
+intervals over images. Without ``--members`` three networks of the digits are trained here, with
+noise and consistency, 4 bits, on four fifths
 of the training set, weights and thresholds learned on the rest. With ``--members`` they are
 CIFAR-10 networks, which may have seen the training images, so that weights learned there would
 favour who knows them best: they count alike, and only thresholds are learned, on the last ones.
@@ -86,11 +87,11 @@ def main() -> int:
     judged["mean, one file"] = judge(joined, data.test, args)
     for rule, learned in found.items():
         judged[f"{rule}, bundle"] = judge(learned.bundle.to_bytes(), data.test, args)
-    counts, speeds = certified_rows(judged, list(files), args)
+    counts, speeds = certified_rows(judged, list(files), list(larger), args)
     print(table(counts))
     print(f"\n{table(speeds)}")
-    attacked = attacked_rows(data, args)
-    print(f"\n{table(attacked)}")
+    attacked = attacked_rows(data, args) if args.attacked else []
+    print(f"\n{table(attacked)}" if attacked else "")
     if args.members:
         print("\nequal weights; the images that thresholds were learned on may be the members' own")
     given = [Path(item.partition("=")[2]) for item in (*args.members, *args.larger, *args.bits)]
@@ -102,13 +103,14 @@ def main() -> int:
         data={f"test, the first {args.images}": data.test.x[: args.images]},
         seed=SEED,
     )
-    results.record(
-        args.record and f"{args.record}_attacked",
-        counts=attacked,
-        models=given,
-        data={f"test, the first {args.attacked}": data.test.x[: args.attacked]},
-        seed=SEED,
-    )
+    if attacked:
+        results.record(
+            args.record and f"{args.record}_attacked",
+            counts=attacked,
+            models=given,
+            data={f"test, the first {args.attacked}": data.test.x[: args.attacked]},
+            seed=SEED,
+        )
     return 0
 
 
@@ -126,7 +128,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--learn", type=int, default=240, help="training images to learn on")
-    parser.add_argument("--attacked", type=int, default=100)
+    parser.add_argument("--attacked", type=int, default=100, help="images; 0: no attacks")
     parser.add_argument("--epsilon", type=float, default=24, help="L-inf, LSB")
     parser.add_argument("--queries", type=int, default=300, help="of Square")
     parser.add_argument("--epochs", type=int, default=12)
@@ -210,9 +212,9 @@ def content_sha256(content: bytes, asked: Any) -> str:
 
 
 def certified_rows(
-    judged: dict[str, Any], members: list[str], args: argparse.Namespace
+    judged: dict[str, Any], members: list[str], larger: list[str], args: argparse.Namespace
 ) -> tuple[list[Any], list[Any]]:
-    """Certified accuracy and differences to the envelope; what a vote costs."""
+    """Certified accuracy, differences to the envelope and to larger ones; what a vote costs."""
     counts = []
     for name, found in judged.items():
         cells: dict[str, Any] = {}
@@ -220,11 +222,13 @@ def certified_rows(
             mine = found["right"][radius]
             best = max(members, key=lambda m, r=radius: judged[m]["right"][r].sum())
             cells[f"certified at {radius:g}"] = results.share(int(mine.sum()), len(mine))
-            shown = "-"
-            if name not in members:
-                interval = paired_interval(mine, judged[best]["right"][radius])
-                shown = "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * v for v in interval))
-            cells[f"points over the envelope at {radius:g}"] = shown
+            others = {"the envelope": best} | {other: other for other in larger}
+            for whose, other in others.items():
+                compared = name not in members and name != other
+                theirs = judged[other]["right"][radius]
+                cells[f"points over {whose} at {radius:g}"] = (
+                    points(mine, theirs) if compared else "-"
+                )
         evaluations = f"{found['evaluations']:.2f}"
         size = f"{found['bytes']:,}"
         counts.append(
@@ -236,6 +240,12 @@ def certified_rows(
         for name, found in judged.items()
     ]  # fmt: skip
     return counts, speeds
+
+
+def points(mine: Any, theirs: Any) -> str:
+    """A paired difference and its interval, in points."""
+    interval = paired_interval(mine, theirs)
+    return "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * v for v in interval))
 
 
 def attacked_rows(data: Any, args: argparse.Namespace) -> list[Any]:

@@ -24,7 +24,8 @@ cross entropy and on the margin is added that does not stop at the twin's bounda
 pixel steps; a file whose input grid has another step is asked for the same sizes on it.
 
 Then every file beside ``--reference`` (default: the first), paired on the pictures, with 95 %
-intervals: exact ones, and Student's for the mean over corruptions. What is done is kept under
+intervals: exact ones, and Student's for the mean over corruptions; likewise the defended network
+beside the plain one, and the ensemble beside the defended one. What is done is kept under
 ``--state`` and not done again; ``--table`` only prints what is there.
 """
 
@@ -83,7 +84,7 @@ def main() -> int:
     if reference not in found:
         raise SystemExit(f"--reference names no row that is there: {', '.join(found)}")
     counts = [line(row, found[row.name]) for row in rows]
-    beside = differences(found, reference)
+    beside = differences(found, reference, pairs(rows))
     speeds = speed_rows(rows, tiny=args.tiny)
     for part in (counts, beside, speeds):
         print(f"{table(part)}\n")
@@ -96,6 +97,12 @@ def main() -> int:
     results.record(args.record, counts=counts, speeds=speeds, **source)
     results.record(args.record and f"{args.record}_paired", counts=beside, **source)
     return 0
+
+
+def pairs(rows: list[Row]) -> list[tuple[str, str]]:
+    """What else is compared: the defence beside none, the ensemble beside one network of it."""
+    together = [(row.name, "ours, w4a4, defended") for row in rows if "ensemble" in row.name]
+    return [("ours, w4a4, defended", "ours, w4a4, plain"), *together]
 
 
 def wanted(args: argparse.Namespace, data: Any) -> list[Row]:

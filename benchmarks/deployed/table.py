@@ -1,6 +1,6 @@
 """Rows of what was found, and every file beside one, paired on the pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,21 +53,31 @@ def line(row: Row, found: Found) -> dict[str, Any]:
     return cells
 
 
-def differences(found: Mapping[str, Found], reference: str) -> list[dict[str, Any]]:
-    """Every file minus the reference, in points with 95 % intervals over the same pictures."""
-    theirs = outcomes(found[reference])
-    rows = []
-    for name, parts in found.items():
-        if name == reference:
-            continue
-        cells: dict[str, Any] = {"file": name, "beside": reference}
-        for column, mine in outcomes(parts).items():
-            if column in theirs:
-                cells[column] = _points(*paired_interval(mine, theirs[column]))
-                if column == "clean" and "corrupted" in parts and "corrupted" in found[reference]:
-                    cells["corrupted, mean"] = _points(*_mean(parts, found[reference]))
-        rows.append(cells)
-    return rows
+def differences(
+    found: Mapping[str, Found], reference: str, pairs: Sequence[tuple[str, str]] = ()
+) -> list[dict[str, Any]]:
+    """Files minus others, in points with 95 % intervals over the same pictures.
+
+    Args:
+        found: what was found of each file, by name.
+        reference: beside which every other file is put.
+        pairs: what else is compared, (file, beside); names that are not there are left out.
+    """
+    every = [(name, reference) for name in found if name != reference]
+    every += [pair for pair in pairs if set(pair) <= set(found) and pair not in every]
+    return [_difference(found, name, beside) for name, beside in every]
+
+
+def _difference(found: Mapping[str, Found], name: str, beside: str) -> dict[str, Any]:
+    parts, others = found[name], found[beside]
+    theirs = outcomes(others)
+    cells: dict[str, Any] = {"file": name, "beside": beside}
+    for column, mine in outcomes(parts).items():
+        if column in theirs:
+            cells[column] = _points(*paired_interval(mine, theirs[column]))
+            if column == "clean" and "corrupted" in parts and "corrupted" in others:
+                cells["corrupted, mean"] = _points(*_mean(parts, others))
+    return cells
 
 
 def _by_picture(found: Found) -> NDArray[np.float64]:

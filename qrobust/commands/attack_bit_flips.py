@@ -13,6 +13,7 @@ _IMAGES = 200
 
 def run_bit_flips(args: argparse.Namespace) -> int:
     """Flip bits and report what is left; the exit status is 0."""
+    from qrobust.certify.file.bundle import refuse_bundle
     from qrobust.certify.file.model_file import read_model
     from qrobust.commands.inputs import labels_of, load_for
     from qrobust.load_keras import is_keras
@@ -34,6 +35,7 @@ def run_bit_flips(args: argparse.Namespace) -> int:
     if images < 1:
         raise ValueError(f"--images is at least 1. Received: {images}")
     content = read_model(args.model)
+    refuse_bundle(content)
     rows = images + SEARCHED
     data = load_for(args.data, args.model, args.fit, allow_code=args.allow_code, rows=rows)
     truth = labels_of(data, args, "Faults need the true ones.")

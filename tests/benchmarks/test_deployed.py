@@ -90,3 +90,11 @@ def test_differences_are_the_other_way_round_from_the_other_side():
     (back,) = differences(both, "b")
     assert row["file"] == "b" and row["clean"].startswith("+33.3 (+")
     assert back["file"] == "a" and back["clean"].startswith("-33.3 (-")
+
+
+def test_what_else_is_compared_is_there_once_and_where_both_are():
+    three = {"a": found(0), "b": found(1), "c": found(2)}
+    rows = differences(three, "a", [("c", "b"), ("c", "a"), ("c", "gone")])
+    assert [(row["file"], row["beside"]) for row in rows] == [("b", "a"), ("c", "a"), ("c", "b")]
+    (row,) = differences({"b": three["b"], "c": three["c"]}, "b")
+    assert rows[2] == row

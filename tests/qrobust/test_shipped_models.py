@@ -125,13 +125,17 @@ def test_no_member_of_an_ensemble_was_trained_on_what_it_is_tested_on():
         assert np.array_equal(other.test.x, together.test.x) == (own.seed == 0)
 
 
-@pytest.mark.ordinary(2)
-def test_the_shipped_ensemble_is_its_members():
-    recipe = read_recipe(ENSEMBLE / "recipe.toml")
+@pytest.mark.ordinary(3)
+@pytest.mark.parametrize(
+    ("folder", "others"), [("digits_ensemble", (1, 1, 1)), ("cifar10_resnet20_ensemble", (1, 2, 3))]
+)
+def test_the_shipped_ensemble_is_its_members(folder, others):
+    recipe = read_recipe(MODELS / folder / "recipe.toml")
     members = [load_keras(Path(path)) for path in recipe.network.members]
-    weights = read_summary(ENSEMBLE / "summary.json").network.name.partition("(")[2].rstrip(")")
+    summary = read_summary(MODELS / folder / "summary.json")
+    weights = summary.network.name.partition("(")[2].rstrip(")")
     made = combine(members, [int(weight) for weight in weights.split(":")])
     x = np.random.default_rng(1).integers(-128, 128, (20, *made.input_shape[1:])).astype(np.int8)
-    shipped = integers((ENSEMBLE / "model.tflite").read_bytes(), x)
+    shipped = integers((MODELS / folder / "model.tflite").read_bytes(), x)
     np.testing.assert_array_equal(integers(export(made).tflite, x), shipped)
-    assert not np.array_equal(integers(export(combine(members)).tflite, x), shipped)
+    assert not np.array_equal(integers(export(combine(members, others)).tflite, x), shipped)

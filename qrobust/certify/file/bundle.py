@@ -187,8 +187,9 @@ def refuse_bundle(content: bytes) -> None:
     """Raise `CertifyError` at a bundle where a single file is needed."""
     if is_bundle(content):
         raise CertifyError(
-            "this is a bundle of several files, which certify and audit take; everything else is "
-            "about one file: combine the members (qrobust ensemble), or look at each"
+            "this is a bundle of several files, which certify, audit, report and inspect take; "
+            "everything else is about one file: combine the members (qrobust ensemble), or take "
+            "each alone"
         )
 
 

@@ -58,6 +58,8 @@ REFUSING = {
     "verify": ["verify", "MODEL", "d.npz", "--family", "light:1", "--out", "p.jsonl"],
     "bounds": ["verify", "MODEL", "d.npz", "--pixel-bounds", "1", "--out", "p.jsonl"],
     "attack": ["attack", "MODEL", "d.npz", "--out", "a.json"],
+    "faults": ["attack", "MODEL", "d.npz", "--bit-flips", "1", "--out", "a.json"],
+    "members": ["bundle", "MODEL", "MODEL", "--rule", "consensus", "--out", "b.bundle"],
     "corrupt": ["corrupt", "MODEL", "d.npz"],
     "parity": ["parity", "m.keras", "MODEL"],
     "web": ["web", "page", "--model", "MODEL"],
@@ -71,7 +73,8 @@ def test_what_takes_one_file_refuses_a_bundle_by_name(folder, capsys, name):
     words = [word.replace("MODEL", "draw.bundle") for word in REFUSING[name]]
     assert cli.main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "this is a bundle of several files, which certify and audit take" in line
+    words = "this is a bundle of several files, which certify, audit, report and inspect take"
+    assert words in line
     assert set(folder.rglob("*")) == before
 
 
