@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +16,8 @@ from qrobust.planning.machine import Load, Machine
 FORMAT, VERSION = "qrobust.bench", 1
 #: A bench of many cores has a few kB; a file that claims to be one has no more than this.
 _MOST_BYTES = 1 << 20
+#: No number of it is larger.
+_MOST = 10**12
 
 Row = TypeVar("Row")
 
@@ -158,11 +162,31 @@ def bench_of(value: Any, where: str) -> Bench:
         bench = _made(Bench, value)
     except (KeyError, TypeError) as error:
         raise CertifyError(f"{where} is a damaged bench: {error}") from None
-    rates = [rate for run in bench.inferences for rate in (run.per_s, run.per_cpu_s)]
-    rates += [rate for vote in bench.votes for rate in (vote.per_s, vote.per_cpu_s)]
-    if not all(rate > 0 for rate in rates):
-        raise CertifyError(f"{where} is a damaged bench: a rate that is not positive")
+    if wrong := next(_impossible(bench), ""):
+        raise CertifyError(f"{where} is a damaged bench: {wrong}")
     return bench
+
+
+def _impossible(bench: Bench) -> Iterator[str]:
+    """What no measurement gives."""
+    if not re.fullmatch("[0-9a-f]{64}", bench.subject.sha256):
+        yield f"sha256 is {bench.subject.sha256!r}"
+    shape = bench.subject.input
+    if not shape or not all(type(size) is int and size > 0 for size in shape):
+        yield f"input is {list(shape)}"
+    if not all(isinstance(item, str) for pair in bench.versions.items() for item in pair):
+        yield f"versions are {bench.versions}"
+    for row in (*bench.inferences, *bench.votes):
+        if not all(0 < number <= _MOST for number in asdict(row).values()):
+            yield f"a number that is not positive, or too large: {asdict(row)}"
+    counts = (bench.subject.bytes, bench.subject.classes, bench.machine.cores, bench.load.cores)
+    if not all(0 < count <= _MOST for count in counts):
+        yield f"sizes and cores are {counts}"
+    times = (bench.start_s, bench.certificate_s, bench.load.before, bench.load.share)
+    if not all(time is None or 0 <= time <= _MOST for time in times):
+        yield f"seconds and loads are {times}"
+    if len({bool(bench.votes), bench.start_s is not None, bench.certificate_s is not None}) > 1:
+        yield "votes without their start_s and certificate_s, or those without votes"
 
 
 def text_of(bench: Bench) -> str:
@@ -184,6 +208,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "float": (int, float),
     "float | None": (int, float, type(None)),
+    "dict[str, str]": (dict,),
 }
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.file.bundle import is_bundle
 from qrobust.certify.file.model_file import read_model
-from qrobust.certify.report.read import read_certificates
+from qrobust.certify.report.read import read_certificates, read_header
 from qrobust.planning.votes_of_images import Images, images_of
 from qrobust.training.publish.summary import FILE, ModelSummary, read_summary
 
@@ -60,6 +61,8 @@ def candidates(
     """
     path = None if network is None else Path(network)
     if path is not None and path.is_file():
+        for journal in journals:
+            read_header(journal)  # that it can be read at all
         return [_of_file(path, list(journals), path.name)]
     if journals:
         raise CertifyError("--journal goes with --network FILE.tflite; folders have their own")
@@ -67,25 +70,28 @@ def candidates(
         return _of_folder(path, path)
     if models is None:
         raise CertifyError(f"no file and no folder is called {network!r}, and no models are here")
-    found = _of_folder(models, models)
-    chosen = [c for c in found if network is None or c.name.split("/")[0].startswith(network)]
-    if not chosen:
-        names = ", ".join(sorted({c.name for c in found}))
-        raise CertifyError(
-            f"no file, folder or shipped model is called {network!r}; there are {names}"
-        )
-    return chosen
+    return _of_folder(models, models, network or "")
 
 
-def _of_folder(folder: Path, root: Path) -> list[Candidate]:
-    found = []
+def _of_folder(folder: Path, root: Path, beginning: str = "") -> list[Candidate]:
+    """Those whose names begin so; the others' journals are not read, which takes its time."""
+    files = {}
     for model in sorted(folder.rglob(_MODEL)):
         here = model.parent
         name = here.relative_to(root).as_posix() if here != root else here.resolve().name
-        found.append(_of_file(model, sorted(here.glob(_JOURNALS)), name))
-    if not found:
+        files[name] = model
+    if not files:
         raise CertifyError(f"{folder} holds no {_MODEL}")
-    return found
+    chosen = {name: model for name, model in files.items() if name.startswith(beginning)}
+    if not chosen:
+        raise CertifyError(
+            f"no file, folder or shipped model is called {beginning!r}; there are "
+            f"{', '.join(files)}"
+        )
+    return [
+        _of_file(model, sorted(model.parent.glob(_JOURNALS)), name)
+        for name, model in chosen.items()
+    ]
 
 
 def _of_file(model: Path, journals: list[Path], name: str) -> Candidate:
@@ -94,8 +100,8 @@ def _of_file(model: Path, journals: list[Path], name: str) -> Candidate:
     summary = _summary(model.parent / FILE, digest)
     images, why_not, coordinates, span = None, "no journal: certify some of its images", 0, 0
     if journals:
-        lines = [list(read_certificates(path)) for path in journals]
         try:
+            lines = [list(read_certificates(path)) for path in journals]
             images = images_of(lines, name)
             first = next(line for journal in lines for line in journal)
             if first.model_sha256 != digest:
@@ -109,7 +115,7 @@ def _of_file(model: Path, journals: list[Path], name: str) -> Candidate:
         bytes=len(content),
         bits="" if summary is None else "/".join(_bits(summary)),
         data="" if summary is None else summary.data.name,
-        macs=_macs(content),
+        macs=_macs(content, name),
         images=images,
         why_not=why_not,
         coordinates=coordinates,
@@ -129,7 +135,12 @@ def _bits(summary: ModelSummary) -> Iterator[str]:
     yield summary.network.activation_bits
 
 
-def _macs(content: bytes) -> int:
+def _macs(content: bytes, name: str) -> int:
     from tflite_export.inspection import inspect
 
-    return sum(operator.macs for operator in inspect(content).operators)
+    if is_bundle(content):  # which members answer a vote depends on its rule
+        return 0
+    try:
+        return sum(operator.macs for operator in inspect(content).operators)
+    except ValueError as error:
+        raise CertifyError(f"{name}: {error}") from None

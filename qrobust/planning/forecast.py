@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,12 +95,18 @@ def least_votes(n: int, p0: int, level: Fraction) -> int:
 
 def _chance_of(least: int, n: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
     """``P(Bin(n, p) >= least)`` for every probability."""
-    k = np.arange(least, n + 1)
-    if not len(k):
+    if least > n:
         return np.zeros(len(p))
-    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    choose = factorials[n] - factorials[k] - factorials[n - k]
-    tails = [np.exp(choose + k * np.log(q) + (n - k) * np.log1p(-q)).sum() for q in p]
+    # Past so many standard deviations, 1/2 at most, nothing is left that a float would show.
+    far = 20 * (isqrt(n) + 20)
+    k = np.arange(n + 1)
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(k[1:]))])
+    tails = []
+    for q in p:
+        begin = max(least, int(n * q) - far)
+        votes = k[begin : max(begin, int(n * q)) + far]
+        choose = factorials[n] - factorials[votes] - factorials[n - votes]
+        tails.append(np.exp(choose + votes * np.log(q) + (n - votes) * np.log1p(-q)).sum())
     return np.array(tails, np.float64).clip(0.0, 1.0)
 
 

@@ -42,9 +42,14 @@ from qrobust.planning.machine import Load, Machine, load_average
 from tflite_export.sandbox.child import MOST_LANES, Child
 
 BATCHES = (1, 8, DEFAULT_BATCH)
-#: Samples of a sequential test's request, and of a bound's.
+#: Samples of a sequential test's request, and of a bound's; of a slow network no more than take
+#: `_PATIENCE_S`, a whole number of short ones.
 SHORT, LONG = DEFAULT_BATCH, 4096
-#: Certificates of one measurement of what they cost beside their votes.
+#: Of larger batches and requests than take so long nothing more is learnt.
+_PATIENCE_S = 2.0
+#: What is asked of a child at a time, far within what it may take.
+_MOST_S, _MOST_ROUNDS = 20.0, 1000
+#: Certificates of one measurement of what they cost beside their votes, of a slow network fewer.
 _CERTIFICATES = 16
 _PACKAGES = ("qrobust", "ai-edge-litert", "numpy")
 
@@ -99,13 +104,15 @@ def measure(
     if is_bundle(content):
         raise CertifyError("a bundle's speed is its members': measure their .tflite files")
     most = available_cores() if threads is None else threads
-    for name, value in (("threads", most), ("rounds", rounds)):
+    for name, value, limit in (("threads", most, MOST_LANES), ("rounds", rounds, _MOST_ROUNDS)):
         if value < 1:
             raise CertifyError(f"{name} must be at least 1, received {value}")
-    if most > MOST_LANES:
-        raise CertifyError(f"threads must be at most {MOST_LANES}, received {most}")
-    if not 0.001 <= seconds <= 60:
-        raise CertifyError(f"seconds of a measurement must lie in [.001, 60], received {seconds}")
+        if value > limit:
+            raise CertifyError(f"{name} must be at most {limit}, received {value}")
+    if not 0.001 <= seconds <= _MOST_S:
+        raise CertifyError(
+            f"seconds of a measurement must lie in [.001, {_MOST_S:g}], received {seconds}"
+        )
     file, before = load_model(content), load_average()
     at_once = sorted({1, most})
     with ExitStack() as stack:
@@ -124,7 +131,7 @@ def measure(
                     certifier.votes(_input(file), SHORT)
                     start_s = time.perf_counter() - began
                 turns |= _votes(certifier, count, seconds)
-            turns["certificate", most] = lambda: _certificates(certifier)
+            turns["certificate", most] = _certificates(certifier)
         found = _in_rounds(turns, rounds)
     votes = tuple(
         Votes(request=key[1], threads=key[2], per_s=_rate(spent), per_cpu_s=_cpu_rate(spent))
@@ -164,8 +171,6 @@ def _names_noise(content: bytes, sigma: Exact | None) -> bool:
 
 def _in_rounds(turns: Mapping[Any, Callable[[], Spent]], rounds: int) -> dict[Any, list[Spent]]:
     found: dict[Any, list[Spent]] = {key: [] for key in turns}
-    for turn in turns.values():
-        turn()  # the first one pays for caches and clocks
     for _ in range(rounds):
         for key, turn in turns.items():
             found[key].append(turn())
@@ -206,8 +211,13 @@ def _inferences(
         cpu = sum(lane.cpu_s for lane in lanes)
         return Spent(sum(lane.count for lane in lanes), wall, cpu, threads)
 
-    batches = (1,) if file.one_row else BATCHES
-    return {("run", batch, threads): _bound(turn, batch) for batch in batches}
+    found = {}
+    for batch in (1,) if file.one_row else BATCHES:
+        found["run", batch, threads] = _bound(turn, batch)
+        first = turn(batch)  # pays for caches and clocks
+        if first.wall_s * threads * batch / first.count > _PATIENCE_S:
+            break  # the next batch takes 8 times as long
+    return found
 
 
 def _bound(turn: Callable[[int], Spent], batch: int) -> Callable[[], Spent]:
@@ -226,10 +236,10 @@ def serve_inferences(file: ModelFile, kernels: str) -> Callable[[Any], bytes]:
         low, high = file.grid.tensor_low, file.grid.tensor_high
         drawn = rng.integers(low, high, (batch, *file.shape), endpoint=True)
         inputs: Stored = drawn.astype(file.grid.dtype)
-        count, wall, cpu = 0, time.perf_counter(), time.thread_time()
-        while (spent := time.perf_counter() - wall) < seconds:
+        count, wall, cpu, spent = 0, time.perf_counter(), time.thread_time(), 0.0
+        while not count or spent < seconds:  # once at least: a busy machine may take longer
             runs[batch](inputs)
-            count += batch
+            count, spent = count + batch, time.perf_counter() - wall
         return np.array([count, spent, time.thread_time() - cpu], "<f8").tobytes()
 
     return handle
@@ -253,7 +263,7 @@ def _votes(certifier: Certifier, threads: int, seconds: float) -> dict[Any, Call
     def turn(request: int, at_once: int) -> Spent:
         def ask(_: int) -> int:
             count = 0
-            while time.perf_counter() - began < seconds:
+            while not count or time.perf_counter() - began < seconds:
                 counter.count(source.tensor, key=(0, 0), purpose=Purpose.BOUND, count=request)
                 count += request
             return count
@@ -264,27 +274,36 @@ def _votes(certifier: Certifier, threads: int, seconds: float) -> dict[Any, Call
             wall = time.perf_counter() - began
         return Spent(count, wall, counter.cpu_seconds() - cpu, threads)
 
+    first = turn(SHORT, threads)  # pays for caches and clocks
+    fitting = int(_PATIENCE_S * first.count / first.wall_s) // SHORT * SHORT
+    long = min(max(fitting, 2 * SHORT), LONG)
     return {
         ("votes", SHORT, threads): lambda: turn(SHORT, threads),
-        ("votes", LONG, threads): lambda: turn(LONG, 1),
+        ("votes", long, threads): lambda: turn(long, 1),
     }
 
 
-def _certificates(certifier: Certifier) -> Spent:
-    """Certificates of two short requests each, with their journal."""
+def _certificates(certifier: Certifier) -> Callable[[], Spent]:
+    """Measurement of certificates of two short requests each, with their journal."""
     settings = Settings(n0=SHORT, n=SHORT)
     x, threads = _input(certifier.file), certifier.counter.threads
-    plan = certifier.plan(settings, "", range(_CERTIFICATES))
-    images = [Image(x, index, None, plan) for index in range(_CERTIFICATES)]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Journal(Path(folder) / "j", header(certifier, plan)) as journal,
-    ):
-        cpu, began = certifier.counter.cpu_seconds(), time.perf_counter()
-        for certificate in run_here(certifier, settings, images, window=2 * threads):
-            journal.append(certificate.to_json())
-        wall = time.perf_counter() - began
-        return Spent(_CERTIFICATES, wall, certifier.counter.cpu_seconds() - cpu, threads)
+    first = certifier.run(settings, x)  # pays for tables
+    count = max(2 * threads, min(_CERTIFICATES, int(_PATIENCE_S / max(first.seconds, 1e-6))))
+    plan = certifier.plan(settings, "", range(count))
+    images = [Image(x, index, None, plan) for index in range(count)]
+
+    def turn() -> Spent:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Journal(Path(folder) / "j", header(certifier, plan)) as journal,
+        ):
+            cpu, began = certifier.counter.cpu_seconds(), time.perf_counter()
+            for certificate in run_here(certifier, settings, images, window=2 * threads):
+                journal.append(certificate.to_json())
+            wall = time.perf_counter() - began
+            return Spent(count, wall, certifier.counter.cpu_seconds() - cpu, threads)
+
+    return turn
 
 
 def _beside_votes(spent: list[Spent], votes: tuple[Votes, ...]) -> float:

@@ -24,10 +24,14 @@ from numpy.typing import NDArray
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.gaussian import cdf_floor
-from qrobust.certify.methods.settings import SEQUENTIALS
+from qrobust.certify.arithmetic.noise_table import MAX_SIGMA
+from qrobust.certify.methods.outcome import UNDECIDED
+from qrobust.certify.methods.settings import MOST_SAMPLES, SEQUENTIALS
 from qrobust.certify.run.certificate import Certificate
 
 _UNIT = 1 << 48
+#: Widest input grid, in LSB.
+MAX_SPAN = 255
 _ROUNDS = 300
 #: An image is told from one of a higher probability by so many votes against it, on average.
 _AGAINST = 3
@@ -95,20 +99,13 @@ def images_of(journals: Sequence[Iterable[Certificate]], where: str) -> Images:
     if not lines:
         raise CertifyError(f"{where} holds no certificates; certify some images first")
     for line in lines:
-        if line.sigma is None:
-            raise CertifyError(
-                f"{where} counts {line.noise}: without noise there is nothing to plan"
-            )
-        if line.pilot_votes is None or line.y is None:
-            raise CertifyError(
-                f"{where}: without pilot votes and true classes nothing can be forecast"
-            )
+        _check(line, where)
         known = longest.get(line.index)
         if known is not None and known.input_sha256 != line.input_sha256:
             raise CertifyError(f"{where}: image {line.index} is another one in another journal")
         if known is None or known.samples < line.samples:
             longest[line.index] = line
-    if len({(line.model_sha256, line.sigma) for line in lines}) > 1:
+    if len({(line.model_sha256, line.sigma, line.span, line.coordinates) for line in lines}) > 1:
         raise CertifyError(f"{where}: journals of several files, or sigmas; give those of one")
     chosen = list(longest.values())
     votes = np.array([line.votes[c] + _pilot(line)[c] for line in chosen for c in [line.candidate]])
@@ -125,6 +122,26 @@ def images_of(journals: Sequence[Iterable[Certificate]], where: str) -> Images:
         reason=reason,
         unit=chosen[0].unit,
     )
+
+
+def _check(line: Certificate, where: str) -> None:
+    """Refuse a line that tells nothing, or numbers that no run gives: anybody may have written it.
+
+    What only an audit can tell is left to it.
+    """
+    if line.sigma is None:
+        raise CertifyError(f"{where} counts {line.noise}: without noise there is nothing to plan")
+    if line.pilot_votes is None or line.y is None:
+        raise CertifyError(f"{where}: without pilot votes and true classes nothing can be forecast")
+    counts = len(line.votes) == len(line.pilot_votes) > line.candidate
+    counts = counts and (sum(line.pilot_votes), sum(line.votes)) == (line.n0, line.n)
+    counts = counts and 1 <= line.samples and max(line.n0, line.n) <= MOST_SAMPLES
+    counts = counts and 0 < rational(line.sigma, "sigma") <= MAX_SIGMA and line.span <= MAX_SPAN
+    if not counts or not isinstance(line.settings.get("method"), str):
+        raise CertifyError(
+            f"{where}: no run gives such votes of image {line.index}; qrobust audit says what is "
+            "wrong"
+        )
 
 
 def _pilot(line: Certificate) -> tuple[int, ...]:
@@ -144,9 +161,9 @@ def laws(
     logs = votes[:, None] * np.log(p) + (drawn - votes)[:, None] * np.log1p(-p)
     likelihood = np.exp(logs - logs.max(axis=1, keepdims=True))
     weights = np.full(len(p), 1 / len(p))
-    for _ in range(_ROUNDS):
-        joint = likelihood * weights
-        weights = (joint / joint.sum(axis=1, keepdims=True)).mean(axis=0)
+    for _ in range(_ROUNDS):  # einsum: no threads that wait for each other on a busy machine
+        shares = 1 / np.einsum("ij,j->i", likelihood, weights)
+        weights = weights * np.einsum("ij,i->j", likelihood, shares) / len(votes)
     joint = likelihood * weights
     found: NDArray[np.float64] = joint / joint.sum(axis=1, keepdims=True)
     return found
@@ -163,11 +180,14 @@ def _reach(lines: Sequence[Certificate], sigma: Fraction) -> tuple[Fraction, str
 
 
 def _reach_of(line: Certificate, sigma: Fraction) -> tuple[Fraction, str]:
-    if line.settings["method"] in SEQUENTIALS:
-        radius = rational(str(line.settings["radius"]), "the radius")
-        return radius, f"a test stops once {float(radius):g} LSB are decided"
+    here = _farthest(line.samples, sigma)
     why = f"{line.samples:,} votes of an image show no probability nearer to 1"
-    return _farthest(line.samples, sigma), why
+    if line.settings["method"] not in SEQUENTIALS:
+        return here, why
+    radius = rational(str(line.settings.get("radius")), "the radius")
+    if line.decision == UNDECIDED and here < radius:  # a deadline may end a test at any vote
+        return here, why
+    return radius, f"a test stops once {float(radius):g} LSB are decided"
 
 
 @lru_cache(maxsize=1 << 12)

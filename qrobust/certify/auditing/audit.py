@@ -183,7 +183,8 @@ def fresh_samples(checked: Checked) -> int:
     settings = checked.head.settings
     if settings.deadline_ms is None:
         return settings.n
-    return max(1, *(certificate.n for certificate in checked.certificates.values()))
+    drawn = (sum(certificate.votes) for certificate in checked.certificates.values())
+    return min(max(1, *drawn), settings.n)  # a line may say any number
 
 
 def _certifier(

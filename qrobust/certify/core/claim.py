@@ -194,8 +194,13 @@ def _mixture(p0: int, n: int, k: int, level: Fraction) -> bool:
     above += [UNIT - (UNIT - p0 >> i) for i in range(2, 8)]
     if not all(p0 < q < UNIT for q in above):
         return False
-    mean = sum(bernoulli(q, n, k, up=False).fraction() for q in above) / len(above)
-    return mean * level >= bernoulli(p0, n, k, up=True).fraction()
+    null, total = bernoulli(p0, n, k, up=True), 0
+    for q in above:  # in units of 2**-256 of null's last place; of too much, some is enough
+        term = bernoulli(q, n, k, up=False)
+        shift = term.exponent - null.exponent + 256
+        total += term.mantissa << min(shift, 4096) if shift > 0 else term.mantissa >> -shift
+    needed = (null.mantissa << 256) * len(above) * level.denominator
+    return total * level.numerator >= needed
 
 
 def winner(counts: Sequence[int]) -> int:

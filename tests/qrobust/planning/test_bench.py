@@ -52,6 +52,10 @@ def test_the_rates_that_count_are_those_of_all_threads():
         made(votes=()).votes_per_s(short=True)
 
 
+RATES = {"batch": 1, "threads": 1, "per_s": 1.0, "per_cpu_s": 1.0}
+SUBJECT = {"sha256": "ab" * 32, "bytes": 1, "input": [8], "classes": 2, "sigma": None}
+
+
 def value(**change):
     return json.loads(text_of(made())) | change
 
@@ -69,8 +73,24 @@ def value(**change):
         ({"inferences": [{"batch": 1}]}, "unknown or missing keys: per_cpu_s, per_s, threads"),
         (
             {"inferences": [{"batch": 1, "threads": 1, "per_s": 0.0, "per_cpu_s": 1.0}]},
-            "a rate that is not positive",
+            "a number that is not positive",
         ),
+        ({"inferences": [RATES | {"per_s": 10**30}]}, "or too large"),
+        ({"inferences": [RATES | {"threads": -1}]}, "a number that is not positive"),
+        ({"inferences": "none"}, "'n' is no object"),
+        ({"inferences": 3}, "damaged bench"),
+        ({"votes": []}, "or those without votes"),
+        ({"start_s": None}, "votes without their start_s"),
+        ({"certificate_s": -1}, "seconds and loads are"),
+        ({"versions": ["Python"]}, "versions is \\['Python'\\]"),
+        ({"versions": {"Python": 3}}, "versions are"),
+        ({"subject": None}, "None is no object"),
+        ({"subject": SUBJECT | {"input": "8x8"}}, "input is"),
+        ({"subject": SUBJECT | {"input": [8, True]}}, "input is"),
+        ({"subject": SUBJECT | {"input": None}}, "not iterable"),
+        ({"subject": SUBJECT | {"sha256": "../x"}}, "sha256 is"),
+        ({"machine": {}}, "unknown or missing keys: architecture, cores"),
+        ({"load": {"before": None, "cores": 0, "share": 1.0}}, "sizes and cores are"),
     ],
 )
 def test_damaged_files_are_refused(change, message):
@@ -85,6 +105,14 @@ def test_files_that_are_no_json(tmp_path):
     path.write_text('{"format": "qrobust.bench", "format": "x"}')
     with pytest.raises(CertifyError, match="stands twice"):
         read_bench(path)
+    for number in ("1e999", "NaN", "1" * 50):
+        path.write_text(text_of(made()).replace('"start_s": 0.2', f'"start_s": {number}'))
+        with pytest.raises(CertifyError, match="number"):
+            read_bench(path)
+    for text in ("", "[]", "3", "null", "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(CertifyError, match="b.json"):
+            read_bench(path)
     path.write_bytes(b" " * ((1 << 20) + 1))
     with pytest.raises(CertifyError, match="more than 1048576 bytes"):
         read_bench(path)
