@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import isqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,10 @@ def least_votes(n: int, p0: int, level: Fraction) -> int:
         p0: in units of ``2**-48``.
         level: error probability after charges.
     """
-    return last_true(lambda k: not tail_is_below(n, k, p0, level), 0, n + 1, n * p0 >> 48) + 1
+    p = p0 / (1 << 48)
+    deviations = -NormalDist().inv_cdf(max(float(level), 1e-300))
+    guess = int(n * p + deviations * (n * p * (1 - p)) ** 0.5)
+    return last_true(lambda k: not tail_is_below(n, k, p0, level), 0, n + 1, guess) + 1
 
 
 def _chance_of(least: int, n: int, p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from qrobust.certify.arithmetic.errors import CertifyError
-from qrobust.certify.arithmetic.exact_numbers import rational, text
+from qrobust.certify.arithmetic.exact_numbers import rational, text, whole
 from qrobust.certify.arithmetic.radius import charged_level
 from qrobust.certify.methods.settings import CLOPPER_PEARSON, EARLY, Settings
 from qrobust.certify.report.summary import share_interval
@@ -20,6 +20,8 @@ from qrobust.planning.votes_of_images import Images
 
 #: Samples of bounds that are compared, and the most of the test beside them.
 BOUNDS, MOST = (1_000, 10_000, 100_000), 10_000
+#: Of more votes the exact threshold alone takes minutes.
+MOST_OF_A_BOUND = 1_000_000
 #: Of rows that are so near to the best share, the one with the fewest votes is advised.
 _NEAR = 0.02
 
@@ -135,9 +137,11 @@ def make_plan(
         speeds: what is known of speed.
 
     Raises:
-        CertifyError: settings that no certificate can have.
+        CertifyError: settings that no certificate can have, or bounds of too many votes.
     """
     charged_level(rational(alpha, "alpha"), 1, Fraction(0))  # an alpha that there is
+    for n in bounds:
+        whole(n, "n of a plan", 1, MOST_OF_A_BOUND)
     ways = [Settings(n=n, alpha=alpha) for n in bounds]
     ways.append(Settings(method=EARLY, n=most, alpha=alpha, radius=text(radius)))
     rows: list[Row] = []

@@ -2,16 +2,27 @@ import json
 import shutil
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from qrobust.certify import CertifyError
+from qrobust.certify import (
+    CertifyError,
+    Job,
+    Settings,
+    certify_dataset,
+    make_data,
+    read_certificates,
+)
 from qrobust.cli import main
+from qrobust.planning import recorded
 from qrobust.planning.bench import text_of
 from qrobust.planning.candidates import candidates
 from qrobust.planning.plan import Speeds, make_plan
-from qrobust.planning.recorded import Rate
+from qrobust.planning.recorded import Rate, core_runs
+from tests.qrobust.certify.bundles import BUNDLES, SHAPE
 
 from .test_bench import made as bench_made
 
@@ -21,15 +32,26 @@ NOTHING = Speeds(benches={}, rates={})
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return candidates("digits", [], MODELS)
+def models(tmp_path_factory):
+    """A few of the shipped ones: what a test needs, no more."""
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("digits", "digits_splits", "digits_spread"):
+        (folder / name).mkdir()
+        for file in ("model.tflite", "certificates.jsonl", "summary.json"):
+            shutil.copy(MODELS / name / file, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def digits(models):
+    return candidates("digits", [], models)
 
 
 def own(networks):
     return [network for network in networks if network.name == "digits"]
 
 
-def test_candidates_are_found_where_they_are(digits):
+def test_candidates_are_found_where_they_are(digits, models):
     (network,) = own(digits)
     assert (network.bits, network.bytes, network.data) == ("4/4", 20_496, "digits")
     assert network.images.count == 300 and network.macs == 121_088
@@ -37,7 +59,7 @@ def test_candidates_are_found_where_they_are(digits):
     assert counted.images is None and counted.why_not.startswith("counts splits")
     (file,) = candidates(str(DIGITS / "model.tflite"), [DIGITS / "certificates.jsonl"], None)
     assert file.images.count == 300
-    (folder,) = [c for c in candidates(str(DIGITS), [], None) if c.name == "digits"]
+    (folder,) = candidates(str(models / "digits"), [], None)
     assert folder.sha256 == file.sha256 == network.sha256
 
 
@@ -50,15 +72,82 @@ def test_journals_of_other_files_tell_nothing(tmp_path):
     assert network.bits == ""  # nobody says
 
 
-def test_networks_that_are_not_there(tmp_path):
-    with pytest.raises(CertifyError, match="shipped model is called 'nix'; there are"):
-        candidates("nix", [], MODELS)
+def test_journals_of_other_names_are_not_read(models, monkeypatch):
+    """All shipped ones would take a busy machine minutes, to be thrown away."""
+    read = []
+    monkeypatch.setattr(
+        "qrobust.planning.candidates.read_certificates", lambda path: read.append(path) or []
+    )
+    assert [c.name for c in candidates("digits_sp", [], models)] == [
+        "digits_splits", "digits_spread"
+    ]  # fmt: skip
+    assert [path.parent.name for path in read] == ["digits_splits", "digits_spread"]
+
+
+def test_networks_that_are_not_there(tmp_path, models):
+    with pytest.raises(CertifyError, match="is called 'nix'; there are digits, digits_splits, "):
+        candidates("nix", [], models)
     with pytest.raises(CertifyError, match="no models are here"):
         candidates("nix", [], None)
     with pytest.raises(CertifyError, match="holds no model.tflite"):
         candidates(str(tmp_path), [], None)
     with pytest.raises(CertifyError, match="--journal goes with --network FILE.tflite"):
         candidates(str(DIGITS), [DIGITS / "certificates.jsonl"], None)
+
+
+def test_files_and_journals_that_cannot_be_read(tmp_path):
+    model, journal = tmp_path / "m.tflite", tmp_path / "j"
+    model.write_bytes(b"no network")
+    with pytest.raises(CertifyError, match="m.tflite: not a .tflite file"):
+        candidates(str(model), [], None)
+    shutil.copy(DIGITS / "model.tflite", model)
+    with pytest.raises(CertifyError, match="cannot read the journal"):
+        candidates(str(model), [journal], None)
+    journal.write_text("")
+    with pytest.raises(CertifyError, match="holds no finished line"):
+        candidates(str(model), [journal], None)
+    lines = (DIGITS / "certificates.jsonl").read_text().splitlines(keepends=True)
+    journal.write_text(lines[0])
+    (network,) = candidates(str(model), [journal], None)
+    assert network.why_not == "holds no certificates; certify some images first"
+    journal.write_text("".join(lines[:20]))  # unfinished
+    (network,) = candidates(str(model), [journal], None)
+    assert network.images.count == 19
+    journal.write_text("".join([*lines[:5], lines[7]]))
+    (network,) = candidates(str(model), [journal], None)
+    assert "edited or damaged" in network.why_not
+    (network,) = candidates(str(model), [], None)
+    assert network.why_not == "no journal: certify some of its images"
+
+
+def test_a_bundle_is_planned_from_its_journal(tmp_path):
+    """Its members' speed is not its own: no seconds and no instructions are made up."""
+    path, bundle = tmp_path / "draw.bundle", BUNDLES["draw"]
+    path.write_bytes(bundle.to_bytes())
+    x = np.random.default_rng(3).integers(0, 256, (6, *SHAPE)).astype(np.uint8)
+    job = Job(path.read_bytes(), Settings(n=100, n0=10), sigma="8", classes=3, threads=1)
+    list(certify_dataset(job, make_data(x, np.arange(6) % 3), out=tmp_path / "j"))
+    (network,) = candidates(str(path), [tmp_path / "j"], None)
+    assert (network.images.count, network.macs) == (6, 0)
+    runs = core_runs("cortex-m4", MODELS)
+    speeds = Speeds(benches={}, rates={}, runs=runs)
+    plan = make_plan([network], Fraction(2), bounds=(100,), speeds=speeds)
+    assert plan.rows and {(row.seconds, row.instructions) for row in plan.rows} == {(None, None)}
+
+
+def test_radius_zero_and_radii_that_no_picture_has(digits):
+    plan = make_plan(own(digits), Fraction(0), speeds=NOTHING)
+    lines = read_certificates(DIGITS / "certificates.jsonl")
+    assert abs(plan.rows[1].share - np.mean([line.label == line.y for line in lines])) < 0.01
+    huge = make_plan(own(digits), Fraction(10**30), speeds=NOTHING)
+    assert not huge.rows and "tells nothing past" in huge.unknown["digits"]
+
+
+def test_the_most_votes_that_there_are(digits):
+    """So many votes are a forecast of seconds, not of minutes and gigabytes."""
+    (bound, _) = make_plan(own(digits), Fraction(64), bounds=(300_000,), speeds=NOTHING).rows
+    less = make_plan(own(digits), Fraction(64), bounds=(100_000,), speeds=NOTHING).rows[0]
+    assert less.share <= bound.share < less.share + 0.02
 
 
 def test_rows_and_what_is_not_known(digits):
@@ -138,13 +227,27 @@ def test_the_command_prints_what_it_knows_and_what_not(capsys, tmp_path):
         (["--radius", "64", "--mhz", "0"], "--mhz must lie in"),
         (["--radius", "64", "--alpha", "2"], "alpha must lie in (0, 0.5]"),
         (["--radius", "64", "--bench", "none.json"], "cannot read none.json"),
-        (["--radius", "64", "--n", "0"], "n must be at least 1"),
+        (["--radius", "64", "--n", "0"], "n of a plan must be in"),
+        (["--radius", "64", "--n", "99999999"], "n of a plan must be in [1, 1000000]"),
+        (["--radius", "1e99"], "must have an exponent within 30"),
+        (["--radius", "nan"], "must be a finite number"),
     ],
 )
 def test_the_command_refuses_in_one_line(capsys, words, message):
     assert main(["plan", "--network", str(DIGITS), *words]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_a_wheel_has_no_records_and_says_so(capsys, monkeypatch, tmp_path):
+    for name in ("rates", "core_names"):
+        function = getattr(recorded, name)
+        monkeypatch.setattr(recorded, name, partial(function, tmp_path))
+    words = ["plan", "--radius", "64", "--network", str(DIGITS), "--n", "1000"]
+    assert main(words) == 0
+    assert "s: no speed of digits" in capsys.readouterr().out
+    assert main([*words, "--core", "cortex-m4"]) == 2
+    assert "known: none: the records are in the source distribution" in capsys.readouterr().err
 
 
 def test_a_text_of_somebody_elses_bench_cannot_draw_on_the_terminal(capsys, tmp_path):
