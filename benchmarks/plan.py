@@ -1,7 +1,7 @@
 """Forecasts against what came out, on networks of which the planner saw next to nothing.
 
     python benchmarks/plan.py --data DIR [--images 600] [--votes 300] [--only NAME ...]
-        [--record plan] [--tiny]
+        [--state DIR] [--record plan] [--tiny]
 
 The planner gets a journal of half of the images under a seed of its own, ``--votes`` of them each,
 and a bench of the file on this machine; no other curve, no other certificate. It forecasts bounds
@@ -16,9 +16,13 @@ between bench and run are in the ratio; the bench's own word on that is a column
 
 Deadlines are counted beside it: ``--deadlines`` images, each by 50, 100 and 200 ms; late is a
 certificate that came more than one batch after its time.
+
+With ``--state`` each network's rows are kept as soon as it is done, and a run that was ended goes
+on after it. On two idle cores all networks take about half an hour.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from fractions import Fraction
@@ -38,6 +42,7 @@ from qrobust.planning.measure import measure
 from qrobust.planning.plan import Row, Speeds, make_plan
 from qrobust.training.recipe import read_recipe
 from qrobust.training.train import load_data
+from tflite_export.atomic import write_text
 
 MULTIPLES = (1, 2)
 BOUND, MOST, ALPHA = 1_000, 10_000, "0.001"
@@ -54,7 +59,7 @@ def main() -> int:
     counts: list[dict[str, Any]] = []
     speeds: list[dict[str, Any]] = []
     for folder in folders:
-        shares, seconds = compared(folder, args)
+        shares, seconds = remembered(folder, args)
         counts += shares
         speeds += seconds
         print(table(shares), table(seconds), sep="\n\n", flush=True)
@@ -63,6 +68,23 @@ def main() -> int:
     files = [folder / "model.tflite" for folder in folders]
     results.record(args.record, counts=counts, speeds=speeds, models=files)
     return 0
+
+
+def remembered(
+    folder: Path, args: argparse.Namespace
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of a network; with ``--state`` those of an earlier run of the same file and numbers."""
+    if args.state is None:
+        return compared(folder, args)
+    about = [args.images, args.votes, args.deadlines, results.file_sha256(folder / "model.tflite")]
+    path = args.state / f"{named(folder).replace('/', '_')}.json"
+    if path.is_file() and (value := json.loads(path.read_text()))["about"] == about:
+        return value["shares"], value["seconds"]
+    shares, seconds = compared(folder, args)
+    value = {"about": about, "shares": shares, "seconds": seconds}
+    args.state.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(value, indent=1))
+    return shares, seconds
 
 
 def compared(
@@ -170,6 +192,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=600, help="half of them seen")
     parser.add_argument("--votes", type=int, default=300, help="an image, that the planner sees")
     parser.add_argument("--deadlines", type=int, default=100, help="images that have some")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="of networks that are done")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="no other networks")
     results.add_arguments(parser)
     args = parser.parse_args()

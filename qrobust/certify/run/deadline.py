@@ -60,7 +60,8 @@ def draws_in_time(
     allowed, lateness = settings.deadline_ms / 1000, lateness_here()
     kept = min(settling_seconds() + lateness.worst, _MOST_KEPT * allowed)
     batch = draws.counter.batch_size
-    return ClockedDraws(draws, ends=started + allowed - kept, batch=batch, lateness=lateness)
+    ends, clock = started + allowed - kept, time.perf_counter
+    return ClockedDraws(draws, ends=ends, batch=batch, clock=clock, lateness=lateness)
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Lateness:
     @property
     def worst(self) -> float:
         """The most of them."""
-        return max(self.last, default=0.0)
+        return max(tuple(self.last), default=0.0)  # other threads may append meanwhile
 
 
 @lru_cache(maxsize=1)
