@@ -22,7 +22,7 @@ import numpy as np
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import Exact, text
 from qrobust.certify.arithmetic.streams import Purpose
-from qrobust.certify.file.bundle import is_bundle
+from qrobust.certify.file.bundle import refuse_bundle
 from qrobust.certify.file.model_file import (
     DamagedFileError,
     ModelFile,
@@ -86,7 +86,7 @@ def measure(
     rounds: int = 5,
     emulated: bool = False,
 ) -> Bench:
-    """Measure this machine on a file: some ten seconds.
+    """Measure this machine on a file: some ten seconds, more where a batch takes seconds.
 
     Args:
         model: a ``.tflite`` that certify would run.
@@ -101,8 +101,7 @@ def measure(
         CertifyError: a file that certify refuses, a bundle, or numbers that make no measurement.
     """
     content = read_model(model)
-    if is_bundle(content):
-        raise CertifyError("a bundle's speed is its members': measure their .tflite files")
+    refuse_bundle(content)
     most = available_cores() if threads is None else threads
     for name, value, limit in (("threads", most, MOST_LANES), ("rounds", rounds, _MOST_ROUNDS)):
         if value < 1:

@@ -54,9 +54,19 @@ def test_a_report_shows_the_members_of_a_bundle(folder, rule, capsys):
     capsys.readouterr()
 
 
+def test_a_deadline_of_a_bundle_is_certified_and_audited(folder, capsys):
+    options = ["--sigma", "8", "--classes", "3", "--quiet"]
+    words = ["certify", "adaptive.bundle", "d.npz", "--out", "c.jsonl", "--deadline", "30"]
+    assert cli.main([*words, *options]) == 0
+    assert "deadline_ms" in (folder / "c.jsonl").read_text()
+    assert cli.main(["audit", "c.jsonl", "adaptive.bundle", "d.npz", "--quiet"]) == 0
+    assert "0 do not stand" in capsys.readouterr().out
+
+
 REFUSING = {
     "verify": ["verify", "MODEL", "d.npz", "--family", "light:1", "--out", "p.jsonl"],
     "bounds": ["verify", "MODEL", "d.npz", "--pixel-bounds", "1", "--out", "p.jsonl"],
+    "bench": ["bench", "MODEL"],
     "attack": ["attack", "MODEL", "d.npz", "--out", "a.json"],
     "faults": ["attack", "MODEL", "d.npz", "--bit-flips", "1", "--out", "a.json"],
     "members": ["bundle", "MODEL", "MODEL", "--rule", "consensus", "--out", "b.bundle"],

@@ -103,6 +103,23 @@ def test_methods_that_take_no_deadline_say_so_in_one_line(place, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("deadline", ["0", "-1", "86400001", "9" * 30])
+def test_deadlines_that_are_none(place, capsys, deadline):
+    assert certify(f"--deadline={deadline}") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: the deadline (ms) must be in [1, 86400000], received")
+    assert error.count("\n") == 1 and not (place / "c.jsonl").exists()
+
+
+def test_a_deadline_by_workers_is_audited_in_part(place, capsys):
+    assert certify("--deadline", "20", "--workers", "2") == 0
+    words = ["audit", "c.jsonl", "m.tflite", "d.npz", "--quiet"]
+    assert main([*words, "--sample", "3"]) == 0
+    assert main([*words, "--fresh-seed", "77", "--fresh-n", "500"]) == 0
+    assert main(["audit", "c.jsonl", "--offline"]) == 0
+    capsys.readouterr()
+
+
 def test_tsv(place):
     assert certify("--tsv", "t.tsv") == 0
     lines = (place / "t.tsv").read_text().splitlines()

@@ -51,6 +51,14 @@ def test_certify_follows_the_file_and_the_audit_stands(place, capsys, kind, radi
     assert f"| radius ({unit}) | c |" in (place / "r" / "report.md").read_text()
 
 
+@pytest.mark.parametrize("extra", [[], ["--radius", "2"]])
+@pytest.mark.parametrize("kind", ["splits", "bands"])
+def test_counted_views_refuse_a_deadline(place, capsys, kind, extra):
+    assert certify(kind, "--deadline", "50", *extra) == 2
+    assert f"error: {kind} count every view: a count that a deadline" in capsys.readouterr().err
+    assert not (place / "c.jsonl").exists()
+
+
 def test_a_wanted_radius_stops_early(place, capsys):
     (place / "many.tflite").write_bytes(counting_file("splits", size=400))
     assert certify("many", "--radius", "8", "--json") == 0

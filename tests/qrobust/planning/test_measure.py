@@ -4,8 +4,10 @@ import platform
 import time
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from qrobust.certify import CertifyError
 from qrobust.cli import main
@@ -104,8 +106,40 @@ def test_a_file_without_noise_has_inferences_alone():
 def test_what_cannot_be_measured(change, message):
     with pytest.raises(CertifyError, match=message):
         measure(DIGITS, **({"seconds": 0.001, "rounds": 1} | change))
-    with pytest.raises(CertifyError, match="a bundle's speed is its members'"):
+    with pytest.raises(CertifyError, match="this is a bundle of several files"):
         measure(b"QRBUNDLE" + bytes(8))
+
+
+def floating(content):
+    """The same file in floating point."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    stored = {schema.TensorType.INT8: np.int8, schema.TensorType.INT32: np.int32}
+    for tensor in model.subgraphs[0].tensors:
+        buffer = model.buffers[tensor.buffer]
+        if buffer.data is not None and len(buffer.data):
+            numbers = np.asarray(buffer.data, np.uint8).view(stored[tensor.type])
+            buffer.data = np.frombuffer(numbers.astype(np.float32).tobytes(), np.uint8)
+        tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_the_command_refuses_other_files_in_one_line(tmp_path, capsys):
+    """A network in floating point, no network, no spec: an error or a word, never a traceback."""
+    path = tmp_path / "f.tflite"
+    path.write_bytes(floating(linear([[1, -1], [-1, 1]])))
+    assert main(["bench", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert "float32; only int8 and uint8 files" in error and error.count("\n") == 1
+    path.write_bytes(b"TFL3" * 20)
+    assert main(["bench", str(path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    path.write_bytes(linear([[1, -1], [-1, 1]]))
+    words = ["bench", str(path), "--seconds", "0.001", "--rounds", "1", "--threads", "1"]
+    assert main([*words, "--out", str(tmp_path / "b.json")]) == 0
+    assert "no votes: the file names no noise (give --sigma)" in capsys.readouterr().out
+    assert read_bench(tmp_path / "b.json").votes == ()
 
 
 def test_the_command(tmp_path, capsys):
