@@ -14,6 +14,7 @@ from qrobust.certify.arithmetic.noise_table import noise_table
 from qrobust.certify.arithmetic.radius import probability_bound, quantile_q16
 from qrobust.certify.core import claim
 from qrobust.certify.core.claim import COUNTING, Claim, Refused, key_of, objection, read_claim
+from qrobust.certify.methods.confidence_sequence import lower_confidence
 from qrobust.certify.methods.make_method import make_method
 from qrobust.certify.methods.settings import SAMPLING, Settings
 from qrobust.certify.run.keys import KeySource
@@ -254,3 +255,36 @@ def test_votes_are_counted_again():
     votes = claim.count_votes(lambda c: [c[0], 0], [3], about, 400, (1, 2), 1, (-128, 127))
     assert sum(votes) == 400
     assert 200 < votes[0] < 400
+
+
+def exact_mixture(p0, n, k, level):
+    """The same decision in rationals, of which nothing is rounded."""
+    p0 = Fraction(p0, 1 << 48)
+    above = [p0 + Fraction((1 << 48) * (1 - p0) // 2**i, 1 << 48) for i in range(1, 9)]
+    above += [1 - Fraction((1 << 48) * (1 - p0) // 2**i, 1 << 48) for i in range(2, 8)]
+    mean = sum((q / p0) ** k * ((1 - q) / (1 - p0)) ** (n - k) for q in above) / len(above)
+    return mean * level >= 1
+
+
+def test_the_mixture_is_decided_as_in_rationals():
+    rng, decided = random.Random(4), []
+    for _ in range(300):
+        n = rng.choice([0, 1, 5, 40, 120])
+        k = rng.choice([0, n, rng.randint(0, n), max(n - 1, 0)])
+        p0 = rng.choice([1 << 47, rng.randrange(1 << 47, 1 << 48), (1 << 48) - 256])
+        level = Fraction(1, rng.choice([2, 20, 1000, 10**30]))
+        decided.append(claim._mixture(p0, n, k, level))
+        assert decided[-1] == exact_mixture(p0, n, k, level), (p0, n, k, level)
+    assert 30 < sum(decided) < 270
+
+
+@pytest.mark.parametrize("k", [0, 1, 5_100_000, 9_000_000, 9_999_999, 10**7])
+def test_the_most_votes_cost_their_reader_nothing(k):
+    """Numbers of half a billion bits, were they written out; and the bound of the fast path stands."""
+    level = Fraction(1, 1000)
+    p0 = lower_confidence(k, 10**7, level)
+    assert claim._mixture(p0 or 1 << 47, 10**7, k, level) == bool(p0)
+    assert not claim._mixture(min(p0 + 1024, (1 << 48) - 256), 10**7, k, level)
+    assert not claim._mixture(1 << 48, 10**7, k, level)
+    assert not claim._mixture(p0 or 1 << 47, 10**7, k, Fraction(0))
+    assert not claim._mixture(p0 or 1 << 47, 10**7, k, Fraction(-1))

@@ -43,6 +43,26 @@ def test_the_bound_is_the_last_that_the_exact_martingale_shows(n, share):
     assert mixture(bound, n, k) >= 1 / LEVEL > mixture(bound + step, n, k)
 
 
+@pytest.mark.parametrize("level", [Fraction(1, 2), Fraction(1, 10**6), Fraction(1, 10**30)])
+@pytest.mark.parametrize("n", [1, 2, 30, 130])
+def test_the_bound_at_its_edges_is_the_exact_one(n, level):
+    """Unanimous votes, one against, just above half of them; any level: never one step too high."""
+    step = Fraction(1, 2**40)
+    for k in {n, n - 1, n // 2 + 1, n // 2, 0}:
+        bound = Fraction(lower_confidence(k, n, level), ONE)
+        if not bound:
+            assert 2 * k <= n or mixture(Fraction(1, 2), n, k) < 1 / level
+            continue
+        assert mixture(bound, n, k) >= 1 / level
+        assert bound + step == 1 or mixture(bound + step, n, k) < 1 / level
+
+
+def test_unanimous_votes_never_show_certainty():
+    for n in (10**6, 10**7):
+        bound = lower_confidence(n, n, LEVEL)
+        assert ONE - ONE * 10 // n < bound < ONE
+
+
 def test_it_falls_as_p_rises():
     # What the choice of a radius after looking rests on.
     values = [mixture(Fraction(i, 64), 40, 33) for i in range(32, 64)]

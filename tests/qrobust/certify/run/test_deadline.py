@@ -100,6 +100,15 @@ def test_what_was_late_makes_the_next_ones_end_earlier():
     assert missed[True] <= 0.01 < missed[False]
 
 
+def test_the_many_requests_of_a_test_do_not_make_it_forget():
+    machine, lateness = Machine(np.random.default_rng(0)), Lateness()
+    lateness.last.append(0.5)
+    draws = ClockedDraws(machine, ends=1e9, batch=BATCH, clock=machine.clock, lateness=lateness)
+    for _ in range(200):
+        draws.votes(Purpose.BOUND, 0, BATCH)
+    assert lateness.worst == 0.5
+
+
 def test_one_batch_takes_longer_than_its_part_of_many():
     """With 8 threads 8 batches last as long as one: the last one alone has to end in time, too."""
     for budget in np.linspace(0.01, 0.05, 50):
