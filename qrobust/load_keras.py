@@ -17,7 +17,7 @@ def is_keras(path: str | Path) -> bool:
     return Path(path).suffix.lower() in _KERAS or is_module_function(path)
 
 
-def load_keras(path: Path, *, allow_code: bool = False) -> Any:
+def load_keras(path: str | Path, *, allow_code: bool = False) -> Any:
     """The model in a ``.keras`` file, or the one that a function returns.
 
     Args:
@@ -30,6 +30,7 @@ def load_keras(path: Path, *, allow_code: bool = False) -> Any:
     """
     if is_module_function(path):
         return _called(str(path), allow_code)
+    path = Path(path)
     road = None if path.suffix.lower() in _H5 else foreign_file(path)
     if road is not None and path.exists():
         raise ValueError(f"'{path}' {road}.")
