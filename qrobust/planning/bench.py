@@ -176,9 +176,10 @@ def _impossible(bench: Bench) -> Iterator[str]:
         yield f"input is {list(shape)}"
     if not all(isinstance(item, str) for pair in bench.versions.items() for item in pair):
         yield f"versions are {bench.versions}"
-    for row in (*bench.inferences, *bench.votes):
-        if not all(0 < number <= _MOST for number in asdict(row).values()):
-            yield f"a number that is not positive, or too large: {asdict(row)}"
+    rows = [asdict(run) for run in bench.inferences] + [asdict(vote) for vote in bench.votes]
+    for row in rows:
+        if not all(0 < number <= _MOST for number in row.values()):
+            yield f"a number that is not positive, or too large: {row}"
     counts = (bench.subject.bytes, bench.subject.classes, bench.machine.cores, bench.load.cores)
     if not all(0 < count <= _MOST for count in counts):
         yield f"sizes and cores are {counts}"

@@ -280,7 +280,7 @@ def test_the_mixture_is_decided_as_in_rationals():
 
 @pytest.mark.parametrize("k", [0, 1, 5_100_000, 9_000_000, 9_999_999, 10**7])
 def test_the_most_votes_cost_their_reader_nothing(k):
-    """Numbers of half a billion bits, were they written out; and the bound of the fast path stands."""
+    """Numbers of half a billion bits, were they written out; the fast path's bound stands."""
     level = Fraction(1, 1000)
     p0 = lower_confidence(k, 10**7, level)
     assert claim._mixture(p0 or 1 << 47, 10**7, k, level) == bool(p0)
