@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     from tflite_export.atomic import write_text
 
     check_scale("--sigma", args.sigma)
+    if args.out is not None and not args.out.parent.is_dir():
+        raise ValueError(f"--out {args.out}: there is no folder {args.out.parent}")
     bench = measure(
         args.model,
         sigma=args.sigma,

@@ -158,4 +158,6 @@ def test_the_command(tmp_path, capsys):
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["format"] == "qrobust.bench"
     assert main(["bench", str(tmp_path / "none.tflite")]) == 2
+    assert main([*words, "--out", str(tmp_path / "none" / "b.json")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
     assert main(["bench", str(DIGITS), "--sigma", "0.5"]) == 2
