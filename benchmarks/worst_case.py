@@ -5,12 +5,13 @@
 
 MODEL is a folder of ``models`` with a file (default: all of them that classify whole inputs). Ours
 is `standard_worst_case`: APGD on the cross entropy, APGD on the targeted DLR loss, Square with
-5,000 queries. The ensemble is ART's: its auto-PGD on the cross entropy and on the DLR loss, targeted
-at the nine most likely other classes, and its Square with 5,000 queries, on the Keras model with
-rounded inputs and straight-through gradients; each on what the ones before left standing. Both are
-judged by the same integers of the same ``.tflite`` on the same images, and both count, of all
-images, those that are right and stay right. Ours holds where it leaves at most one point more than the ensemble; the exit status is
-1 where it does not. Epsilon is the recipe's; for the digits, whose 8 x 8 pixels are coarse, 40 LSB.
+5,000 queries. The ensemble is ART's: its auto-PGD on the cross entropy and on the DLR loss, and
+targeted at the nine most likely other classes, and its Square with 5,000 queries, on the Keras
+model with rounded inputs and straight-through gradients; each on what the ones before left
+standing. Both are judged by the same integers of the same ``.tflite`` on the same images, and both
+count, of all images, those that are right and stay right. Ours holds where it leaves at most one
+point more than the ensemble; the exit status is 1 where it does not. Epsilon is the recipe's; for
+the digits, whose 8 x 8 pixels are coarse, 40 LSB.
 """
 
 import argparse
