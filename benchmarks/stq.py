@@ -105,12 +105,15 @@ def main() -> int:
     if args.json is not None:
         result = {"images": len(x), "rows": [plain(line) for line in lines], "masking": masking}
         args.json.write_text(json.dumps(result, indent=1) + "\n")
-    models = [args.ours, args.ours_tflite, *filter(None, (args.twin, args.twin_tflite))]
+    files = {"ours": (args.ours, args.ours_tflite), "unregularized": (args.twin, args.twin_tflite)}
+    named = {(side, p.name): p for side, found in files.items() for p in found if p is not None}
+    ours = [p for p in named.values() if p.resolve().is_relative_to(results.PROJECT)]
+    others = {f"{side}, {n}": p.read_bytes() for (side, n), p in named.items() if p not in ours}
     results.record(
         args.record,
         counts=lines,
-        models=models,
-        data={f"{len(x)} images that all classify correctly": x},
+        models=ours,
+        data={f"{len(x)} images that all classify correctly": x} | others,
         seed=args.seed,
     )
     return 0

@@ -3,14 +3,15 @@
     python benchmarks/worst_case.py [MODEL ...] [--data FOLDER] [--images N] [--restarts 2]
         [--keep FOLDER] [--record worst_case] [--tiny]
 
-MODEL is a folder of ``models`` with a file (default: all of them). Ours is `standard_worst_case`:
-APGD on the cross entropy, APGD on the targeted DLR loss, Square with 5,000 queries. The ensemble is
-ART's: its auto-PGD on the cross entropy and on the DLR loss, targeted at the nine most likely other
-classes, and its Square with 5,000 queries, on the Keras model with rounded inputs and straight-
-through gradients; each on what the ones before left standing. Both are judged by the same integers
-of the same ``.tflite`` on the same images, and both count, of all images, those that are right and
-stay right. Ours holds where it leaves at most one point more than the ensemble; the exit status is
-1 where it does not. Epsilon is the recipe's; for the digits, whose 8 x 8 pixels are coarse, 40 LSB.
+MODEL is a folder of ``models`` with a file (default: all of them that classify whole inputs). Ours
+is `standard_worst_case`: APGD on the cross entropy, APGD on the targeted DLR loss, Square with
+5,000 queries. The ensemble is ART's: its auto-PGD on the cross entropy and on the DLR loss, and
+targeted at the nine most likely other classes, and its Square with 5,000 queries, on the Keras
+model with rounded inputs and straight-through gradients; each on what the ones before left
+standing. Both are judged by the same integers of the same ``.tflite`` on the same images, and both
+count, of all images, those that are right and stay right. Ours holds where it leaves at most one
+point more than the ensemble; the exit status is 1 where it does not. Epsilon is the recipe's; for
+the digits, whose 8 x 8 pixels are coarse, 40 LSB.
 """
 
 import argparse
@@ -34,16 +35,7 @@ from qrobust.training.train import load_data
 
 POINT = 0.01
 MODELS = results.PROJECT / "models"
-SHIPPED = (
-    "digits",
-    "cifar10_resnet8_w4a4",
-    "cifar10_stq",
-    "kws_dscnn_w4a8",
-    "kws_stq/adversarial",
-    "cifar10_bernhard/w4a4",
-    "cifar10_bernhard/w3a3",
-    "cifar10_bernhard/w2a2",
-)
+#: The digits' 8 x 8 pixels are coarse.
 COARSE = {"digits": 40.0}
 STEPS, QUERIES, AIMS = 100, 5000, 9
 
@@ -59,7 +51,7 @@ def main() -> int:
     if args.tiny:
         args.models, args.images, args.restarts = ["digits"], 2, 1
     rows, speeds, files, data = [], [], [], {}
-    for name in args.models:
+    for name in args.models or shipped():
         recipe = read_recipe(results.recipe_of(MODELS / name))
         test = load_data(recipe, args.data).test
         images = args.images or (len(test) if name == "digits" else IMAGES)
@@ -76,6 +68,20 @@ def main() -> int:
     results.record(args.record, counts=rows, speeds=speeds, models=files, data=data, seed=0)
     # Of two images, one that holds is 50 points.
     return int(not args.tiny and not all(row["holds"] for row in rows))
+
+
+def shipped() -> list[str]:
+    """Names of the folders of models with a file and its Keras network, of which one input is one.
+
+    Of networks that count views a file takes a view; what is attacked there is their count.
+    """
+    folders = (path.parent for path in sorted(MODELS.rglob("model.tflite")))
+    return [
+        folder.relative_to(MODELS).as_posix()
+        for folder in folders
+        if (folder / "model.keras").is_file()
+        and not read_recipe(results.recipe_of(folder)).defence.counts
+    ]
 
 
 def kept(
@@ -100,7 +106,7 @@ def compare(
     name: str, recipe: Any, x: NDArray[Any], y: NDArray[Any], args: argparse.Namespace
 ) -> tuple[Row, Row]:
     """One network under both: counts, and CPU seconds."""
-    epsilon, of = COARSE.get(name, recipe.attack.epsilon), len(x)
+    epsilon, of = COARSE.get(recipe.data.name, recipe.attack.epsilon), len(x)
     file = TFLiteTarget(MODELS / name / "model.tflite", name=name)
     model = KerasTarget(load_keras(MODELS / name / "model.keras"))
     began = time.process_time()
@@ -269,7 +275,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="*", default=list(SHIPPED), metavar="MODEL")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="default: all that are shipped")
     parser.add_argument("--data", metavar="FOLDER", help="of CIFAR-10 and Speech Commands")
     parser.add_argument("--images", type=int, help="default: 200, of the digits all 500")
     parser.add_argument(
