@@ -39,6 +39,7 @@ DOCUMENTS = (
     "docs/evidence.md",
     "docs/measurements.md",
     "docs/microcontroller.md",
+    "docs/planning.md",
     "docs/proofs.md",
     "docs/roads/README.md",
     "docs/testing.md",
