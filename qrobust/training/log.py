@@ -33,7 +33,7 @@ def begin(log: Path, recipe: Recipe, *, resume: bool) -> None:
     Raises:
         ValueError: resuming the log of another recipe, or writing over an unfinished training.
     """
-    wanted, certification = _settings(recipe), _plain(asdict(recipe.certification))
+    wanted, certification = _settings(recipe), _certification(recipe)
     found = _read(log)
     if resume and found is not None:
         _compare(log, found["recipe"], wanted)
@@ -64,6 +64,12 @@ def finish(log: Path) -> None:
 def _settings(recipe: Recipe) -> Any:
     """The parts of a recipe that decide what is trained, as JSON gives them back."""
     return _plain({key: v for key, v in asdict(recipe).items() if key not in _LEFT_OUT})
+
+
+def _certification(recipe: Recipe) -> Any:
+    """What certificates depend on, as a journal's plan has it: older logs hold the same keys."""
+    settings = recipe.certification.settings.to_json()
+    return _plain({**asdict(recipe.certification), "settings": settings})
 
 
 def _plain(content: Any) -> Any:

@@ -15,7 +15,7 @@ from qrobust.certify import Settings
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.radius import charged_level, check_samples
-from qrobust.certify.methods.settings import MOST_SAMPLES
+from qrobust.certify.methods.settings import LONGEST_MS, MOST_SAMPLES
 from qrobust.verify import FAMILIES
 
 #: Views that hide most of a picture: the file takes twice the data's channels.
@@ -59,6 +59,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "certification.n": (1, MOST_SAMPLES),
     "certification.settings.n0": (1, MOST_SAMPLES),
     "certification.settings.n": (1, MOST_SAMPLES),
+    "certification.settings.deadline_ms": (1, LONGEST_MS),
     "parity.inputs": (1, 2**31),
     "attack.images": (0, 2**31),
     "attack.epsilon": (0, 1e6),
@@ -86,14 +87,7 @@ CHOICES = {
     "defence.noise": ("gaussian", "splits", *MASKED),
 }
 BIT_WORDS = frozenset(
-    {
-        "binary",
-        "ternary",
-        "stochastic_ternary",
-        "mean_ternary",
-        "stochastic_mean_ternary",
-        "float",
-    }
+    {"binary", "ternary", "stochastic_ternary", "mean_ternary", "stochastic_mean_ternary", "float"}
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*:{_NAME.pattern}")
@@ -251,6 +245,11 @@ def check_views(recipe: Any, path: str) -> None:
 def _check_certificates(certification: Any, where: str) -> None:
     """Settings under which no certificate could ever be given are no use after a training."""
     settings = getattr(certification, "settings", certification)
+    if getattr(settings, "deadline_ms", None) is not None:
+        raise ValueError(
+            f"{where}: [certification] deadline_ms: what a card says comes out alike on every "
+            f"machine, and a clock does not. Use qrobust certify --deadline on the trained file."
+        )
     try:
         level = charged_level(rational(settings.alpha, "alpha"), settings.n, Fraction(0))
         if certification.images:

@@ -49,6 +49,23 @@ def test_a_log_of_before_a_key_came_is_taken_up_where_the_recipe_leaves_it_out(t
         begin(tmp_path, replace(RECIPE, defence=Defence(sigma=30, ibp=3)), resume=True)
 
 
+def test_certificates_of_a_log_from_before_deadlines_are_kept(tmp_path):
+    begin(tmp_path, RECIPE, resume=False)
+    state = json.loads((tmp_path / "training.json").read_text())
+    state["certification"]["settings"] = {
+        "method": "clopper_pearson",
+        "n0": 100,
+        "n": 10_000,
+        "alpha": "0.001",
+        "radius": None,
+        "gain": None,
+    }
+    (tmp_path / "training.json").write_text(json.dumps(state))
+    (tmp_path / "certificates.jsonl").write_text("of 10,000 samples")
+    begin(tmp_path, RECIPE, resume=True)
+    assert (tmp_path / "certificates.jsonl").exists()
+
+
 def test_other_samples_make_old_certificates_useless(tmp_path):
     begin(tmp_path, RECIPE, resume=False)
     (tmp_path / "certificates.jsonl").write_text("of 10,000 samples")

@@ -79,6 +79,11 @@ def test_the_base_is_fine(tmp_path):
         ({"certification__alpha": '"nan"'}, "alpha"),
         ({"certification__n": "0"}, r"\[certification\].* n "),
         ({"certification__n": "5"}, "can never certify"),
+        (
+            {"certification__method": '"confidence_sequence"', "certification__deadline_ms": "50"},
+            "comes out alike on every machine",
+        ),
+        ({"certification__deadline_ms": "50"}, "may not stop at a deadline"),
         ({"certification__radii": "[nan]"}, "radii lies in"),
         ({"certification__radii": "[-1]"}, "radii"),
         ({"verify__families": '["glow:3"]'}, r"\[verify\] families are of light"),
