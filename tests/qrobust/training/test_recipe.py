@@ -1,13 +1,13 @@
 import os
 import subprocess
 import sys
-import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from qrobust.certify import Settings
-from qrobust.training import read_recipe
+from qrobust.training import read_recipe, recipe
 from qrobust.training.recipe_evidence import Proof
 
 GOOD = """
@@ -132,22 +132,21 @@ def test_a_network_without_noise_can_be_certified_with_noise(tmp_path):
     "text",
     [".".join(["a"] * 50_000) + "=1", '"\u2028".' * 2000 + "a=1", "# long\n" * 5000, "#" * 5000],
 )
-def test_a_recipe_that_would_keep_the_parser_busy_is_refused_at_once(tmp_path, text):
+def test_a_recipe_that_would_keep_the_parser_busy_never_reaches_it(tmp_path, text, monkeypatch):
     (tmp_path / "r.toml").write_text(text, encoding="utf-8")
-    before = time.process_time()
+    monkeypatch.setattr(tomllib, "loads", lambda text: pytest.fail("it was parsed"))
     with pytest.raises(ValueError, match="at most 32768 characters, a line of it 2000"):
         read_recipe(tmp_path / "r.toml")
-    assert time.process_time() - before < 1
 
 
-def test_the_longest_recipe_is_read_in_a_second(tmp_path):
+def test_the_longest_recipe_is_read(tmp_path):
+    """The parser's work on a dotted key is quadratic in its parts: lines are short for that."""
+    assert recipe._LONGEST * recipe._LONGEST_LINE < 1e8  # 50,000 parts in one key would be 5e9
     (tmp_path / "r.toml").write_text(
         "".join(f"b{n}." + ".".join(["a"] * 990) + "=1\n" for n in range(16))
     )
-    before = time.process_time()
     with pytest.raises(ValueError, match="unknown key 'b0'"):
         read_recipe(tmp_path / "r.toml")
-    assert time.process_time() - before < 1
 
 
 def test_a_recipe_is_utf_8_in_every_locale(tmp_path):
