@@ -11,8 +11,10 @@ from the last image, and one process works on a folder at a time. A part whose m
 since (its `VERSION`) is judged again.
 
 ``--list`` says what is there; ``--table`` prints rows and paired differences with exact intervals
-(95 %, over images: one seed is one network) of what is there, and with ``--record NAME`` writes
-them down as NAME and NAME_differences. ``--only`` takes names of cells, or shell patterns of them.
+(95 %, over images: one seed is one network) of what is there. ``--record NAME`` writes them down,
+image by image, as NAME and NAME_differences; cells that were recorded before and are not in the
+folder stay, and those of the folder are compared with them. ``--only`` takes names of cells, or
+shell patterns of them.
 """
 
 import argparse
@@ -35,8 +37,8 @@ import results
 from grid import attacked, certified, clean, corrupted
 from grid.cells import Cell, read_cells
 from grid.images import judged
+from grid.recorded import tables
 from grid.subject import Subject
-from grid.table import differences, row
 from grid.trained import FILE, MODEL, trained
 from tabulate import tabulate
 
@@ -121,22 +123,48 @@ def split_hash(loaded: Any) -> str:
 
 
 def report(cells: list[Cell], args: argparse.Namespace, grid: Path) -> None:
-    """Print what is there, and write it down where asked to."""
-    every = [
-        (cell, {name: kept for name in PARTS if (kept := read(args.state / cell.name, name))})
+    """Print what is there, and write it down where asked to, beside what was recorded before."""
+    at_hand = {
+        cell.name: {name: kept for name in PARTS if (kept := read(args.state / cell.name, name))}
         for cell in cells
-    ]
-    there = [(cell, found) for cell, found in every if found]
-    rows = [row(found, cell) for cell, found in there]
-    beside = differences(there)
-    for found in (rows, beside):
-        print(tabulate([shown(line) for line in found], headers="keys", tablefmt="github"), "\n")
+    }
     versions = "\n".join(f"{name}: {version}" for name, (_, version) in PARTS.items())
+    before = recorded_before(args.record, grid, versions)
+    found = tables(cells, at_hand, list(PARTS), before)
+    for rows in (found.rows, found.differences):
+        print(tabulate([shown(line) for line in rows], headers="keys", tablefmt="github"), "\n")
     print(versions)
+    if before and found.kept:
+        print(f"as recorded before ({before[0].commit}): {', '.join(found.kept)}")
     fixed: dict[str, Any] = {"data": {grid.name: grid.read_bytes()}, "seed": 0, "text": versions}
-    results.record(args.record, counts=rows, **fixed)
-    if beside:
-        results.record(args.record and f"{args.record}_differences", counts=beside, **fixed)
+    results.record(args.record, counts=found.rows, images=found.images, **fixed)
+    if found.differences:
+        results.record(
+            args.record and f"{args.record}_differences", counts=found.differences, **fixed
+        )
+
+
+def recorded_before(
+    name: str | None, grid: Path, versions: str
+) -> tuple[results.Results, results.Results] | None:
+    """Rows and differences that were recorded under a name; None where there are none.
+
+    Raises:
+        SystemExit: they are of another grid or of other methods, so that they do not mix.
+    """
+    if name is None or f"{name}_differences" not in results.names(results.FOLDER):
+        return None
+    before = (
+        results.read(name, results.FOLDER),
+        results.read(f"{name}_differences", results.FOLDER),
+    )
+    digest = {grid.name: results.file_sha256(grid)}
+    if any((found.data, found.text) != (digest, versions) for found in before):
+        raise SystemExit(
+            f"'{name}' was recorded with another {grid.name} or other methods: give --record "
+            f"another name, or remove {name}.json and {name}_differences.json first"
+        )
+    return before
 
 
 def shown(line: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,6 +57,7 @@ class Results:
         speeds: rows that do.
         text: what was printed, word for word, where that is shown.
         stale: why all rows are out of date; "" where they are not.
+        images: of rows that are compared on the same images: row -> column -> one bit an image.
     """
 
     name: str
@@ -73,10 +74,12 @@ class Results:
     speeds: Sequence[Mapping[str, Any]] = ()
     text: str = ""
     stale: str = ""
+    images: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the file holds."""
-        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+        found = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        return found if self.images else {k: v for k, v in found.items() if k != "images"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Results":
@@ -115,6 +118,7 @@ def record(
     data: Mapping[str, Any] | None = None,
     seed: int | None = None,
     text: str = "",
+    images: Mapping[str, Mapping[str, str]] | None = None,
     folder: Path | None = None,
 ) -> Path | None:
     """Write ``NAME.json`` with rows and provenance; nothing where no name was given.
@@ -128,6 +132,7 @@ def record(
         data: what it was measured on -> arrays or bytes, of which the digest is kept.
         seed: of everything random.
         text: what was printed, where that is shown.
+        images: outcomes of the rows, image by image; see `Results`.
         folder: for the file; docs/results by default.
     """
     if name is None:
@@ -146,6 +151,7 @@ def record(
         counts=counts,
         speeds=speeds,
         text=text,
+        images=images or {},
     )
     return write(results, folder or FOLDER)
 

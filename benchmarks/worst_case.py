@@ -39,6 +39,9 @@ MODELS = results.PROJECT / "models"
 COARSE = {"digits": 40.0}
 STEPS, QUERIES, AIMS = 100, 5000, 9
 
+#: Name of the results, and what of a network they are of.
+RESULTS, PARTS = "worst_case", ("model.tflite", "model.keras")
+
 #: Images of each network but the digits, of which all are taken.
 IMAGES = 100
 
@@ -62,7 +65,7 @@ def main() -> int:
         print({k: v["count"] if isinstance(v, dict) else v for k, v in row.items()}, flush=True)
         rows.append(row)
         speeds.append(speed)
-        files += [MODELS / name / "model.tflite", MODELS / name / "model.keras"]
+        files += [MODELS / name / part for part in PARTS]
         data[f"the first {len(x)} test images for {name}"] = np.asarray(x)
     print(tabulate(speeds, headers="keys", tablefmt="github"))
     results.record(args.record, counts=rows, speeds=speeds, models=files, data=data, seed=0)
@@ -87,19 +90,34 @@ def shipped() -> list[str]:
 def kept(
     folder: Path | None, name: str, images: int, measure: Callable[[], tuple[Row, Row]]
 ) -> tuple[Row, Row]:
-    """What was measured before on these very files, or now."""
-    parts = [results.file_sha256(MODELS / name / part) for part in ("model.tflite", "model.keras")]
+    """What was measured before on these very files, or recorded, or is measured now."""
+    parts = [results.file_sha256(MODELS / name / part) for part in PARTS]
     path = (
         folder and folder / f"{name.replace('/', '_')}_{images}_{parts[0][:8]}{parts[1][:8]}.json"
     )
     if path and path.exists():
         row, speed = json.loads(path.read_text())
         return row, speed
-    found = measure()
+    found = (path and recorded(name, images, parts)) or measure()
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found))
     return found
+
+
+def recorded(name: str, images: int, parts: list[str]) -> tuple[Row, Row] | None:
+    """The network's rows in docs/results, if they are of these files and as many images."""
+    if RESULTS not in results.names(results.FOLDER):
+        return None
+    found = results.read(RESULTS, results.FOLDER)
+    files = [(MODELS / name / part).relative_to(results.PROJECT).as_posix() for part in PARTS]
+    row, speed = (
+        next((dict(line) for line in rows if line["network"] == name), None)
+        for rows in (found.counts, found.speeds)
+    )
+    if row is None or speed is None or row["right"]["of"] != images:
+        return None
+    return (row, speed) if [found.models.get(file) for file in files] == parts else None
 
 
 def compare(
@@ -277,9 +295,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("models", nargs="*", metavar="MODEL", help="default: all that are shipped")
     parser.add_argument("--data", metavar="FOLDER", help="of CIFAR-10 and Speech Commands")
-    parser.add_argument("--images", type=int, help="default: 200, of the digits all 500")
+    parser.add_argument("--images", type=int, help="default: 100, of the digits all 500")
     parser.add_argument(
-        "--keep", type=Path, metavar="FOLDER", help="of finished rows; an interrupted run goes on"
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="of finished rows; an interrupted run goes on, recorded rows of the same files stay",
     )
     parser.add_argument("--restarts", type=int, default=2, help="of ART's untargeted auto-PGD")
     results.add_arguments(parser)

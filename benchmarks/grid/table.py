@@ -14,6 +14,8 @@ from grid.paired import paired_interval
 STRONGER = (" 2", " 3", " 4", " 5")
 
 Found = Mapping[str, Mapping[str, Any]]
+#: Column -> which images count.
+Outcomes = Mapping[str, NDArray[np.bool_]]
 
 
 def outcomes(found: Found, cell: Cell) -> dict[str, NDArray[np.bool_]]:
@@ -49,18 +51,19 @@ def row(found: Found, cell: Cell) -> dict[str, Any]:
     return cells
 
 
-def differences(every: Sequence[tuple[Cell, Found]]) -> list[dict[str, Any]]:
+def differences(every: Sequence[tuple[Cell, Outcomes]]) -> list[dict[str, Any]]:
     """Every defence beside the one before it, and every width beside float, on the same images.
 
     An interval that holds 0 shows nothing. Images are what varies in it; one seed is one network.
     """
-    by_name = {cell.name: (cell, found) for cell, found in every}
+    found = {cell.name: outcome for cell, outcome in every}
+    cells = [cell for cell, _ in every]
     rows = []
-    for cell, found in every:
-        for other in _beside(cell, by_name):
-            theirs = outcomes(by_name[other.name][1], other)
+    for cell in cells:
+        for other in _beside(cell, cells):
+            theirs = found[other.name]
             line = {"cell": cell.group, "beside": other.group, "seed": cell.seed}
-            for name, mine in outcomes(found, cell).items():
+            for name, mine in found[cell.name].items():
                 if name in theirs:
                     shown = paired_interval(mine, theirs[name])
                     line[name] = "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * v for v in shown))
@@ -68,11 +71,11 @@ def differences(every: Sequence[tuple[Cell, Found]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _beside(cell: Cell, by_name: Mapping[str, tuple[Cell, Found]]) -> list[Cell]:
+def _beside(cell: Cell, cells: Sequence[Cell]) -> list[Cell]:
     wanted = {"noise": "none", "jacobian": "noise", "consistency": "noise"}
     return [
         other
-        for other, _ in by_name.values()
+        for other in cells
         if (other.data, other.seed) == (cell.data, cell.seed)
         and (
             (other.bits == cell.bits and other.defence == wanted.get(cell.defence))
