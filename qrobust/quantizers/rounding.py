@@ -33,17 +33,18 @@ def quantize_clipped(x: Any, *, step: float, low: float, high: float) -> Any:
     """
     x = ops.convert_to_tensor(x)
     levels = round((high - low) / step) + 1
-    # One kernel each way where TensorFlow has it: memory traffic is what quantized training pays
-    # for. Its fake quantization subtracts `low` before it rounds, which is exact for zero only.
-    if keras.backend.backend() == "tensorflow" and low == 0 and levels in _FAKE_QUANT_LEVELS:
-        return _fake_quantized(x, high, bits=levels.bit_length() - 1)
+    # TensorFlow's fake quantization, where it has these levels and a zero among them: quantized
+    # training pays for memory traffic.
+    fake = low <= 0 <= high and (low / step).is_integer() and levels in _FAKE_QUANT_LEVELS
+    if keras.backend.backend() == "tensorflow" and fake:
+        return _fake_quantized(x, step, low, high, bits=levels.bit_length() - 1)
     return _quantize_clipped(x, step, low, high)
 
 
 _FAKE_QUANT_LEVELS = {2**bits for bits in range(2, 9)}
 
 
-def _fake_quantized(x: Any, high: float, *, bits: int) -> Any:
+def _fake_quantized(x: Any, step: float, low: float, high: float, *, bits: int) -> Any:
     """TensorFlow's operators, with the gradient of the gradient that they lack.
 
     A penalty on a Jacobian asks for it; without, layers behind the first quantizer would get none.
@@ -52,18 +53,25 @@ def _fake_quantized(x: Any, high: float, *, bits: int) -> Any:
 
     @tf.custom_gradient
     def quantized(x: Any) -> Any:
-        y = tf.quantization.fake_quant_with_min_max_args(x, 0.0, high, num_bits=bits)
+        if low == 0:
+            y = tf.quantization.fake_quant_with_min_max_args(x, low, high, num_bits=bits)
+        else:  # It subtracts `low` before it rounds, which is exact for zero only.
+            y = _rounded(x, step, low, high)
         return y, lambda upstream: masked(upstream, x)
 
     @tf.custom_gradient
     def masked(upstream: Any, x: Any) -> Any:
         inside = tf.quantization.fake_quant_with_min_max_args_gradient(
-            upstream, x, 0.0, high, num_bits=bits
+            upstream, x, low, high, num_bits=bits
         )
         # Linear in what comes from above, and constant in x almost everywhere.
         return inside, lambda second: (masked(second, x), None)
 
     return quantized(x)
+
+
+def _rounded(x: Any, step: float, low: float, high: float) -> Any:
+    return ops.floor(ops.clip(x, low, high) * (1 / step) + 0.5) * step
 
 
 def _quantize_clipped(x: Any, step: float, low: float, high: float) -> Any:
@@ -74,7 +82,7 @@ def _quantize_clipped(x: Any, step: float, low: float, high: float) -> Any:
             inside = ops.logical_and(x >= low, x <= high)
             return ops.where(inside, upstream, ops.zeros_like(upstream))
 
-        return ops.floor(ops.clip(x, low, high) * (1 / step) + 0.5) * step, gradient
+        return _rounded(x, step, low, high), gradient
 
     return quantized(x)
 

@@ -39,6 +39,36 @@ def test_two_orders_of_gradients_are_those_of_the_formula():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=3e-4)
 
 
+def derivatives_of_all(function, dtype):
+    """Every gradient of every gradient of every gradient, an amount drawn for each."""
+    rng = np.random.default_rng(1)
+    given = [tf.constant(v, dtype) for v in (Z, *CHANNELS, WEIGHTS)]
+
+    def mixed(values):
+        return sum(tf.reduce_sum(rng.normal(size=v.shape).astype(v.dtype.name) * v) for v in values)
+
+    with tf.GradientTape() as third:
+        third.watch(given)
+        with tf.GradientTape() as second:
+            second.watch(given)
+            with tf.GradientTape() as first:
+                first.watch(given)
+                value = tf.reduce_sum(given[-1] * function(*given[:-1]))
+            found = [first.gradient(value, given)]
+            total = mixed(found[0])
+        found.append(second.gradient(total, given, unconnected_gradients="zero"))
+        total = mixed(found[1])
+    found.append(third.gradient(total, given, unconnected_gradients="zero"))
+    return [gradient for order in found for gradient in order]
+
+
+def test_three_orders_are_those_of_the_formula_in_every_argument():
+    ours = derivatives_of_all(lambda *a: batch_normalize(*a)[0], tf.float32)
+    for found, expected in zip(ours, derivatives_of_all(formula, tf.float64), strict=True):
+        largest = max(1.0, float(tf.reduce_max(tf.abs(expected))))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * largest)
+
+
 @pytest.mark.parametrize("shape", [(64, 3), (8, 8, 3), (4, 4, 4, 3)])
 def test_statistics_are_those_of_the_batch(shape):
     z = Z.ravel()[: np.prod(shape)].reshape(shape)
