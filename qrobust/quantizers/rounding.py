@@ -26,16 +26,17 @@ def quantize_clipped(x: Any, *, step: float, low: float, high: float) -> Any:
     The gradient is 1 where ``low <= x <= high`` and 0 elsewhere.
 
     Args:
-        x: float32 tensor.
+        x: tensor; float32 where it is to be exact.
         step: a power of two.
         low: smallest value of the grid.
         high: largest value of the grid.
     """
     x = ops.convert_to_tensor(x)
     levels = round((high - low) / step) + 1
-    # TensorFlow's fake quantization, where it has these levels and a zero among them: quantized
-    # training pays for memory traffic.
+    # TensorFlow's fake quantization, where it has these levels, a zero among them and the type:
+    # quantized training pays for memory traffic.
     fake = low <= 0 <= high and (low / step).is_integer() and levels in _FAKE_QUANT_LEVELS
+    fake = fake and keras.backend.standardize_dtype(x.dtype) == "float32"
     if keras.backend.backend() == "tensorflow" and fake:
         return _fake_quantized(x, step, low, high, bits=levels.bit_length() - 1)
     return _quantize_clipped(x, step, low, high)

@@ -27,6 +27,17 @@ def test_fused_operators_are_the_definition_at_every_edge(signed, bits, exponent
     assert np.array_equal(found[1], np.where((x >= low) & (x <= high), u, 0))
 
 
+@pytest.mark.parametrize("low", [-2.0, 0.0])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_types_that_the_fused_operators_lack(dtype, low):
+    x = np.array([-3, -1.25, 0.375, 1.5, 9], dtype=tf.as_dtype(dtype).as_numpy_dtype)
+    grid = {"step": 0.25, "low": low, "high": low + 3.75}
+    y, first, second = derivatives(rounding.quantize_clipped, x, np.ones_like(x), **grid)
+    assert np.array_equal(y, np.clip([-3, -1.25, 0.5, 1.5, 9], low, low + 3.75).astype(y.dtype))
+    inside = (x >= low) & (x <= low + 3.75)
+    assert np.array_equal(first, inside) and np.array_equal(second, np.where(inside, x, 0))
+
+
 def derivatives(function, x, u, **grid):
     x, u = tf.constant(x), tf.constant(u)
     with tf.GradientTape() as outer:
