@@ -23,6 +23,9 @@ def fused_batch_norm(z: Any, scale: Any, offset: Any, epsilon: Any) -> tuple[Any
     ``normalized`` in u and ``back`` in x. So a penalty on a Jacobian, which asks for the gradient
     of a gradient, stays with operators that cross the memory once or twice.
 
+    Their results pass ``stop_gradient``: TensorFlow's eager forward mode would follow the operators
+    inside, which take mean and variance for constants, and not the gradients that are given here.
+
     Args:
         z: float32, (..., channels).
         scale: (channels,).
@@ -89,7 +92,7 @@ def fused_batch_norm(z: Any, scale: Any, offset: Any, epsilon: Any) -> tuple[Any
             to_epsilon = -0.5 * scale * to_scale / spread_of(x, epsilon)
             return back(u, x, scale, epsilon), to_scale, to_offset, to_epsilon
 
-        return affine(x, scale, offset, mean, variance + epsilon), gradient
+        return tf.stop_gradient(affine(x, scale, offset, mean, variance + epsilon)), gradient
 
     @tf.custom_gradient
     def sums(u: Any, x: Any, epsilon: Any) -> Any:
@@ -101,7 +104,7 @@ def fused_batch_norm(z: Any, scale: Any, offset: Any, epsilon: Any) -> tuple[Any
             to_u = normalized(x, to_scale, to_offset, epsilon)
             return to_u, back(u, x, to_scale, epsilon), to_epsilon
 
-        return (by_scale, by_offset), gradient
+        return (tf.stop_gradient(by_scale), tf.stop_gradient(by_offset)), gradient
 
     @tf.custom_gradient
     def back(u: Any, x: Any, scale: Any, epsilon: Any) -> Any:
@@ -126,7 +129,7 @@ def fused_batch_norm(z: Any, scale: Any, offset: Any, epsilon: Any) -> tuple[Any
             ]
             return back(w, x, scale, epsilon), tf.add_n(to_x), q * root, to_spread
 
-        return to_x, gradient
+        return tf.stop_gradient(to_x), gradient
 
     # Tensors, not variables, which a custom gradient would have to answer for.
     channels = [tf.convert_to_tensor(value) for value in (scale, offset, epsilon)]

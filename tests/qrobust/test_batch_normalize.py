@@ -69,6 +69,27 @@ def test_three_orders_are_those_of_the_formula_in_every_argument():
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * largest)
 
 
+def forward_mode(function, dtype):
+    """The derivatives along one direction of the result and of all its gradients."""
+    rng = np.random.default_rng(2)
+    given = [tf.constant(v, dtype) for v in (Z, *CHANNELS)]
+    along = [tf.constant(rng.normal(size=v.shape), dtype) for v in given]
+    with tf.autodiff.ForwardAccumulator(given, along) as forward:
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            y = function(*given)
+            value = tf.reduce_sum(tf.constant(WEIGHTS, dtype) * y**2)
+        found = [y, *tape.gradient(value, given)]
+    return [forward.jvp(v) for v in found]
+
+
+def test_forward_mode_is_that_of_the_formula():
+    ours = forward_mode(lambda *a: batch_normalize(*a)[0], tf.float32)
+    for found, expected in zip(ours, forward_mode(formula, tf.float64), strict=True):
+        largest = float(tf.reduce_max(tf.abs(expected)))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * largest)
+
+
 @pytest.mark.parametrize("shape", [(64, 3), (8, 8, 3), (4, 4, 4, 3)])
 def test_statistics_are_those_of_the_batch(shape):
     z = Z.ravel()[: np.prod(shape)].reshape(shape)
