@@ -13,8 +13,8 @@ since (its `VERSION`) is judged again.
 ``--list`` says what is there; ``--table`` prints rows and paired differences with exact intervals
 (95 %, over images: one seed is one network) of what is there. ``--record NAME`` writes them down,
 image by image, as NAME and NAME_differences; cells that were recorded before and are not in the
-folder stay, and those of the folder are compared with them. ``--only`` takes names of cells, or
-shell patterns of them.
+folder, or not among those of ``--only``, stay, and those of the folder are compared with them.
+``--only`` takes names of cells, or shell patterns of them.
 """
 
 import argparse
@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from grid.cells import Cell, read_cells
 from grid.images import judged
 from grid.recorded import tables
 from grid.subject import Subject
+from grid.table import Found
 from grid.trained import FILE, MODEL, trained
 from tabulate import tabulate
 
@@ -57,17 +59,19 @@ PARTS: dict[str, tuple[Callable[[Subject], dict[str, Any]], str]] = {
 def main() -> int:
     args = arguments()
     grid = args.grid or HERE / ("evidence_tiny.toml" if args.tiny else "evidence.toml")
-    cells = [cell for cell in read_cells(grid) if wanted(cell, args.only)]
+    every = read_cells(grid)
+    cells = [cell for cell in every if wanted(cell, args.only)]
     if not cells:
         raise SystemExit(f"--only names no cell of {grid.name}: see --list")
     if args.list:
         print(tabulate([state_of(cell, args.state) for cell in cells], headers="keys"))
         return 0
+    recorded_before(args.record, grid)  # refused now, not after the work
     if not args.table:
         with alone(args.state):
             for cell in cells:
                 run(cell, args.state, args.data)
-    report(cells, args, grid)
+    report(every, {cell.name: at_hand(cell, args.state) for cell in cells}, args.record, grid)
     return 0
 
 
@@ -122,49 +126,63 @@ def split_hash(loaded: Any) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def report(cells: list[Cell], args: argparse.Namespace, grid: Path) -> None:
+def at_hand(cell: Cell, state: Path) -> dict[str, Any]:
+    """The parts that are judged, by today's methods; of the folder's network, where it is there."""
+    folder, left = state / cell.name, missing(cell, state / cell.name)
+    if not (folder / MODEL).exists():
+        left = [name for name in left if read(folder, name).get("version") != PARTS[name][1]]
+    return {name: read(folder, name) for name in PARTS if name not in left}
+
+
+def report(every: list[Cell], here: dict[str, Found], name: str | None, grid: Path) -> None:
     """Print what is there, and write it down where asked to, beside what was recorded before."""
-    at_hand = {
-        cell.name: {name: kept for name in PARTS if (kept := read(args.state / cell.name, name))}
-        for cell in cells
-    }
-    versions = "\n".join(f"{name}: {version}" for name, (_, version) in PARTS.items())
-    before = recorded_before(args.record, grid, versions)
-    found = tables(cells, at_hand, list(PARTS), before)
+    before = recorded_before(name, grid)
+    found = tables(every, here, before)
     for rows in (found.rows, found.differences):
         print(tabulate([shown(line) for line in rows], headers="keys", tablefmt="github"), "\n")
-    print(versions)
+    print(versions())
     if before and found.kept:
         print(f"as recorded before ({before[0].commit}): {', '.join(found.kept)}")
-    fixed: dict[str, Any] = {"data": {grid.name: grid.read_bytes()}, "seed": 0, "text": versions}
-    results.record(args.record, counts=found.rows, images=found.images, **fixed)
-    if found.differences:
-        results.record(
-            args.record and f"{args.record}_differences", counts=found.differences, **fixed
-        )
+    fixed: dict[str, Any] = {"data": {grid.name: grid.read_bytes()}, "seed": 0, "text": versions()}
+    results.record(name, counts=found.rows, images=found.images, **fixed)
+    # Also where there are none: those of before do not hold any more.
+    if found.differences or beside(name) in results.names(results.FOLDER):
+        results.record(name and beside(name), counts=found.differences, **fixed)
 
 
-def recorded_before(
-    name: str | None, grid: Path, versions: str
-) -> tuple[results.Results, results.Results] | None:
+def recorded_before(name: str | None, grid: Path) -> tuple[results.Results, results.Results] | None:
     """Rows and differences that were recorded under a name; None where there are none.
 
     Raises:
-        SystemExit: they are of another grid or of other methods, so that they do not mix.
+        SystemExit: they are out of date, of another grid or of other methods, so that they do not
+            mix.
     """
-    if name is None or f"{name}_differences" not in results.names(results.FOLDER):
+    there = results.names(results.FOLDER)
+    if name not in there:
         return None
-    before = (
-        results.read(name, results.FOLDER),
-        results.read(f"{name}_differences", results.FOLDER),
-    )
+    rows = results.read(name, results.FOLDER)
+    differences = replace(rows, counts=(), images={})  # of networks that none is compared with
+    if beside(name) in there:
+        differences = results.read(beside(name), results.FOLDER)
     digest = {grid.name: results.file_sha256(grid)}
-    if any((found.data, found.text) != (digest, versions) for found in before):
-        raise SystemExit(
-            f"'{name}' was recorded with another {grid.name} or other methods: give --record "
-            f"another name, or remove {name}.json and {name}_differences.json first"
-        )
-    return before
+    for found in (rows, differences):
+        if found.stale or (found.data, found.text) != (digest, versions()):
+            raise SystemExit(
+                f"'{name}' was recorded with another {grid.name} or other methods"
+                f"{' (stale: ' + found.stale + ')' if found.stale else ''}: give --record another "
+                f"name, or remove {name}.json and {beside(name)}.json first"
+            )
+    return rows, differences
+
+
+def beside(name: str | None) -> str:
+    """The name of the differences that belong to recorded rows."""
+    return f"{name}_differences"
+
+
+def versions() -> str:
+    """How the parts are judged today."""
+    return "\n".join(f"{name}: {version}" for name, (_, version) in PARTS.items())
 
 
 def shown(line: dict[str, Any]) -> dict[str, Any]:

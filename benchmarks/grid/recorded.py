@@ -5,13 +5,13 @@ bit an image, so that cells that are judged later, on another machine, are compa
 same images.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from results import Results
+from results import STALE, Results
 
 from grid.cells import Cell
 from grid.table import Found, Outcomes, differences, outcomes, row
@@ -39,13 +39,12 @@ class Tables:
 def tables(
     cells: Sequence[Cell],
     at_hand: Mapping[str, Found],
-    parts: Collection[str],
     before: tuple[Results, Results] | None,
 ) -> Tables:
     """Rows and differences of all cells that are judged at hand or were recorded.
 
-    A cell with some of the ``parts`` at hand does not replace its recorded row. A recorded
-    difference stays where its outcomes were not recorded and neither of its rows changed.
+    A cell that is judged at hand for fewer columns than its recorded row has does not replace it. A
+    recorded difference stays where its outcomes were not recorded and neither of its rows changed.
     """
     old = {} if before is None else {_key(line): line for line in before[0].counts}
     rows: dict[str, Row] = {}
@@ -53,8 +52,9 @@ def tables(
     kept = []
     for cell in cells:
         found, recorded = at_hand.get(cell.name, {}), old.get((cell.group, cell.seed))
-        if found and (set(found) >= set(parts) or recorded is None):
-            rows[cell.name], bits[cell.name] = row(found, cell), outcomes(found, cell)
+        made_now = row(found, cell)
+        if found and (recorded is None or made_now.keys() >= recorded.keys() - {STALE}):
+            rows[cell.name], bits[cell.name] = made_now, outcomes(found, cell)
         elif recorded is not None and before is not None:
             kept.append(cell.name)
             rows[cell.name] = recorded

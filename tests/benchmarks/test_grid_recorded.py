@@ -32,8 +32,8 @@ def judged(seed):
     }
 
 
-def made(at_hand, before=None, parts=evidence.PARTS):
-    return tables(CELLS, {cell.name: found for cell, found in at_hand}, list(parts), before)
+def made(at_hand, before=None):
+    return tables(CELLS, {cell.name: found for cell, found in at_hand}, before)
 
 
 def recorded(found, tmp_path):
@@ -73,6 +73,15 @@ def test_a_cell_with_parts_left_does_not_replace_its_row(tmp_path):
     assert made([(NONE, judged(5))], before).rows != list(before[0].counts)
 
 
+def test_a_cell_with_more_parts_than_its_row_replaces_it(tmp_path):
+    whole = judged(0)
+    first = recorded(made([(NONE, {"clean": whole["clean"]})]), tmp_path)
+    more = [(NONE, {name: whole[name] for name in ("clean", "corrupted")})]
+    assert made(more, first).rows == made(more).rows and not made(more, first).kept
+    stale = replace(first[0], counts=[{**first[0].counts[0], results.STALE: "another model"}])
+    assert made(more, (stale, first[1])).rows == made(more).rows
+
+
 @pytest.mark.parametrize("count", [1, 8, 9, 500])
 def test_outcomes_come_back_bit_for_bit(count):
     bits = np.random.default_rng(count).integers(2, size=count).astype(bool)
@@ -85,6 +94,66 @@ def test_outcomes_come_back_bit_for_bit(count):
             continue
         with pytest.raises(ValueError, match="not the .* that the row counts|a, seed 0"):
             unpacked({"clean": planted}, row)
+
+
+@pytest.fixture
+def record(tmp_path, monkeypatch):
+    """Writes what is judged into a folder, records it as "grid", and returns what is recorded."""
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+
+    def run(work, *options, **changed):
+        state = tmp_path / f"state{len(list(tmp_path.glob('state*')))}"
+        for cell, found in work:
+            (state / cell.name).mkdir(parents=True)
+            for name, (_, version) in evidence.PARTS.items():
+                kept = {"version": version, **found[name], **changed}
+                (state / cell.name / f"{name}.json").write_text(json.dumps(kept))
+        words = ["evidence.py", "--state", str(state), "--table", "--record", "grid", *options]
+        monkeypatch.setattr(sys, "argv", words)
+        assert evidence.main() == 0
+        names = [name for name in ("grid", "grid_differences") if name in results.names(tmp_path)]
+        return [results.read(name, tmp_path) for name in names]
+
+    return run
+
+
+def test_a_row_that_was_compared_with_none_stays(record):
+    (first,) = record([(NONE, judged(0))])
+    rows, differences = record([(NOISE, judged(1))])
+    assert rows.counts[0] == first.counts[0] and len(rows.counts) == 2
+    assert [line["beside"] for line in differences.counts] == [NONE.group]
+
+
+def test_what_was_said_of_another_network_is_taken_back(record, tmp_path):
+    record([(NONE, judged(0)), (NOISE, judged(1))])
+    for name in ("grid", "grid_differences"):  # as they were before outcomes were recorded
+        path = tmp_path / f"{name}.json"
+        found = json.loads(path.read_text())
+        path.write_text(json.dumps({k: v for k, v in found.items() if k != "images"}))
+    for _ in range(2):
+        rows, differences = record([(NOISE, judged(9))])
+        assert len(rows.counts) == 2 and not differences.counts
+
+
+def test_rows_of_cells_that_are_not_asked_for_stay(record):
+    before = record([(NONE, judged(0)), (NOISE, judged(1))])
+    rows, differences = record([(CONSISTENCY, judged(2))], "--only", CONSISTENCY.name)
+    assert list(rows.counts[:2]) == list(before[0].counts) and len(rows.counts) == 3
+    assert len(differences.counts) == 2
+
+
+def test_parts_by_another_method_are_not_at_hand(record):
+    before = record([(NONE, judged(0))])
+    assert record([(NONE, judged(9))], version="older")[0].counts == before[0].counts
+
+
+@pytest.mark.parametrize("old", [{"data": {"evidence.toml": "0"}}, {"stale": "old"}, {"text": ""}])
+def test_what_is_out_of_date_is_not_mixed_in(record, tmp_path, old):
+    record([(NONE, judged(0)), (NOISE, judged(1))])
+    path = tmp_path / "grid.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | old))
+    with pytest.raises(SystemExit, match="'grid' was recorded with another evidence.toml"):
+        record([(NONE, judged(0))])
 
 
 def test_another_grid_is_not_mixed_in(tmp_path, monkeypatch):
