@@ -20,6 +20,8 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ POINT = 0.01
 MODELS = results.PROJECT / "models"
 #: The digits' 8 x 8 pixels are coarse.
 COARSE = {"digits": 40.0}
-STEPS, QUERIES, AIMS = 100, 5000, 9
+STEPS, QUERIES, AIMS, RESTARTS = 100, 5000, 9, 2
 
 #: Name of the results, and what of a network they are of.
 RESULTS, PARTS = "worst_case", ("model.tflite", "model.keras")
@@ -47,6 +49,15 @@ IMAGES = 100
 
 Points = NDArray[np.float32]
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is measured of a network: the images, epsilon in LSB, restarts of ART's auto-PGD."""
+
+    x: NDArray[Any]
+    epsilon: float
+    restarts: int
 
 
 def main() -> int:
@@ -59,14 +70,15 @@ def main() -> int:
         test = load_data(recipe, args.data).test
         images = args.images or (len(test) if name == "digits" else IMAGES)
         x, y = test.x[:images], np.asarray(test.y[:images])
+        task = Task(np.asarray(x), epsilon_of(recipe), args.restarts)
         row, speed = kept(
-            args.keep, name, images, lambda n=name, r=recipe, x=x, y=y: compare(n, r, x, y, args)
+            args.keep, name, task, lambda n=name, r=recipe, x=x, y=y: compare(n, r, x, y, args)
         )
         print({k: v["count"] if isinstance(v, dict) else v for k, v in row.items()}, flush=True)
         rows.append(row)
         speeds.append(speed)
         files += [MODELS / name / part for part in PARTS]
-        data[f"the first {len(x)} test images for {name}"] = np.asarray(x)
+        data[named(name, len(x))] = task.x
     print(tabulate(speeds, headers="keys", tablefmt="github"))
     results.record(args.record, counts=rows, speeds=speeds, models=files, data=data, seed=0)
     # Of two images, one that holds is 50 points.
@@ -88,25 +100,26 @@ def shipped() -> list[str]:
 
 
 def kept(
-    folder: Path | None, name: str, images: int, measure: Callable[[], tuple[Row, Row]]
+    folder: Path | None, name: str, task: Task, measure: Callable[[], tuple[Row, Row]]
 ) -> tuple[Row, Row]:
     """What was measured before on these very files, or recorded, or is measured now."""
     parts = [results.file_sha256(MODELS / name / part) for part in PARTS]
-    path = (
-        folder and folder / f"{name.replace('/', '_')}_{images}_{parts[0][:8]}{parts[1][:8]}.json"
-    )
+    other = "" if task.restarts == RESTARTS else f"_{task.restarts}_restarts"
+    about = f"{name.replace('/', '_')}_{len(task.x)}_{parts[0][:8]}{parts[1][:8]}{other}"
+    path = folder and folder / f"{about}.json"
     if path and path.exists():
         row, speed = json.loads(path.read_text())
-        return row, speed
-    found = (path and recorded(name, images, parts)) or measure()
+        if row["epsilon (LSB)"] == task.epsilon:
+            return row, speed
+    found = (path and recorded(name, task, parts)) or measure()
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found))
     return found
 
 
-def recorded(name: str, images: int, parts: list[str]) -> tuple[Row, Row] | None:
-    """The network's rows in docs/results, if they are of these files and as many images."""
+def recorded(name: str, task: Task, parts: list[str]) -> tuple[Row, Row] | None:
+    """The network's rows in docs/results, if they are of these files and of the same task."""
     if RESULTS not in results.names(results.FOLDER):
         return None
     found = results.read(RESULTS, results.FOLDER)
@@ -115,16 +128,34 @@ def recorded(name: str, images: int, parts: list[str]) -> tuple[Row, Row] | None
         next((dict(line) for line in rows if line["network"] == name), None)
         for rows in (found.counts, found.speeds)
     )
-    if row is None or speed is None or row["right"]["of"] != images:
+    if row is None or speed is None or found.stale or row.get(results.STALE):
         return None
-    return (row, speed) if [found.models.get(file) for file in files] == parts else None
+    same = (
+        [found.models.get(file) for file in files] == parts
+        and found.data.get(named(name, len(task.x))) == sha256(task.x.tobytes()).hexdigest()
+        and row["epsilon (LSB)"] == task.epsilon
+        and task.restarts == RESTARTS
+        and "--restarts" not in found.command
+    )
+    return (row, speed) if same else None
+
+
+def named(name: str, images: int) -> str:
+    """How the results name the images of a network."""
+    return f"the first {images} test images for {name}"
+
+
+def epsilon_of(recipe: Any) -> float:
+    """Of L-inf, in LSB."""
+    found: float = COARSE.get(recipe.data.name, recipe.attack.epsilon)
+    return found
 
 
 def compare(
     name: str, recipe: Any, x: NDArray[Any], y: NDArray[Any], args: argparse.Namespace
 ) -> tuple[Row, Row]:
     """One network under both: counts, and CPU seconds."""
-    epsilon, of = COARSE.get(recipe.data.name, recipe.attack.epsilon), len(x)
+    epsilon, of = epsilon_of(recipe), len(x)
     file = TFLiteTarget(MODELS / name / "model.tflite", name=name)
     model = KerasTarget(load_keras(MODELS / name / "model.keras"))
     began = time.process_time()
@@ -300,9 +331,11 @@ def arguments() -> argparse.Namespace:
         "--keep",
         type=Path,
         metavar="FOLDER",
-        help="of finished rows; an interrupted run goes on, recorded rows of the same files stay",
+        help="of finished rows: an interrupted run goes on; rows recorded of the same stay",
     )
-    parser.add_argument("--restarts", type=int, default=2, help="of ART's untargeted auto-PGD")
+    parser.add_argument(
+        "--restarts", type=int, default=RESTARTS, help="of ART's untargeted auto-PGD"
+    )
     results.add_arguments(parser)
     return parser.parse_args()
 
