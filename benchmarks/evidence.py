@@ -141,10 +141,11 @@ def report(every: list[Cell], here: dict[str, Found], name: str | None, grid: Pa
     for rows in (found.rows, found.differences):
         print(tabulate([shown(line) for line in rows], headers="keys", tablefmt="github"), "\n")
     print(versions())
-    if before and found.kept:
-        print(f"as recorded before ({before[0].commit}): {', '.join(found.kept)}")
+    earlier = {row: before[0].origin(row) for row in found.kept} if before else {}
+    for row, origin in earlier.items():
+        print(f"as recorded before, {origin}: {row}")
     fixed: dict[str, Any] = {"data": {grid.name: grid.read_bytes()}, "seed": 0, "text": versions()}
-    results.record(name, counts=found.rows, images=found.images, **fixed)
+    results.record(name, counts=found.rows, images=found.images, earlier=earlier, **fixed)
     # Also where there are none: those of before do not hold any more.
     if found.differences or beside(name) in results.names(results.FOLDER):
         results.record(name and beside(name), counts=found.differences, **fixed)

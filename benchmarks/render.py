@@ -141,6 +141,9 @@ def provenance(found: Results) -> str:
     where = f"`{found.command}`, commit {found.commit}, {found.date}, {found.cpu}"
     if found.load is not None:
         where += f", load {found.load[0]:g}"
+    for origin in dict.fromkeys(found.earlier.values()):
+        rows = [row for row, other in found.earlier.items() if other == origin]
+        where += f"; from {origin}: {', '.join(rows)}"
     if found.stale:
         return f"{where}. **{STALE}**: {found.stale}"
     reasons = sorted({str(row[STALE]) for row in found.counts if row.get(STALE)})

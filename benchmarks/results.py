@@ -58,6 +58,7 @@ class Results:
         text: what was printed, word for word, where that is shown.
         stale: why all rows are out of date; "" where they are not.
         images: of rows that are compared on the same images: row -> column -> one bit an image.
+        earlier: of rows that stay from before: row -> commit, date and processor.
     """
 
     name: str
@@ -75,11 +76,16 @@ class Results:
     text: str = ""
     stale: str = ""
     images: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    earlier: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the file holds."""
         found = {"format": FORMAT, "version": VERSION, **asdict(self)}
-        return found if self.images else {k: v for k, v in found.items() if k != "images"}
+        return {k: v for k, v in found.items() if v or k not in ("images", "earlier")}
+
+    def origin(self, row: str) -> str:
+        """Where a row comes from: commit, date and processor."""
+        return self.earlier.get(row) or f"commit {self.commit}, {self.date}, {self.cpu}"
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Results":
@@ -119,6 +125,7 @@ def record(
     seed: int | None = None,
     text: str = "",
     images: Mapping[str, Mapping[str, str]] | None = None,
+    earlier: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Path | None:
     """Write ``NAME.json`` with rows and provenance; nothing where no name was given.
@@ -133,6 +140,7 @@ def record(
         seed: of everything random.
         text: what was printed, where that is shown.
         images: outcomes of the rows, image by image; see `Results`.
+        earlier: where rows come from that stay from before; see `Results`.
         folder: for the file; docs/results by default.
     """
     if name is None:
@@ -152,6 +160,7 @@ def record(
         speeds=speeds,
         text=text,
         images=images or {},
+        earlier=earlier or {},
     )
     return write(results, folder or FOLDER)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import evidence
 import numpy as np
 import pytest
+import render
 import results
 from grid.cells import read_cells
 from grid.recorded import packed, tables, unpacked
@@ -122,6 +123,11 @@ def test_a_row_that_was_compared_with_none_stays(record):
     rows, differences = record([(NOISE, judged(1))])
     assert rows.counts[0] == first.counts[0] and len(rows.counts) == 2
     assert [line["beside"] for line in differences.counts] == [NONE.group]
+    # And says where it comes from, however often it stays.
+    assert rows.earlier == {NONE.name: f"commit {first.commit}, {first.date}, {first.cpu}"}
+    (again, _) = record([(JACOBIAN, judged(2))])
+    assert again.earlier == {name: rows.origin(name) for name in (NONE.name, NOISE.name)}
+    assert f"{rows.origin(NONE.name)}: {NONE.name}, {NOISE.name}." in render.provenance(again)
 
 
 def test_what_was_said_of_another_network_is_taken_back(record, tmp_path):
