@@ -44,7 +44,7 @@ STEPS, QUERIES, AIMS, RESTARTS = 100, 5000, 9, 2
 #: Name of the results, and what of a network they are of.
 RESULTS, PARTS = "worst_case", ("model.tflite", "model.keras")
 
-#: Images of each network but the digits, of which all are taken.
+#: Images of each network but those of the digits, of which all are taken: they are soon done.
 IMAGES = 100
 
 Points = NDArray[np.float32]
@@ -68,7 +68,7 @@ def main() -> int:
     for name in args.models or shipped():
         recipe = read_recipe(results.recipe_of(MODELS / name))
         test = load_data(recipe, args.data).test
-        images = args.images or (len(test) if name == "digits" else IMAGES)
+        images = args.images or (len(test) if recipe.data.name in COARSE else IMAGES)
         x, y = test.x[:images], np.asarray(test.y[:images])
         task = Task(np.asarray(x), epsilon_of(recipe), args.restarts)
         row, speed = kept(
