@@ -64,23 +64,25 @@ def main() -> int:
     args = arguments()
     if args.tiny:
         args.models, args.images, args.restarts = ["digits"], 2, 1
-    rows, speeds, files, data = [], [], [], {}
+    rows, speeds, files, data, earlier = [], [], [], {}, {}
     for name in args.models or shipped():
         recipe = read_recipe(results.recipe_of(MODELS / name))
         test = load_data(recipe, args.data).test
         images = args.images or (len(test) if recipe.data.name in COARSE else IMAGES)
         x, y = test.x[:images], np.asarray(test.y[:images])
         task = Task(np.asarray(x), epsilon_of(recipe), args.restarts)
-        row, speed = kept(
+        row, speed, origin = kept(
             args.keep, name, task, lambda n=name, r=recipe, x=x, y=y: compare(n, r, x, y, args)
         )
         print({k: v["count"] if isinstance(v, dict) else v for k, v in row.items()}, flush=True)
         rows.append(row)
         speeds.append(speed)
+        earlier |= {name: origin} if origin else {}
         files += [MODELS / name / part for part in PARTS]
         data[named(name, len(x))] = task.x
     print(tabulate(speeds, headers="keys", tablefmt="github"))
-    results.record(args.record, counts=rows, speeds=speeds, models=files, data=data, seed=0)
+    about: dict[str, Any] = {"models": files, "data": data, "earlier": earlier, "seed": 0}
+    results.record(args.record, counts=rows, speeds=speeds, **about)
     # Of two images, one that holds is 50 points.
     return int(not args.tiny and not all(row["holds"] for row in rows))
 
@@ -101,24 +103,28 @@ def shipped() -> list[str]:
 
 def kept(
     folder: Path | None, name: str, task: Task, measure: Callable[[], tuple[Row, Row]]
-) -> tuple[Row, Row]:
-    """What was measured before on these very files, or recorded, or is measured now."""
+) -> tuple[Row, Row, str]:
+    """What was measured before on these very files, or recorded, or is measured now.
+
+    Returns:
+        The counts, the CPU seconds, and where they come from if they were recorded.
+    """
     parts = [results.file_sha256(MODELS / name / part) for part in PARTS]
     other = "" if task.restarts == RESTARTS else f"_{task.restarts}_restarts"
     about = f"{name.replace('/', '_')}_{len(task.x)}_{parts[0][:8]}{parts[1][:8]}{other}"
     path = folder and folder / f"{about}.json"
     if path and path.exists():
-        row, speed = json.loads(path.read_text())
+        row, speed, *origin = json.loads(path.read_text())
         if row["epsilon (LSB)"] == task.epsilon:
-            return row, speed
-    found = (path and recorded(name, task, parts)) or measure()
+            return row, speed, "".join(origin)
+    found = (path and recorded(name, task, parts)) or (*measure(), "")
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found))
     return found
 
 
-def recorded(name: str, task: Task, parts: list[str]) -> tuple[Row, Row] | None:
+def recorded(name: str, task: Task, parts: list[str]) -> tuple[Row, Row, str] | None:
     """The network's rows in docs/results, if they are of these files and of the same task."""
     if RESULTS not in results.names(results.FOLDER):
         return None
@@ -137,7 +143,7 @@ def recorded(name: str, task: Task, parts: list[str]) -> tuple[Row, Row] | None:
         and task.restarts == RESTARTS
         and "--restarts" not in found.command
     )
-    return (row, speed) if same else None
+    return (row, speed, found.origin(name)) if same else None
 
 
 def named(name: str, images: int) -> str:

@@ -34,11 +34,14 @@ def kept(folder, name=NAME, **other):
     return worst_case.kept(folder, name, replace(TASK, **other), lambda: (measured, {}))
 
 
-def test_a_recorded_row_is_not_measured_again(folder):
-    assert kept(folder / "keep") == (ROW, SPEED)
+def test_a_recorded_row_is_not_measured_again_and_says_where_it_comes_from(folder):
+    origin = results.read("worst_case", folder / "results").origin(NAME)
+    assert origin and kept(folder / "keep") == (ROW, SPEED, origin)
+    (folder / "results" / "worst_case.json").unlink()
+    assert kept(folder / "keep") == (ROW, SPEED, origin)
     assert list((folder / "keep").iterdir())
-    # Without a folder everything is measured.
-    assert kept(None)[0]["network"] == "measured"
+    # Without a folder everything is measured; what is measured now comes from nowhere else.
+    assert kept(None)[0]["network"] == "measured" and kept(None)[2] == ""
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,7 @@ def test_other_tasks_and_other_networks_are_measured(folder, other):
 
 @pytest.mark.parametrize("other", [{"epsilon": 8.0}, {"restarts": 5}])
 def test_what_was_kept_of_another_task_is_not_taken(folder, other):
-    assert kept(folder / "keep") == (ROW, SPEED)
+    assert kept(folder / "keep")[:2] == (ROW, SPEED)
     assert kept(folder / "keep", **other)[0]["network"] == "measured"
 
 
