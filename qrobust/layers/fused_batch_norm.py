@@ -26,14 +26,7 @@ def fused_batch_norm(z: Any, scale: Any, offset: Any, epsilon: Any) -> tuple[Any
     Their results pass ``stop_gradient``: TensorFlow's eager forward mode would follow the operators
     inside, which take mean and variance for constants, and not the gradients that are given here.
 
-    Args:
-        z: float32, (..., channels).
-        scale: (channels,).
-        offset: (channels,).
-        epsilon: (channels,), added to the variances.
-
-    Returns:
-        The result, and the batch's mean and variance, through which no gradient flows.
+    Arguments and results are those of `batch_normalize`.
     """
     import tensorflow as tf
 
