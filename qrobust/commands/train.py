@@ -3,8 +3,12 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qrobust.quiet import quiet_imports
+
+if TYPE_CHECKING:
+    from qrobust.training.recipe import Recipe
 
 HELP = "train what a recipe says, export and certify it, and write its card"
 _INTERRUPTED = 130
@@ -35,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do not train: export, compare, certify and attack OUT/model.keras again",
     )
     parser.add_argument(
+        "--corruptions",
+        action="store_true",
+        help="neither train nor export: count [corruption] of OUT/model.tflite, onto its card",
+    )
+    parser.add_argument(
         "--allow-code",
         action="store_true",
         help="run what the recipe names as module:function, a data set or a network of your own",
@@ -54,10 +63,13 @@ def run(args: argparse.Namespace) -> int:
     from qrobust.training.recipe import read_recipe
     from qrobust.training.recipe_sources import check_files
 
-    if args.trained and args.resume:
-        raise ValueError("--trained does not train, so there is nothing to --resume. Give one.")
+    for option in ("trained", "corruptions"):
+        if getattr(args, option) and args.resume:
+            raise ValueError(f"--{option} does not train: nothing to --resume. Give one.")
     # All that can be refused is refused before Keras is loaded, which takes seconds.
     recipe = read_recipe(args.recipe, allow_code=args.allow_code)
+    if args.corruptions:
+        return _add_corruptions(recipe, args)
     check_files(recipe, str(args.recipe))
     if not recipe.quantization.is_float:
         check_runtimes((*recipe.parity.allow_missing, *args.allow_missing))
@@ -82,4 +94,15 @@ def run(args: argparse.Namespace) -> int:
         print(f"interrupted; {hint}", file=sys.stderr)
         return _INTERRUPTED
     print(published.card)
+    return 0
+
+
+def _add_corruptions(recipe: "Recipe", args: argparse.Namespace) -> int:
+    """Of what is published, onto its card."""
+    with quiet_imports():
+        from qrobust.training.publish.add_corruptions import add_corruptions
+        from qrobust.training.publish.card import card
+        from qrobust.training.publish.road import folders
+    out, _ = folders(args.recipe, args.out, args.log)
+    print(card(add_corruptions(recipe, out, data=args.data, allow_code=args.allow_code)))
     return 0

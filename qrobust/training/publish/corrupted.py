@@ -6,6 +6,9 @@ from qrobust.datasets import Split, speech_commands
 from qrobust.training.publish.summary import Table
 from qrobust.training.recipe import Recipe
 
+#: Of the table, in JSON.
+NAME = "corruptions"
+
 _SEED = 0
 _NOTE = (
     "Nobody attacks here, and nothing is certified. Strengths and formulas: docs/corruptions.md. "
@@ -52,7 +55,7 @@ def corrupted(recipe: Recipe, tflite: bytes, test: Split, folder: str | None) ->
     note += "".join(f" Left out: {kind} ({why})." for kind, why in left_out.items())
     return (
         Table(
-            "corruptions",
+            NAME,
             f"Corruptions of the first {len(y)} test examples",
             ("corruption", *(f"strength {strength}" for strength in STRENGTHS)),
             tuple(tuple(row) for row in rows.values()),

@@ -1,0 +1,61 @@
+"""Corruptions onto a card that is published already: nothing else of the folder changes.
+
+Everything else on a card is either of a training or costs more: the file that was published is
+corrupted, not one exported anew, whose bytes could be other ones.
+"""
+
+import hashlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from qrobust.training.publish.card import card
+from qrobust.training.publish.corrupted import NAME, corrupted
+from qrobust.training.publish.files import put_files
+from qrobust.training.publish.road import CARD, TFLITE
+from qrobust.training.publish.summary import FILE, ModelSummary, read_summary, write_summary
+from qrobust.training.recipe import Recipe
+from qrobust.training.train import load_data
+from tflite_export.atomic import write_text
+
+
+def add_corruptions(
+    recipe: Recipe, out: Path, *, data: str | None = None, allow_code: bool = False
+) -> ModelSummary:
+    """Count what corruptions leave of ``OUT/model.tflite``; write its summary and card with that.
+
+    Args:
+        recipe: its ``[corruption]`` says how many test examples.
+        out: a folder that ``qrobust train`` published.
+        data: folder of the data sets.
+        allow_code: import what the recipe names as ``module:function``.
+
+    Raises:
+        ValueError: no ``[corruption]``, no published file or summary, a file or a network that the
+            summary is not about, or inputs that no corruption is made for.
+    """
+    if not recipe.corruption.images:
+        raise ValueError(
+            "the recipe asks for no corruptions. Give it a section [corruption] with images = 300, "
+            "or another number of test examples"
+        )
+    summary = read_summary(out / FILE)
+    try:
+        tflite = (out / TFLITE).read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot read '{out / TFLITE}': {error.strerror}") from None
+    sha256 = hashlib.sha256(tflite).hexdigest()
+    if summary.file is None or (summary.name, summary.file.sha256) != (recipe.name, sha256):
+        raise ValueError(
+            f"'{out / FILE}' is of another file or network than '{out / TFLITE}' and the recipe "
+            f"'{recipe.name}'. Publish them together: `qrobust train RECIPE.toml --trained`"
+        )
+    test = load_data(recipe, data, allow_code=allow_code).test
+    others = tuple(table for table in summary.tables if table.name != NAME)
+    summary = replace(summary, tables=others + corrupted(recipe, tflite, test, data))
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        write_summary(summary, folder / FILE)
+        write_text(folder / CARD, card(summary))
+        put_files(sorted(folder.iterdir()), out)
+    return summary
