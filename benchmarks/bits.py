@@ -2,13 +2,14 @@
 
     python benchmarks/bits.py --data DIR --state DIR [--changes FILE] [--record bits] [--tiny]
 
-`benchmarks/bits.toml` names the changes. One float network is trained with the defence; every
-variant goes on from it with the same epochs, batches and seed, is exported and certified with
-sequential tests (LiteRT, the file's integers; "float" is Keras's own network with as many epochs)
-on held-out training images, which no training has seen. Rows: bytes, clean and certified shares,
-and the difference from w4a4 in points, paired on the images, with its exact 95 % interval over
-images: one seed is one network. What is done is kept under `--state` and not done again; changes
-that would make it another network or another judgement are refused.
+`benchmarks/bits.toml` names the changes; `bits_training.toml` others, of how the 4-bit network
+learns. One float network is trained with the defence; every variant goes on from it with the same
+epochs, batches and seed unless they are what changes, is exported and certified with sequential
+tests (LiteRT, the file's integers; "float" is Keras's own network with as many epochs) on held-out
+training images, which no training has seen. Rows: bytes, clean and certified shares, and the
+difference from w4a4 in points, paired on the images, with its exact 95 % interval over images: one
+seed is one network. What is done is kept under `--state` and not done again; changes that would
+make it another network or another judgement are refused.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import json
 import os
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,9 @@ from tflite_export.atomic import write_bytes, write_text
 HERE = Path(__file__).parent
 BASE = "w4a4"
 
+#: What a variant may change of the defence; the rest is bits and training.
+DEFENCES = frozenset(field.name for field in fields(Defence))
+
 
 def main() -> int:
     args = arguments()
@@ -75,6 +80,7 @@ def recipe(name: str, change: Any, changes: Any, *, start: Path | None) -> Recip
     """The recipe of one variant, or of the start."""
     change = dict(change)
     bits = {key: change.pop(key) for key in ("weight_bits", "activation_bits") if key in change}
+    defence = {key: change.pop(key) for key in DEFENCES if key in change}
     training = dict(changes["training"] | change)
     if start is None:
         training |= changes["start"]
@@ -85,7 +91,7 @@ def recipe(name: str, change: Any, changes: Any, *, start: Path | None) -> Recip
         name=name,
         data=Data(**changes["data"]),
         network=Network(**changes["network"], weights=weights),
-        defence=Defence(**changes["defence"]),
+        defence=Defence(**changes["defence"] | defence),
         quantization=Quantization(**bits),
         training=Training(**training),
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # A test compares both with what the packages register.
 _OURS = (
     "AblationNoise BandNoise BatchNormalization Binary BoundarySamples Consistency Conv2DBatchNorm "
-    "DenseBatchNorm DepthwiseConv2DBatchNorm FixedPoint GridNoise "
+    "DenseBatchNorm DepthwiseConv2DBatchNorm Distillation FixedPoint GridNoise "
     "IntegerGlobalAveragePooling2D IntervalBounds JacobianRegularized Macer MeanTernary OfOneValue "
     "PowerOfTwoWeights QuantizedBits QuantizedRelu SmoothAdversarial SplitNoise "
     "StochasticMeanTernary StochasticTernary Tabulated Ternary WeightDistribution"

@@ -12,6 +12,7 @@ from qrobust.layers.consistency import Consistency
 from qrobust.layers.conv2d_batch_norm import Conv2DBatchNorm
 from qrobust.layers.dense_batch_norm import DenseBatchNorm
 from qrobust.layers.depthwise_conv2d_batch_norm import DepthwiseConv2DBatchNorm
+from qrobust.layers.distillation import Distillation
 from qrobust.layers.grid_noise import GridNoise
 from qrobust.layers.integer_global_average_pooling2d import IntegerGlobalAveragePooling2D
 from qrobust.layers.interval_bounds import IntervalBounds
@@ -30,6 +31,7 @@ __all__ = [
     "Conv2DBatchNorm",
     "DenseBatchNorm",
     "DepthwiseConv2DBatchNorm",
+    "Distillation",
     "GridNoise",
     "IntegerGlobalAveragePooling2D",
     "IntervalBounds",

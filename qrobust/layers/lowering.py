@@ -34,6 +34,7 @@ def _grid_noise(layer: Any, inputs: Sequence[Value], builder: Builder) -> Result
 _WRAPPERS = (
     "JacobianRegularized",
     "Consistency",
+    "Distillation",
     "SmoothAdversarial",
     "Macer",
     "IntervalBounds",

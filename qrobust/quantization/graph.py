@@ -8,6 +8,7 @@ import keras
 from qrobust.layers import (
     BoundarySamples,
     Consistency,
+    Distillation,
     IntervalBounds,
     JacobianRegularized,
     Macer,
@@ -31,6 +32,7 @@ _L = keras.layers
 WRAPPERS = (
     JacobianRegularized,
     Consistency,
+    Distillation,
     SmoothAdversarial,
     Macer,
     IntervalBounds,
@@ -120,6 +122,8 @@ def rewrapped(wrapper: Any, layer: Any) -> Any:
     config = {key: value for key, value in wrapper.get_config().items() if key != "layer"}
     if "weight" in config:
         config["weight"] = wrapper.weight
+    if isinstance(wrapper, Distillation):
+        config["teacher"] = wrapper.teacher
     again = type(wrapper)(layer, **config)
     if isinstance(wrapper, WeightDistribution):
         again.start_from(wrapper)

@@ -21,16 +21,19 @@ from qrobust.datasets import Dataset, Split
 from qrobust.layers import (
     BoundarySamples,
     Consistency,
+    Distillation,
     IntervalBounds,
     Macer,
     SmoothAdversarial,
 )
 from qrobust.training.batches import batches, count
 from qrobust.training.curve import Curve
-from qrobust.training.recipe import Defence, Recipe
+from qrobust.training.recipe import Defence, Recipe, Training
 from tflite_export.atomic import replacing
 
 FLOAT, QUANTIZED = "float", "quantized"
+
+_AROUND = (BoundarySamples, Consistency, Distillation, IntervalBounds, Macer, SmoothAdversarial)
 
 
 def fit(
@@ -41,6 +44,7 @@ def fit(
     phase: str,
     log: Path | None = None,
     resume: bool = False,
+    teacher: Any = None,
 ) -> Any:
     """Train a model for one phase of a recipe.
 
@@ -52,6 +56,7 @@ def fit(
         log: a folder for ``PHASE.csv`` and ``PHASE_checkpoint.keras``, written after every epoch.
         resume: take up the checkpoint in ``log`` if there is one; the continuation is that of a
             training that was never interrupted.
+        teacher: whose answers the model learns, where the recipe says so.
 
     Returns:
         The trained model: the one given, or the checkpoint's.
@@ -74,10 +79,10 @@ def fit(
         done = int(trained.optimizer.iterations) // steps
         print(f"training, {phase}: taken up after {done} of {epochs} epochs", file=sys.stderr)
     else:
-        trained, done = wrapped(model, recipe.defence, seed=recipe.seed), 0
+        trained, done = wrapped(model, recipe.defence, seed=recipe.seed, teacher=teacher), 0
         decay = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
         trained.compile(
-            optimizer=keras.optimizers.Adam(decay),
+            optimizer=keras.optimizers.Adam(decay, **_averaging(training)),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )
@@ -101,37 +106,48 @@ def fit(
             callbacks=_callbacks(recipe, split, watched, phase, log, checkpoint, done=done),
         ).history
         _check(history, phase, done)
+    elif training.average:  # of a training that was stopped behind its last epoch
+        trained.optimizer.finalize_variable_values(trained.trainable_variables)
     return unwrapped(trained)
 
 
-def wrapped(model: Any, defence: Defence, *, seed: int | None = None) -> Any:
-    """The model inside the wrapper that the defence asks for, if any."""
+def _averaging(training: Training) -> dict[str, Any]:
+    """Keras's moving average of the weights, which ``fit`` puts in their place at its end."""
+    return {"use_ema": True, "ema_momentum": training.average} if training.average else {}
+
+
+def wrapped(model: Any, defence: Defence, *, seed: int | None = None, teacher: Any = None) -> Any:
+    """The model inside the wrappers that the defence asks for, if any."""
+    inside = model if teacher is None else Distillation(model, teacher, defence.distillation)
     wrappers: dict[str, Callable[[Any], Any]] = {
-        "consistency": lambda weight: Consistency(model, weight),
+        "consistency": lambda weight: Consistency(inside, weight),
         "smooth_adversarial": lambda epsilon: SmoothAdversarial(
-            model, epsilon, norm=defence.attack_norm
+            inside, epsilon, norm=defence.attack_norm
         ),
         "boundary": lambda reach: BoundarySamples(
-            model, reach, share=defence.boundary_share, seed=seed
+            inside, reach, share=defence.boundary_share, seed=seed
         ),
-        "macer": lambda weight: Macer(model, weight),
-        "ibp": lambda epsilon: IntervalBounds(model, epsilon, kappa=defence.ibp_kappa),
+        "macer": lambda weight: Macer(inside, weight),
+        "ibp": lambda epsilon: IntervalBounds(inside, epsilon, kappa=defence.ibp_kappa),
     }
     asked = [name for name in wrappers if getattr(defence, name)]
     if len(asked) > 1:
         raise ValueError(f"[defence] takes one of {', '.join(wrappers)}. Received: {asked}")
-    if not asked:
+    if not asked and teacher is None:
         return model
+    outermost = wrappers[asked[0]](getattr(defence, asked[0])) if asked else inside
     inputs = keras.Input(model.inputs[0].shape[1:])
-    return keras.Model(inputs, wrappers[asked[0]](getattr(defence, asked[0]))(inputs))
+    return keras.Model(inputs, outermost(inputs))
 
 
 def unwrapped(model: Any) -> Any:
     """The model inside ``wrapped``, not compiled: its file needs no state of an optimizer."""
     last = model.layers[-1]
-    if isinstance(last, BoundarySamples | Consistency | IntervalBounds | SmoothAdversarial | Macer):
-        return last.layer
-    return keras.Model(model.input, model.output, name=model.name)
+    if not isinstance(last, _AROUND):
+        return keras.Model(model.input, model.output, name=model.name)
+    while isinstance(last, _AROUND):
+        last = last.layer
+    return last
 
 
 def save(model: Any, path: Path) -> None:

@@ -9,7 +9,14 @@ from typing import Any
 from qrobust.certify import CertifyError, Settings
 from qrobust.training.recipe_build import build
 from qrobust.training.recipe_checks import check_counts, check_values, check_views
-from qrobust.training.recipe_evidence import Attack, Corruption, Parity, Proof, Verify
+from qrobust.training.recipe_evidence import (
+    Attack,
+    Certification,
+    Corruption,
+    Parity,
+    Proof,
+    Verify,
+)
 from qrobust.training.recipe_sources import check_sources
 
 
@@ -66,6 +73,8 @@ class Network:
             to the recipe's folder.
         weights: a float .keras or .h5 file of the same layers to start from, relative to the
             recipe's folder; "" for none.
+        teacher: a trained .keras file whose answers ``[defence] distillation`` learns, relative to
+            the recipe's folder; none for the float twin that the quantized network starts from.
         start: a trained quantized .keras file to go on with, whose bits and noise stay, relative
             to the recipe's folder; "" for none. There is no float phase then.
         members: instead of a name: trained quantized .keras files, relative to the recipe's folder,
@@ -79,6 +88,7 @@ class Network:
     options: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
     start: str = ""
+    teacher: str = ""
     model: str = ""
     members: tuple[str, ...] = ()
     rule: str = "mean"
@@ -126,6 +136,7 @@ class Defence:
             the mean network; ``qrobust bundle MODEL.keras --draws K`` draws others.
         weight_entropy: weight of the entropy of those distributions.
         consistency: weight of the consistency term.
+        distillation: weight of the divergence from a teacher's answers, in the quantized phase.
         smooth_adversarial: radius of SmoothAdv's attack in LSB.
         attack_norm: its norm, "l2" or "linf".
         macer: weight of MACER's term.
@@ -147,6 +158,7 @@ class Defence:
     weight_spread: float = 0.0
     weight_entropy: float = 0.0
     consistency: float = 0.0
+    distillation: float = 0.0
     smooth_adversarial: float = 0.0
     attack_norm: str = "l2"
     macer: float = 0.0
@@ -181,6 +193,8 @@ class Training:
         measured: training examples over which those statistics are measured anew before they are
             fixed; 0 to fix the moving ones.
         float_learning_rate: the same for its float twin; 0 for that of the quantized network.
+        average: momentum of a moving average of the weights, Keras's ``ema_momentum``, which takes
+            their place when a phase ends; 0 for the weights themselves.
         watch: examples whose certified accuracy at a radius of sigma is logged every five epochs,
             of the validation set or, without one, held out of the training set; 0 for none.
     """
@@ -192,25 +206,8 @@ class Training:
     frozen_epochs: int = 0
     measured: int = 0
     float_learning_rate: float = 0.0
+    average: float = 0.0
     watch: int = 0
-
-
-@dataclass(frozen=True)
-class Certification:
-    """``[certification]``: what the card certifies.
-
-    Attributes:
-        images: of the test set; 0 for no certificates.
-        radii: in LSB.
-        sigma: of the noise, in LSB; 0 for that of ``[defence]``.
-        settings: of every certificate; its fields (``n0``, ``n``, ``alpha``, ``method``, ...)
-            stand beside ``images`` in the file.
-    """
-
-    images: int = 200
-    radii: tuple[float, ...] = (0.0, 32.0, 64.0, 96.0, 128.0)
-    sigma: float = 0.0
-    settings: Settings = Settings()
 
 
 @dataclass(frozen=True)
@@ -308,7 +305,7 @@ def read_recipe(path: str | Path, *, allow_code: bool = False) -> Recipe:
     network = recipe.network
     found: dict[str, Any] = {
         key: str(path.parent / value)
-        for key in ("model", "weights", "start")
+        for key in ("model", "weights", "start", "teacher")
         if (value := getattr(network, key))
     }
     if network.members:

@@ -1,6 +1,26 @@
-"""Sections of a recipe that say what a card shows beside certificates."""
+"""Sections of a recipe that say what a card shows."""
 
 from dataclasses import dataclass
+
+from qrobust.certify import Settings
+
+
+@dataclass(frozen=True)
+class Certification:
+    """``[certification]``: what the card certifies.
+
+    Attributes:
+        images: of the test set; 0 for no certificates.
+        radii: in LSB.
+        sigma: of the noise, in LSB; 0 for that of ``[defence]``.
+        settings: of every certificate; its fields (``n0``, ``n``, ``alpha``, ``method``, ...)
+            stand beside ``images`` in the file.
+    """
+
+    images: int = 200
+    radii: tuple[float, ...] = (0.0, 32.0, 64.0, 96.0, 128.0)
+    sigma: float = 0.0
+    settings: Settings = Settings()
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,39 @@ def check_sources(recipe: Any, path: str) -> None:
             f"members={list(network.members)}"
         )
     check_members(recipe, path)
+    _check_teacher(recipe, path)
     if network.model and (network.weights or network.start or network.options):
         raise ValueError(f"{path}: [network] model is whole: leave out options, weights and start.")
+
+
+def _check_teacher(recipe: Any, path: str) -> None:
+    """A teacher and what learns from it go together."""
+    network, defence = recipe.network, recipe.defence
+    if not defence.distillation:
+        if network.teacher:
+            raise ValueError(
+                f"{path}: [network] teacher teaches nothing: give [defence] distillation, the "
+                f"weight of its answers, such as 1."
+            )
+        return
+    twin = network.weights or network.model or recipe.training.float_epochs
+    if not network.teacher and (network.start or not twin):
+        raise ValueError(
+            f"{path}: [defence] distillation needs a trained float twin that the quantized network "
+            f"starts from (float_epochs, [network] weights or model), or a [network] teacher."
+        )
+    if recipe.quantization.is_float or defence.counts or network.members:
+        raise ValueError(
+            f"{path}: [defence] distillation is of a quantized network of whole inputs, trained "
+            f"here; not of a float twin, of views or of members."
+        )
+    others = ("smooth_adversarial", "boundary", "macer", "ibp")
+    beside = [name for name in others if getattr(defence, name)]
+    if beside:
+        raise ValueError(
+            f"{path}: [defence] distillation goes alone or with consistency. Received beside it: "
+            f"{', '.join(beside)}"
+        )
 
 
 def check_files(recipe: Any, path: str) -> None:
@@ -86,6 +117,7 @@ def check_files(recipe: Any, path: str) -> None:
         ("[network] model", (network.model,)),
         ("[network] weights", (network.weights,)),
         ("[network] start", (network.start,)),
+        ("[network] teacher", (network.teacher,)),
         ("[network] members", network.members),
     ):
         for name in filter(None, names):

@@ -83,7 +83,10 @@ def train(
     twin = None if log is None else log / "float.keras"
     if recipe.network.start:
         model = _start(recipe, dataset, allow_code=allow_code)
-        model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
+        teacher = _teacher(recipe, None)
+        model = fit(
+            model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume, teacher=teacher
+        )
         return Trained(model, dataset, right_answers(model, dataset.test))
     if resume and twin is not None and twin.exists():
         model = keras.models.load_model(twin)
@@ -105,7 +108,7 @@ def train(
                 save(model, twin)
     if recipe.quantization.is_float:
         return Trained(model, dataset, right_answers(model, dataset.test))
-    calibration = None
+    teacher, calibration = _teacher(recipe, model), None
     if recipe.training.float_epochs or recipe.network.weights or recipe.network.model:
         # Ranges of what the quantized twin will see: images of all classes, with noise or in views.
         rng = np.random.default_rng(recipe.seed)
@@ -123,7 +126,7 @@ def train(
         calibrate=calibration,
         seed=recipe.seed + _STOCHASTIC,
     )
-    model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume)
+    model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume, teacher=teacher)
     return Trained(model, dataset, right_answers(model, dataset.test))
 
 
@@ -158,6 +161,18 @@ def _start(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool) -> An
         )
     _check_bits(keras.models.clone_model(model), recipe)
     return model
+
+
+def _teacher(recipe: Recipe, twin: Any) -> Any:
+    """Whose answers are learned: a network of a file, or the float twin; None where nobody's."""
+    if not recipe.defence.distillation:
+        return None
+    path = recipe.network.teacher
+    if not path:
+        return twin
+    from qrobust.load_keras import load_keras
+
+    return load_keras(Path(path))
 
 
 def _check_bits(twin: Any, recipe: Recipe) -> None:

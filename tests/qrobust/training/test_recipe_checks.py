@@ -7,7 +7,8 @@ import pytest
 from qrobust import architectures, datasets
 from qrobust.training import recipe as sections
 from qrobust.training.recipe import read_recipe
-from qrobust.training.recipe_checks import BOUNDS, CHOICES, check_values
+from qrobust.training.recipe_bounds import BOUNDS, CHOICES
+from qrobust.training.recipe_checks import check_values
 from qrobust.training.recipe_sources import ARCHITECTURES, FOLDER_LOADERS, check_files
 
 BASE = {

@@ -1,0 +1,146 @@
+"""Learning from a teacher's answers, as a wrapper around a model."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from qrobust.layers.grid_noise import GridNoise
+from qrobust.layers.input_noise import INPUT_NOISES, input_layer_of
+from qrobust.layers.loss_weight import LossWeight
+from qrobust.layers.model_wrapper import (
+    ModelWrapper,
+    check_classifier,
+    check_logits,
+    check_one_input,
+)
+from tflite_export.keras_private import functional, is_model
+
+
+@keras.saving.register_keras_serializable(package="qrobust")
+class Distillation(LossWeight, ModelWrapper):
+    """Trains a model to say what a teacher says of another noisy copy (Hinton et al. 2015).
+
+    With u the model's logits, v the teacher's and T the temperature, an example's loss is ::
+
+        CE(softmax(u), y) + weight * T^2 * KL(softmax(v / T) || softmax(u / T))
+
+    The teacher answers as in inference. Where the model has ``GridNoise`` on its input, it hears
+    another draw of that noise than the model does, so that a float twin that was trained with noise
+    teaches what it says of a noisy input; otherwise both see the same input. It is no part of what
+    is trained, counted, quantized or exported, and is saved with the model that trains.
+
+    Works inside ``Consistency``, which then shows both every copy. The model's logits are the
+    outputs, so ``metrics=["accuracy"]`` keeps its meaning; weights of classes and samples weigh the
+    first term alone. In inference, and at export, only the model inside is left.
+
+    Args:
+        layer: a model that ends in logits.
+        teacher: a trained model of the same input shape, in the same units, and as many logits, of
+            any size, float or quantized; it is not changed.
+        weight: of the KL term, in nats.
+        temperature: T, positive; 1 leaves the probabilities as they are.
+
+    Raises:
+        ValueError: a negative weight, a temperature that is not positive, a teacher of other
+            shapes, that is not built, or that ends in a softmax, or a model whose input layer is
+            one of views (``SplitNoise``, ``BandNoise``, ``AblationNoise``).
+
+    Source:
+        Hinton, Vinyals and Dean, Distilling the knowledge in a neural network, 2015
+        (arXiv 1503.02531).
+    """
+
+    def __init__(
+        self, layer: Any, teacher: Any, weight: float, *, temperature: float = 1.0, **kwargs: Any
+    ) -> None:
+        kwargs.setdefault("name", f"{layer.name}_distillation")
+        super().__init__(layer, **kwargs)
+        if not 0 < temperature < float("inf"):
+            raise ValueError(f"temperature is positive. Received: temperature={temperature}")
+        self.temperature = float(temperature)
+        # Past Keras's tracking: not trained, not listed, not counted. Saving finds it all the same.
+        object.__setattr__(self, "teacher", teacher)
+        self._make_weight(weight)
+        self.check_inside()
+
+    def check_inside(self) -> None:
+        """Refuse a model and a teacher that do not speak of the same."""
+        check_classifier(self.layer, "Distillation")
+        if not is_model(self.teacher) or not self.teacher.built:
+            raise ValueError(
+                f"Distillation takes a teacher that is a built Keras model. "
+                f"Received: {self.teacher!r}"
+            )
+        check_classifier(self.teacher, "Distillation")
+        if not getattr(self.layer, "built", False):
+            return
+        ends = [
+            (tuple(graph.inputs[0].shape[1:]), graph.outputs[0].shape[-1])
+            for graph in (functional(_model_in(self.layer)), functional(self.teacher))
+        ]
+        if ends[0] != ends[1]:
+            raise ValueError(
+                f"Distillation takes a teacher of the model's input shape and classes. Received: "
+                f"a model from {ends[0][0]} to {ends[0][1]}, a teacher from {ends[1][0]} to "
+                f"{ends[1][1]}"
+            )
+        self._noise()
+
+    def _noise(self) -> Any:
+        """The model's own noise; None where it has none."""
+        try:
+            noise = input_layer_of(_model_in(self.layer))
+        except ValueError:
+            return None
+        if not isinstance(noise, GridNoise):
+            kinds = ", ".join(kind.__name__ for kind in INPUT_NOISES if kind is not GridNoise)
+            raise ValueError(
+                f"Distillation knows no teacher of views ({kinds}), which see parts of an input. "
+                f"Received a model with {type(noise).__name__} on its input."
+            )
+        return noise
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Run the model; in training the teacher, too, adding the divergence to the loss."""
+        if not training:
+            return self.layer(inputs, training=False)
+        check_one_input(inputs, "Distillation")
+        noise = self._noise()
+        heard = inputs if noise is None else noise(inputs, training=True)
+        taught = ops.stop_gradient(self.teacher(heard, training=False))
+        logits = self.layer(inputs, training=True)
+        check_logits(logits.shape, "Distillation", self.layer.name)
+        log_q = ops.log_softmax(taught / self.temperature, axis=-1)
+        log_p = ops.log_softmax(logits / self.temperature, axis=-1)
+        divergence = ops.mean(ops.sum(ops.exp(log_q) * (log_q - log_p), axis=-1))
+        self.add_loss(self._weight * self.temperature**2 * divergence)
+        return logits
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """That of the model."""
+        return self.layer.compute_output_shape(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "teacher": keras.saving.serialize_keras_object(self.teacher),
+            "weight": self.initial_weight,
+            "temperature": self.temperature,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Distillation":
+        """Make the teacher, too; its weights are loaded with the model's."""
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in ("layer", "teacher")
+        }
+        return cls(**{**config, **parts})
+
+
+def _model_in(layer: Any) -> Any:
+    while not is_model(layer):
+        layer = layer.layer
+    return layer

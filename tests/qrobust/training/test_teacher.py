@@ -1,0 +1,153 @@
+"""Recipes with a teacher and with a moving average of the weights: what ends, and what resumes."""
+
+import keras
+import numpy as np
+import pytest
+from tiny_network import tiny
+
+from qrobust import layers
+from qrobust.training import defend
+from qrobust.training.curve import Curve
+from qrobust.training.phase import unwrapped, wrapped
+from qrobust.training.recipe import (
+    Data,
+    Defence,
+    Network,
+    Quantization,
+    Recipe,
+    Training,
+    read_recipe,
+)
+from qrobust.training.train import train
+from tflite_export.keras_private import layers_inside
+
+DEFENCE = Defence(sigma=20, consistency=2, distillation=1)
+TRAINING = Training(epochs=2, float_epochs=1, batch_size=256, average=0.9)
+
+
+def trained(log=None, resume=False, **changes):
+    parts = {
+        "name": "small",
+        "data": Data("digits"),
+        "network": Network("tiny_network:tiny"),
+        "quantization": Quantization(4, 4),
+        "defence": DEFENCE,
+        "training": TRAINING,
+    }
+    return train(Recipe(**parts | changes), log=log, resume=resume, allow_code=True).model
+
+
+def taught(model):
+    return [x for x in layers_inside(model) if isinstance(x, layers.Distillation)]
+
+
+def test_a_teacher_stands_inside_consistency_and_is_taken_off():
+    model, knows = defend(tiny((8, 8, 1), 10), sigma=20), tiny((8, 8, 1), 10)
+    for defence in (DEFENCE, Defence(sigma=20, distillation=1)):
+        around = wrapped(model, defence, teacher=knows)
+        (inside,) = taught(around)
+        assert inside.teacher is knows and inside.weight == 1
+        assert unwrapped(around) is model
+    assert isinstance(wrapped(model, DEFENCE, teacher=knows).layers[-1], layers.Consistency)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training that nobody interrupts, and the folder of its log."""
+    folder = tmp_path_factory.mktemp("whole")
+    return trained(folder), folder
+
+
+@pytest.mark.thorough
+def test_the_float_twin_teaches_and_is_gone(whole):
+    model, folder = whole
+    assert not taught(model)
+    checkpoint = keras.models.load_model(folder / "quantized_checkpoint.keras")
+    (inside,) = taught(checkpoint)
+    twin = keras.models.load_model(folder / "float.keras")
+    x = np.random.default_rng(0).integers(0, 17, (9, 8, 8, 1)).astype("float32")
+    np.testing.assert_array_equal(inside.teacher(x), twin(x))
+
+
+@pytest.mark.thorough
+def test_what_ends_is_the_average(whole):
+    model, folder = whole
+    checkpoint = keras.models.load_model(folder / "quantized_checkpoint.keras")
+    optimizer, learned = checkpoint.optimizer, checkpoint.trainable_variables
+    averages, last, ends = (
+        [keras.ops.convert_to_numpy(variable) for variable in variables]
+        for variables in (
+            optimizer._model_variables_moving_average,
+            learned,
+            model.trainable_variables,
+        )
+    )
+    assert len(ends) == len(averages)
+    for end, average, raw in zip(ends, averages, last, strict=True):
+        np.testing.assert_array_equal(end, average)
+        assert (end != raw).any()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("epoch", [1, None], ids=["in between", "behind the last epoch"])
+def test_it_resumes_bit_for_bit(epoch, whole, tmp_path, monkeypatch):
+    save = Curve.on_epoch_end
+
+    def interrupted(self, now, logs=None):
+        save(self, now, logs)
+        if now == epoch and "quantized" in str(self.path):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Curve, "on_epoch_end", interrupted)
+    if epoch is None:
+        trained(tmp_path)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path)
+    monkeypatch.undo()
+    resumed = trained(tmp_path, resume=True)
+    for a, b in zip(resumed.get_weights(), whole[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.thorough
+def test_a_network_of_a_file_teaches_another_start(whole, tmp_path):
+    path = whole[1] / "float.keras"
+    network = Network("tiny_network:tiny", teacher=str(path))
+    training = Training(epochs=1, batch_size=256)
+    trained(tmp_path, network=network, training=training)
+    checkpoint = keras.models.load_model(tmp_path / "quantized_checkpoint.keras")
+    (inside,) = taught(checkpoint)
+    for a, b in zip(
+        inside.teacher.get_weights(), keras.models.load_model(path).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+FLOAT = {"training": {"epochs": 1, "float_epochs": 1, "batch_size": 256}}
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"defence": {"sigma": 9, "distillation": 1}}, "needs a trained float twin"),
+        ({"network": {"teacher": "t.keras"}}, "teaches nothing"),
+        (FLOAT | {"defence": {"sigma": 9, "distillation": 1, "macer": 1}}, "beside it: macer"),
+        (FLOAT | {"defence": {"sigma": 9, "distillation": 1, "ibp": 1}}, "beside it: ibp"),
+        (FLOAT | {"defence": {"sigma": 9, "distillation": -1}}, "distillation"),
+        (
+            FLOAT
+            | {
+                "defence": {"sigma": 9, "distillation": 1},
+                "quantization": {"weight_bits": "float"},
+            },
+            "not of a float twin",
+        ),
+        ({"training": {"epochs": 1, "average": 1.0}}, "average"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(sections, message, tmp_path, recipe_text):
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe_text(**sections))
+    with pytest.raises(ValueError, match=message):
+        read_recipe(path)
