@@ -1,9 +1,9 @@
 """Our certificates beside published ones, image by image: float ResNet-110s and our integers.
 
-    python benchmarks/published.py --tables DIR [--ours NAME=JOURNAL.jsonl ...]
+    python benchmarks/published.py --tables DIR [--sigma 0.25] [--ours NAME=JOURNAL.jsonl ...]
         [--images 1000] [--record published_cifar10]
 
-``DIR`` holds METHOD/noise_0.25.tsv, the tables of Cohen et al.'s tools over the official test
+``DIR`` holds METHOD/noise_SIGMA.tsv, the tables of Cohen et al.'s tools over the official test
 images of CIFAR-10 (eth-sri/acr-weakness publishes them in ``data/certify/cifar10``; ResNet-110 in
 float32, n = 100,000, redone). Ours are journals of ``qrobust certify`` on the same images in the
 same order; of sequential tests (``--method sequential_early --radius 63.75``) one journal a radius,
@@ -13,7 +13,7 @@ others after the official ones.
 Certified accuracy at .25, .5 and .75 of the [0, 1] scale, each published row with the paired
 difference "ours minus theirs" in points and its exact 95 % interval over the images; then the
 curves, recorded as NAME_curves. Classes of images have to agree, or the tables are about other
-images. Without ``--ours``, the journals that the ResNet-20 in models/ ships.
+images. Without ``--ours``, the journals that the ResNet-20 of that sigma in models/ ships.
 """
 
 import argparse
@@ -45,16 +45,21 @@ METHODS = {
     "catrs": "CAT-RS",
     "ours": "hard data, adaptive attack",
 }
-SHIPPED = sorted((results.PROJECT / "models" / "cifar10_resnet20_w4a4").glob("certificates*.jsonl"))
-OURS = "this package, ResNet-20, 4 bits"
+#: Sigma on the [0, 1] scale -> whose journals ship, and what its network is called.
+OURS = {
+    "0.25": ("cifar10_resnet20_w4a4", "this package, ResNet-20, 4 bits"),
+    "0.5": ("cifar10_resnet20_half", "this package, ResNet-20, 4-bit weights"),
+}
 
 
 def main() -> int:
     args = arguments()
-    journals = named(args.ours) or {path.name: path for path in SHIPPED}
+    folder, called = OURS[args.sigma]
+    journals = named(args.ours) or {path.name: path for path in shipped(folder)}
     ours = {name: read_summary(path) for name, path in journals.items()}
+    check_sigma(ours, Fraction(args.sigma) * SPAN)
     tables = {
-        name: read_published(args.tables / method / "noise_0.25.tsv")
+        name: read_published(args.tables / method / f"noise_{args.sigma}.tsv")
         for method, name in list(METHODS.items())[: 1 if args.tiny else None]
     }
     kept = same_images({name: first(run, args.images) for name, run in {**ours, **tables}.items()})
@@ -65,16 +70,32 @@ def main() -> int:
         f"{name}, ResNet-110, float": {radius: at(kept[name], radius) for radius in CURVE}
         for name in tables
     }
-    rows = [row(OURS, mine, {}), *(row(name, found, mine) for name, found in theirs.items())]
-    drawn = [point(radius, {OURS: mine, **theirs}) for radius in CURVE]
+    rows = [row(called, mine, {}), *(row(name, found, mine) for name, found in theirs.items())]
+    drawn = [point(radius, {called: mine, **theirs}) for radius in CURVE]
     print(table(rows), table(drawn), sep="\n\n")
     used = {name: path.read_bytes() for name, path in journals.items()}
     for method in METHODS:
-        path = args.tables / method / "noise_0.25.tsv"
+        path = args.tables / method / f"noise_{args.sigma}.tsv"
         used[f"{method}/{path.name}"] = path.read_bytes() if path.exists() else b""
     results.record(args.record, counts=rows, data=used)
     results.record(args.record and f"{args.record}_curves", counts=drawn, data=used)
     return 0
+
+
+def shipped(folder: str) -> list[Path]:
+    """The journals of a network in models/."""
+    return sorted((results.PROJECT / "models" / folder).glob("certificates*.jsonl"))
+
+
+def check_sigma(ours: Mapping[str, Summary], sigma: Fraction) -> None:
+    """Curves of other noise are of another smoothed classifier."""
+    for name, run in ours.items():
+        found = {certificate.sigma for certificate in run.certificates}
+        if {Fraction(str(one)) for one in found} != {sigma}:
+            raise SystemExit(
+                f"{name} is of sigma {', '.join(sorted(map(str, found)))} LSB, and the tables of "
+                f"{float(sigma):g}: give another --sigma"
+            )
 
 
 def point(
@@ -139,6 +160,7 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tables", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--sigma", choices=sorted(OURS), default="0.25", help="of the noise")
     parser.add_argument("--ours", nargs="+", default=[], metavar="NAME=JOURNAL.jsonl")
     parser.add_argument("--images", type=int, default=1000)
     results.add_arguments(parser)

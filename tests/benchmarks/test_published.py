@@ -5,12 +5,13 @@ import sys
 import published
 import pytest
 import results
-from published import SHIPPED
 
 from qrobust.certify.report.read import read_summary
 
 pytestmark = pytest.mark.thorough
 IMAGES = 40
+FOLDER, CALLED = published.OURS["0.25"]
+SHIPPED = published.shipped(FOLDER)
 HEAD = "idx\tlabel\tpredict\tradius\tcorrect\ttime"
 
 
@@ -33,9 +34,9 @@ def tables(tmp_path, ours):
     return tmp_path
 
 
-def run(tables, monkeypatch, folder):
+def run(tables, monkeypatch, folder, *more):
     monkeypatch.setattr(results, "FOLDER", folder)
-    words = ["--tables", str(tables), "--images", str(IMAGES), "--record", "beside"]
+    words = ["--tables", str(tables), "--images", str(IMAGES), "--record", "beside", *more]
     monkeypatch.setattr(sys, "argv", ["benchmarks/published.py", *words])
     assert published.main() == 0
     return results.read("beside", folder).counts, results.read("beside_curves", folder).counts
@@ -60,7 +61,7 @@ def test_differences_are_of_the_same_images(tables, ours, monkeypatch, tmp_path)
     assert theirs["ours minus these at 0.5"].startswith(f"{points:+.1f} (")
     assert theirs["ours minus these at 0.75"] == "-"
     at_half = next(row for row in curves if row["radius"] == "0.5")
-    assert at_half[published.OURS] == rows[0]["certified at 0.5"]
+    assert at_half[CALLED] == rows[0]["certified at 0.5"]
 
 
 def test_a_table_of_other_images_is_refused(tables, monkeypatch, tmp_path):
@@ -73,3 +74,12 @@ def test_a_table_of_other_images_is_refused(tables, monkeypatch, tmp_path):
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(Exception, match="other data"):
         run(tables, monkeypatch, tmp_path)
+
+
+def test_journals_of_other_noise_are_refused(tables, monkeypatch, tmp_path):
+    for method in published.METHODS:
+        path = tables / method / "noise_0.25.tsv"
+        path.with_name("noise_0.5.tsv").write_bytes(path.read_bytes())
+    ours = ["--sigma", "0.5", "--ours", f"mine={SHIPPED[0]}"]
+    with pytest.raises(SystemExit, match="of sigma 63.75 LSB, and the tables of 127.5"):
+        run(tables, monkeypatch, tmp_path, *ours)
