@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from qrobust import quantize
 from qrobust.architectures import digits_cnn
-from qrobust.layers import BatchNormalization, Consistency
+from qrobust.layers import BatchNormalization, Consistency, Distillation
 from qrobust.training.apply_defence import defend
 
 assert keras.backend.backend() == "jax"
@@ -26,9 +26,10 @@ y = rng.integers(0, 2, 64)
 x = (rng.integers(0, 128, (64, 8, 8, 1)) + 127 * y[:, None, None, None]).astype("float32")
 
 
-def fit(model, epochs):
+def fit(model, epochs, teacher=None):
     inputs = keras.Input((8, 8, 1))
-    noisy = keras.Model(inputs, Consistency(model, 1.0)(inputs))
+    taught = model if teacher is None else Distillation(model, teacher, 1.0)
+    noisy = keras.Model(inputs, Consistency(taught, 1.0)(inputs))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     noisy.compile(keras.optimizers.Adam(1e-2), loss)
     return noisy.fit(x, y, batch_size=32, epochs=epochs, verbose=0).history["loss"]
@@ -42,7 +43,9 @@ losses = fit(model, 4)
 assert losses[-1] < losses[0], losses
 assert (np.asarray(norms[0].moving_mean) != before).all()
 small = quantize(model, 4, 4, calibrate=x)
-losses = fit(small, 2)
+knows = [np.array(weight) for weight in model.get_weights()]
+losses = fit(small, 2, teacher=model)
+assert all((a == b).all() for a, b in zip(knows, model.get_weights(), strict=True))
 assert np.isfinite(losses).all(), losses
 small.save("MODEL")
 np.savez("OUTPUTS", x=x, logits=small.predict(x, verbose=0))
