@@ -131,8 +131,11 @@ class Distillation(LossWeight, ModelWrapper):
         taught = ops.stop_gradient(self.teacher(heard, training=False))
         logits = self.layer(inputs, training=True)
         check_logits(logits.shape, "Distillation", self.layer.name)
-        log_q = ops.log_softmax(taught / self.temperature, axis=-1)
-        log_p = ops.log_softmax(logits / self.temperature, axis=-1)
+        # One of both may be of half precision.
+        log_q, log_p = (
+            ops.log_softmax(ops.cast(answers, "float32") / self.temperature, axis=-1)
+            for answers in (taught, logits)
+        )
         divergence = ops.mean(ops.sum(ops.exp(log_q) * (log_q - log_p), axis=-1))
         self.add_loss(self._weight * self.temperature**2 * divergence)
         return logits
