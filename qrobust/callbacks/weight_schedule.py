@@ -12,14 +12,14 @@ from tflite_export.keras_private import layers_inside
 class WeightSchedule(keras.callbacks.Callback):
     """Sets the weight of a defence's term of the loss when an epoch begins.
 
-    For ``JacobianRegularized``, ``Consistency`` and ``Macer``; for instance a penalty that grows
-    over ten epochs: ``WeightSchedule(lambda epoch: 1e-3 * min(1, (epoch + 1) / 10))``. The value
-    appears as ``loss_weight`` in the epoch's logs, and so in CSV files, TensorBoard and the
-    progress bar.
+    For ``JacobianRegularized``, ``Consistency``, ``Distillation`` and ``Macer``; for instance a
+    penalty that grows over ten epochs: ``WeightSchedule(lambda epoch: 1e-3 * min(1, (epoch + 1) /
+    10))``. The value appears as ``loss_weight`` in the epoch's logs, and so in CSV files,
+    TensorBoard and the progress bar.
 
     Args:
         schedule: epoch, counted from 0 -> weight, not negative.
-        kind: of the layers whose weight is set; all of the three by default.
+        kind: of the layers whose weight is set; all of these by default.
 
     Raises:
         ValueError: the model has no such layer, or a weight is negative.

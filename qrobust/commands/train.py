@@ -66,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     for option in ("trained", "corruptions"):
         if getattr(args, option) and args.resume:
             raise ValueError(f"--{option} does not train: nothing to --resume. Give one.")
+    if args.trained and args.corruptions:
+        raise ValueError("--trained counts [corruption], too, of a file exported anew. Give one.")
     # All that can be refused is refused before Keras is loaded, which takes seconds.
     recipe = read_recipe(args.recipe, allow_code=args.allow_code)
     if args.corruptions:

@@ -28,7 +28,9 @@ class Distillation(LossWeight, ModelWrapper):
     The teacher answers as in inference. Where the model has ``GridNoise`` on its input, it hears
     another draw of that noise than the model does, so that a float twin that was trained with noise
     teaches what it says of a noisy input; otherwise both see the same input. It is no part of what
-    is trained, counted, quantized or exported, and is saved with the model that trains.
+    is trained, counted, quantized or exported, and is saved with the model that trains, in .keras
+    files. A copy that Keras makes of a configuration (``clone_model``, .h5 files) has a teacher
+    without its weights, and refuses to train: give it one by ``hear``.
 
     Works inside ``Consistency``, which then shows both every copy. The model's logits are the
     outputs, so ``metrics=["accuracy"]`` keeps its meaning; weights of classes and samples weigh the
@@ -43,8 +45,9 @@ class Distillation(LossWeight, ModelWrapper):
 
     Raises:
         ValueError: a negative weight, a temperature that is not positive, a teacher of other
-            shapes, that is not built, or that ends in a softmax, or a model whose input layer is
-            one of views (``SplitNoise``, ``BandNoise``, ``AblationNoise``).
+            shapes, that is not built, that ends in a softmax, or that shares variables with the
+            model, or either's input layer is one of views (``SplitNoise``, ``BandNoise``,
+            ``AblationNoise``).
 
     Source:
         Hinton, Vinyals and Dean, Distilling the knowledge in a neural network, 2015
@@ -61,6 +64,7 @@ class Distillation(LossWeight, ModelWrapper):
         self.temperature = float(temperature)
         # Past Keras's tracking: not trained, not listed, not counted. Saving finds it all the same.
         object.__setattr__(self, "teacher", teacher)
+        self._has_learned = True
         self._make_weight(weight)
         self.check_inside()
 
@@ -69,15 +73,17 @@ class Distillation(LossWeight, ModelWrapper):
         check_classifier(self.layer, "Distillation")
         if not is_model(self.teacher) or not self.teacher.built:
             raise ValueError(
-                f"Distillation takes a teacher that is a built Keras model. "
-                f"Received: {self.teacher!r}"
+                f"Distillation takes a teacher that is a built Keras model, Sequential or "
+                f"Functional. Received: {self.teacher!r}"
             )
         check_classifier(self.teacher, "Distillation")
+        _grid_noise(self.teacher)
         if not getattr(self.layer, "built", False):
             return
+        model = _model_in(self.layer)
         ends = [
             (tuple(graph.inputs[0].shape[1:]), graph.outputs[0].shape[-1])
-            for graph in (functional(_model_in(self.layer)), functional(self.teacher))
+            for graph in (functional(model), functional(self.teacher))
         ]
         if ends[0] != ends[1]:
             raise ValueError(
@@ -85,34 +91,51 @@ class Distillation(LossWeight, ModelWrapper):
                 f"a model from {ends[0][0]} to {ends[0][1]}, a teacher from {ends[1][0]} to "
                 f"{ends[1][1]}"
             )
-        self._noise()
-
-    def _noise(self) -> Any:
-        """The model's own noise; None where it has none."""
-        try:
-            noise = input_layer_of(_model_in(self.layer))
-        except ValueError:
-            return None
-        if not isinstance(noise, GridNoise):
-            kinds = ", ".join(kind.__name__ for kind in INPUT_NOISES if kind is not GridNoise)
+        own = {id(variable) for variable in self.layer.variables}
+        shared = [v.path for v in self.teacher.variables if id(v) in own]
+        if shared:
             raise ValueError(
-                f"Distillation knows no teacher of views ({kinds}), which see parts of an input. "
-                f"Received a model with {type(noise).__name__} on its input."
+                f"Distillation's teacher does not change, and '{self.teacher.name}' would: it "
+                f"shares variables with the model that is trained, {shared[0]}. Give a copy: "
+                f"keras.models.clone_model(teacher), then set_weights(teacher.get_weights())."
             )
-        return noise
+        _grid_noise(model)
+
+    def hear(self, teacher: Any) -> None:
+        """Take this teacher from now on: what a copy, whose teacher has no weights, needs.
+
+        Raises:
+            ValueError: as when the wrapper is made.
+        """
+        object.__setattr__(self, "teacher", teacher)
+        self.check_inside()
+        self._has_learned = True
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the weight of the term; the teacher's weights are read from the same file."""
+        super().load_own_variables(store)
+        self._has_learned = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the model; in training the teacher, too, adding the divergence to the loss."""
         if not training:
             return self.layer(inputs, training=False)
         check_one_input(inputs, "Distillation")
-        noise = self._noise()
+        if not self._has_learned:
+            raise ValueError(
+                f"The teacher of '{self.name}' has no trained weights: clone_model, from_config "
+                f"and .h5 files copy none. Give it one with hear(teacher), or load a .keras file."
+            )
+        noise = _grid_noise(_model_in(self.layer))
         heard = inputs if noise is None else noise(inputs, training=True)
         taught = ops.stop_gradient(self.teacher(heard, training=False))
         logits = self.layer(inputs, training=True)
         check_logits(logits.shape, "Distillation", self.layer.name)
-        log_q = ops.log_softmax(taught / self.temperature, axis=-1)
-        log_p = ops.log_softmax(logits / self.temperature, axis=-1)
+        # One of both may be of half precision.
+        log_q, log_p = (
+            ops.log_softmax(ops.cast(answers, "float32") / self.temperature, axis=-1)
+            for answers in (taught, logits)
+        )
         divergence = ops.mean(ops.sum(ops.exp(log_q) * (log_q - log_p), axis=-1))
         self.add_loss(self._weight * self.temperature**2 * divergence)
         return logits
@@ -137,10 +160,33 @@ class Distillation(LossWeight, ModelWrapper):
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in ("layer", "teacher")
         }
-        return cls(**{**config, **parts})
+        made = cls(**{**config, **parts})
+        made._has_learned = False
+        return made
 
 
 def _model_in(layer: Any) -> Any:
-    while not is_model(layer):
-        layer = layer.layer
-    return layer
+    inner = layer
+    while not is_model(inner):
+        inner = getattr(inner, "layer", None)
+        if inner is None:
+            raise ValueError(
+                f"Distillation takes a Sequential or Functional model, or a wrapper around one. "
+                f"Received: {layer!r}"
+            )
+    return inner
+
+
+def _grid_noise(model: Any) -> Any:
+    """A model's own noise; None where it has none, or is not built; of views, an error."""
+    try:
+        noise = input_layer_of(model)
+    except ValueError:
+        return None
+    if not isinstance(noise, GridNoise):
+        kinds = ", ".join(kind.__name__ for kind in INPUT_NOISES if kind is not GridNoise)
+        raise ValueError(
+            f"Distillation knows no views ({kinds}), which see parts of an input. Received a model "
+            f"with {type(noise).__name__} on its input: '{model.name}'."
+        )
+    return noise

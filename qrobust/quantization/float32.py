@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from qrobust.layers import Distillation
 from tflite_export.keras_private import is_model, layers_inside
 
 _FLOAT32 = "float32"
@@ -29,6 +30,9 @@ def as_float32(model: Any) -> Any:
 
     copy = keras.models.clone_model(model, clone_function=changed)
     copy.set_weights(model.get_weights())
+    for old, new in zip(layers_inside(model), layers_inside(copy), strict=True):
+        if isinstance(old, Distillation):
+            new.hear(old.teacher)
     return copy
 
 

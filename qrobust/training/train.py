@@ -10,7 +10,7 @@ import numpy as np
 from qrobust import architectures, datasets
 from qrobust.callbacks import BitWidthSchedule
 from qrobust.certify.inputs.named_code import is_code, named_code
-from qrobust.layers import JacobianRegularized
+from qrobust.layers import Distillation, JacobianRegularized
 from qrobust.layers.input_noise import input_layer_of
 from qrobust.quantization.quantize import quantize
 from qrobust.quantization.set_bits import current_bits, set_bits
@@ -81,9 +81,10 @@ def train(
     x = dataset.train.x
     low, high = (0, 255) if x.dtype == np.uint8 else (-128, 127)
     twin = None if log is None else log / "float.keras"
+    teacher = _teacher(recipe)
     if recipe.network.start:
         model = _start(recipe, dataset, allow_code=allow_code)
-        teacher = _teacher(recipe, None)
+        _check_teacher(teacher, model, recipe)
         model = fit(
             model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume, teacher=teacher
         )
@@ -102,13 +103,16 @@ def train(
         bits = recipe.quantization
         if not bits.is_float:
             _check_bits(quantize(model, bits.weight_bits, bits.activation_bits), recipe)
+        _check_teacher(teacher, model, recipe)
         if recipe.training.float_epochs:
             model = fit(model, recipe, dataset, phase=FLOAT, log=log, resume=resume)
             if twin is not None:
                 save(model, twin)
     if recipe.quantization.is_float:
         return Trained(model, dataset, right_answers(model, dataset.test))
-    teacher, calibration = _teacher(recipe, model), None
+    if recipe.defence.distillation and teacher is None:
+        teacher = model
+    calibration = None
     if recipe.training.float_epochs or recipe.network.weights or recipe.network.model:
         # Ranges of what the quantized twin will see: images of all classes, with noise or in views.
         rng = np.random.default_rng(recipe.seed)
@@ -163,16 +167,22 @@ def _start(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool) -> An
     return model
 
 
-def _teacher(recipe: Recipe, twin: Any) -> Any:
-    """Whose answers are learned: a network of a file, or the float twin; None where nobody's."""
-    if not recipe.defence.distillation:
-        return None
-    path = recipe.network.teacher
-    if not path:
-        return twin
+def _teacher(recipe: Recipe) -> Any:
+    """The network of a file whose answers are learned; None where the recipe names none."""
     from qrobust.load_keras import load_keras
 
-    return load_keras(Path(path))
+    path = recipe.network.teacher
+    return load_keras(Path(path)) if path else None
+
+
+def _check_teacher(teacher: Any, model: Any, recipe: Recipe) -> None:
+    """Refuse a teacher that does not fit now, not after the float phase."""
+    if teacher is None:
+        return
+    try:
+        Distillation(model, teacher, recipe.defence.distillation)
+    except ValueError as error:
+        raise ValueError(f"[network] teacher: '{recipe.network.teacher}': {error}") from None
 
 
 def _check_bits(twin: Any, recipe: Recipe) -> None:

@@ -6,6 +6,7 @@ import pytest
 from scipy.special import log_softmax
 
 from qrobust import layers, quantize
+from qrobust.quantization.float32 import as_float32
 from tflite_export import check_parity, export
 
 L = keras.layers
@@ -132,6 +133,50 @@ def test_quantize_keeps_the_teacher_as_it_is():
     assert twin.layers[-1].teacher is knows and twin.layers[-1].weight == 2.0
 
 
+@pytest.mark.parametrize("copy", ["clone", "h5"])
+def test_a_copy_whose_teacher_has_no_weights_does_not_train(copy, tmp_path):
+    knows, inputs = teacher(), keras.Input((5,))
+    model = keras.Model(inputs, layers.Distillation(student(), knows, 2.0)(inputs))
+    if copy == "clone":
+        again = keras.models.clone_model(model)
+        again.set_weights(model.get_weights())
+    else:
+        model.save(tmp_path / "m.h5")
+        again = keras.models.load_model(tmp_path / "m.h5")
+    np.testing.assert_array_equal(again(X), model(X))
+    with pytest.raises(ValueError, match="no trained weights"):
+        again(X, training=True)
+    again.layers[-1].hear(knows)
+    again(X, training=True)
+    model.save_weights(tmp_path / "m.weights.h5")
+    copied = keras.models.clone_model(model)
+    copied.load_weights(tmp_path / "m.weights.h5")
+    copied(X, training=True)
+    np.testing.assert_array_equal(copied.layers[-1].teacher(X), knows(X))
+
+
+def test_a_float32_copy_keeps_the_teacher():
+    parts = [keras.Input((5,)), L.Rescaling(1 / 256), L.Dense(4, dtype="mixed_float16")]
+    knows, inputs = teacher(), keras.Input((5,))
+    taught = layers.Distillation(keras.Sequential(parts), knows, 2.0)
+    again = as_float32(keras.Model(inputs, taught(inputs))).layers[-1]
+    assert again is not taught and again.teacher is knows
+    again(X, training=True)
+
+
+def test_a_teacher_that_would_be_trained_is_refused():
+    inputs = keras.Input((5,))
+    features = L.Dense(7, "relu")(L.Rescaling(1 / 64)(inputs))
+    taught, knows = (keras.Model(inputs, L.Dense(4)(features)) for _ in range(2))
+    with pytest.raises(ValueError, match="shares variables with the model"):
+        layers.Distillation(taught, knows, 1.0)
+
+
+def test_what_is_no_model_is_refused_when_it_is_built():
+    with pytest.raises(ValueError, match="a Sequential or Functional model"):
+        layers.Distillation(L.Dense(4), teacher(), 1.0)(X)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -155,5 +200,6 @@ def test_bad_arguments_are_refused(options, message):
 
 def test_views_have_no_teacher():
     views = keras.Sequential([keras.Input((5,)), layers.SplitNoise(8), L.Dense(4)])
-    with pytest.raises(ValueError, match="SplitNoise on its input"):
-        layers.Distillation(views, teacher(), 1.0)
+    for pair in ((views, teacher()), (student(), views)):
+        with pytest.raises(ValueError, match="SplitNoise on its input"):
+            layers.Distillation(*pair, 1.0)

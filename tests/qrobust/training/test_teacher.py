@@ -124,6 +124,14 @@ def test_a_network_of_a_file_teaches_another_start(whole, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_teacher_that_does_not_fit_is_refused_before_the_float_phase(tmp_path, monkeypatch):
+    monkeypatch.setattr("qrobust.training.train.fit", lambda *_, **__: pytest.fail("trained"))
+    keras.Sequential([keras.Input((5,)), keras.layers.Dense(10)]).save(tmp_path / "t.keras")
+    network = Network("tiny_network:tiny", teacher=str(tmp_path / "t.keras"))
+    with pytest.raises(ValueError, match=r"\[network\] teacher: .*t.keras.* input shape"):
+        trained(network=network)
+
+
 FLOAT = {"training": {"epochs": 1, "float_epochs": 1, "batch_size": 256}}
 
 

@@ -101,4 +101,6 @@ def rename(folder, name):
 def test_a_recipe_without_the_section_says_what_to_write(folder, capsys):
     assert cli.main(["train", str(folder / "recipe.toml"), "--corruptions"]) == 2
     assert "[corruption] with images = 300" in capsys.readouterr().err
-    assert cli.main(["train", str(folder / "recipe.toml"), "--corruptions", "--resume"]) == 2
+    for other in ("--resume", "--trained"):
+        assert cli.main(["train", str(folder / "recipe.toml"), "--corruptions", other]) == 2
+        assert "Give one." in capsys.readouterr().err
