@@ -51,8 +51,9 @@ from tflite_export.atomic import write_bytes, write_text
 HERE = Path(__file__).parent
 BASE = "w4a4"
 
-#: What a variant may change of the defence; the rest is bits and training.
-DEFENCES = frozenset(field.name for field in fields(Defence))
+#: What a variant may change of the defence, but for the noise that all are judged by; the rest is
+#: bits and training.
+DEFENCES = frozenset(field.name for field in fields(Defence)) - {"sigma"}
 
 
 def main() -> int:

@@ -52,7 +52,7 @@ class FreezeStatistics(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find the layers."""
-        self._layers = [x for x in layers_inside(self.model) if isinstance(x, FoldedBatchNorm)]
+        self._layers = _folded(self.model)
         if not self._layers:
             raise ValueError(
                 f"FreezeStatistics found no folded batch norm in model '{self.model.name}'. "
@@ -62,24 +62,38 @@ class FreezeStatistics(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Fix them, once; a training that is taken up later has measured them already."""
         if epoch == self.epoch and self.measured is not None:
-            self._measure()
+            measure_statistics(self.model, self.measured)
         self._set(frozen=epoch >= self.epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Let the statistics move again, for a fit without this callback."""
         self._set(frozen=False)
 
-    def _measure(self) -> None:
-        try:
-            for layer in self._layers:
-                layer.measuring = True
-            self.model(self.measured, training=True)
-        finally:
-            for layer in self._layers:
-                layer.measuring = False
-
     def _set(self, *, frozen: bool) -> None:
         if any(layer.frozen != frozen for layer in self._layers):
             for layer in self._layers:
                 layer.frozen = frozen
             compile_again(self.model)
+
+
+def measure_statistics(model: Any, inputs: Any) -> None:
+    """Give every folded batch norm the mean and variance of what it sees on these inputs.
+
+    The model runs once, noise included; layers behind one compute what inference computes.
+
+    Args:
+        model: with or without folded batch norms.
+        inputs: (examples, ...), as the model takes them.
+    """
+    layers = _folded(model)
+    try:
+        for layer in layers:
+            layer.measuring = True
+        model(inputs, training=True)
+    finally:
+        for layer in layers:
+            layer.measuring = False
+
+
+def _folded(model: Any) -> list[Any]:
+    return [layer for layer in layers_inside(model) if isinstance(layer, FoldedBatchNorm)]

@@ -5,16 +5,23 @@ from typing import Any
 import keras
 from keras import ops
 
+from qrobust.layers.boundary_samples import BoundarySamples
+from qrobust.layers.consistency import Consistency
 from qrobust.layers.grid_noise import GridNoise
 from qrobust.layers.input_noise import INPUT_NOISES, input_layer_of
 from qrobust.layers.loss_weight import LossWeight
+from qrobust.layers.macer import Macer
 from qrobust.layers.model_wrapper import (
     ModelWrapper,
     check_classifier,
     check_logits,
     check_one_input,
 )
+from qrobust.layers.smooth_adversarial import SmoothAdversarial
 from tflite_export.keras_private import functional, is_model
+
+#: Wrappers whose outputs in training are of several copies, or of moved examples.
+_OUTSIDE = (BoundarySamples, Consistency, Macer, SmoothAdversarial)
 
 
 @keras.saving.register_keras_serializable(package="qrobust")
@@ -27,10 +34,10 @@ class Distillation(LossWeight, ModelWrapper):
 
     The teacher answers as in inference. Where the model has ``GridNoise`` on its input, it hears
     another draw of that noise than the model does, so that a float twin that was trained with noise
-    teaches what it says of a noisy input; otherwise both see the same input. It is no part of what
-    is trained, counted, quantized or exported, and is saved with the model that trains, in .keras
-    files. A copy that Keras makes of a configuration (``clone_model``, .h5 files) has a teacher
-    without its weights, and refuses to train: give it one by ``hear``.
+    teaches what it says of a noisy input; otherwise it sees the input as it is. It is no part of
+    what is trained, counted, quantized or exported, and is saved with the model that trains, in
+    .keras files. A copy that Keras makes of a configuration (``clone_model``, .h5 files) has a
+    teacher without its weights, and refuses to train: give it one by ``hear``.
 
     Works inside ``Consistency``, which then shows both every copy. The model's logits are the
     outputs, so ``metrics=["accuracy"]`` keeps its meaning; weights of classes and samples weigh the
@@ -71,6 +78,11 @@ class Distillation(LossWeight, ModelWrapper):
     def check_inside(self) -> None:
         """Refuse a model and a teacher that do not speak of the same."""
         check_classifier(self.layer, "Distillation")
+        if isinstance(self.layer, _OUTSIDE):
+            raise ValueError(
+                f"Distillation goes inside {type(self.layer).__name__}, whose outputs are no "
+                f"logits of one copy: wrap the model in Distillation first."
+            )
         if not is_model(self.teacher) or not self.teacher.built:
             raise ValueError(
                 f"Distillation takes a teacher that is a built Keras model, Sequential or "

@@ -16,6 +16,7 @@ from qrobust.callbacks import (
     IntervalSchedule,
     ReproducibleEpochs,
 )
+from qrobust.callbacks.freeze_statistics import measure_statistics
 from qrobust.callbacks.interval_schedule import ramp
 from qrobust.datasets import Dataset, Split
 from qrobust.layers import (
@@ -33,7 +34,11 @@ from tflite_export.atomic import replacing
 
 FLOAT, QUANTIZED = "float", "quantized"
 
-_AROUND = (BoundarySamples, Consistency, Distillation, IntervalBounds, Macer, SmoothAdversarial)
+#: Inputs that statistics are measured over where a recipe does not say how many.
+_MEASURED = 1024
+
+#: Wrappers around a whole model in which a phase trains it.
+AROUND = (BoundarySamples, Consistency, Distillation, IntervalBounds, Macer, SmoothAdversarial)
 
 
 def fit(
@@ -73,6 +78,7 @@ def fit(
     if not epochs:
         return model
     steps = count(split.x, training.batch_size)
+    _check_average(training, epochs * steps, phase)
     checkpoint = None if log is None else log / f"{phase}_checkpoint.keras"
     if resume and checkpoint is not None and checkpoint.exists():
         trained = keras.models.load_model(checkpoint)
@@ -108,7 +114,21 @@ def fit(
         _check(history, phase, done)
     elif training.average:  # of a training that was stopped behind its last epoch
         trained.optimizer.finalize_variable_values(trained.trainable_variables)
-    return unwrapped(trained)
+    inside = unwrapped(trained)
+    if training.average and phase == QUANTIZED:
+        # Statistics are no weights, and are not averaged: those that are there are of the others.
+        measure_statistics(inside, _some(split, training.measured or _MEASURED, recipe.seed))
+    return inside
+
+
+def _check_average(training: Training, steps: int, phase: str) -> None:
+    """An average that reaches back to the start of a phase would keep what it started from."""
+    momentum = training.average
+    if momentum and steps * (1 - momentum) < 1 - 1e-9:
+        raise ValueError(
+            f"[training] average = {momentum} spans {1 / (1 - momentum):.0f} steps, and the "
+            f"{phase} phase has {steps}: take at most {1 - 1 / steps:.4g}, or more epochs."
+        )
 
 
 def _averaging(training: Training) -> dict[str, Any]:
@@ -143,9 +163,9 @@ def wrapped(model: Any, defence: Defence, *, seed: int | None = None, teacher: A
 def unwrapped(model: Any) -> Any:
     """The model inside ``wrapped``, not compiled: its file needs no state of an optimizer."""
     last = model.layers[-1]
-    if not isinstance(last, _AROUND):
+    if not isinstance(last, AROUND):
         return keras.Model(model.input, model.output, name=model.name)
-    while isinstance(last, _AROUND):
+    while isinstance(last, AROUND):
         last = last.layer
     return last
 

@@ -193,8 +193,9 @@ class Training:
         measured: training examples over which those statistics are measured anew before they are
             fixed; 0 to fix the moving ones.
         float_learning_rate: the same for its float twin; 0 for that of the quantized network.
-        average: momentum of a moving average of the weights, Keras's ``ema_momentum``, which takes
-            their place when a phase ends; 0 for the weights themselves.
+        average: momentum of a moving average of the weights over about ``1 / (1 - average)`` steps,
+            Keras's ``ema_momentum``, which takes their place when a phase ends; statistics of
+            folded batch norm are then measured anew. 0 for the weights themselves.
         watch: examples whose certified accuracy at a radius of sigma is logged every five epochs,
             of the validation set or, without one, held out of the training set; 0 for none.
     """

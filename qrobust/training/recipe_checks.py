@@ -96,6 +96,11 @@ def check_counts(recipe: Any, path: str) -> None:
         )
     if training.measured and not training.frozen_epochs:
         raise ValueError(f"{path}: [training] measured needs frozen_epochs. Received: 0 of them")
+    if training.average and recipe.quantization.weight_schedule:
+        raise ValueError(
+            f"{path}: [training] average would mix weights of other bits into the last ones: leave "
+            f"it or [quantization] weight_schedule out."
+        )
     _check_proofs(recipe, path)
     for epoch in recipe.quantization.weight_schedule:
         if not epoch.isdecimal():

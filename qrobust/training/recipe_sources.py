@@ -96,6 +96,11 @@ def _check_teacher(recipe: Any, path: str) -> None:
             f"{path}: [defence] distillation is of a quantized network of whole inputs, trained "
             f"here; not of a float twin, of views or of members."
         )
+    if not recipe.training.epochs:
+        raise ValueError(
+            f"{path}: [defence] distillation teaches in the quantized phase, and [training] epochs "
+            f"= 0."
+        )
     others = ("smooth_adversarial", "boundary", "macer", "ibp")
     beside = [name for name in others if getattr(defence, name)]
     if beside:

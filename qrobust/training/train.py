@@ -18,7 +18,7 @@ from qrobust.training.apply_defence import defend
 from qrobust.training.initialize import copy_weights, initialize
 from qrobust.training.log import begin
 from qrobust.training.members import ensemble_of
-from qrobust.training.phase import FLOAT, QUANTIZED, fit, save
+from qrobust.training.phase import AROUND, FLOAT, QUANTIZED, fit, save
 from qrobust.training.recipe import Recipe
 from qrobust.training.recipe_sources import FOLDER_LOADERS
 from qrobust.training.views import in_words, input_layer, is_masked, same_view, with_inverse
@@ -142,6 +142,11 @@ def _start(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool) -> An
         noise = input_layer_of(model)
     except (OSError, ValueError) as error:
         raise ValueError(f"[network] start: cannot go on with '{path}': {error}") from None
+    if any(isinstance(layer, AROUND) for layer in layers_inside(model)):
+        raise ValueError(
+            f"[network] start: '{path}' still has the wrapper that it was trained in around it, as "
+            f"a checkpoint does. Start from the model.keras of a finished training."
+        )
     same_noise, found = same_view(noise, recipe.defence)
     if not same_noise or recipe.training.float_epochs:
         raise ValueError(

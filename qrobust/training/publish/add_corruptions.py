@@ -51,6 +51,13 @@ def add_corruptions(
             f"'{recipe.name}'. Publish them together: `qrobust train RECIPE.toml --trained`"
         )
     test = load_data(recipe, data, allow_code=allow_code).test
+    published = (summary.data.name, summary.data.test_images)
+    if published != (recipe.data.name, len(test.x)):
+        raise ValueError(
+            f"'{out / FILE}' is about {published[1]} test examples of {published[0]}, and the "
+            f"recipe about {len(test.x)} of {recipe.data.name}. Publish anew: "
+            f"`qrobust train RECIPE.toml --trained`"
+        )
     others = tuple(table for table in summary.tables if table.name != NAME)
     summary = replace(summary, tables=others + corrupted(recipe, tflite, test, data))
     with tempfile.TemporaryDirectory() as made:

@@ -203,3 +203,10 @@ def test_views_have_no_teacher():
     for pair in ((views, teacher()), (student(), views)):
         with pytest.raises(ValueError, match="SplitNoise on its input"):
             layers.Distillation(*pair, 1.0)
+
+
+@pytest.mark.parametrize("wrapper", ["Consistency", "Macer", "SmoothAdversarial"])
+def test_it_goes_inside_wrappers_of_several_copies(wrapper):
+    around = getattr(layers, wrapper)(student(), 1.0)
+    with pytest.raises(ValueError, match=f"inside {wrapper}"):
+        layers.Distillation(around, teacher(), 1.0)

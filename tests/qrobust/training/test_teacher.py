@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from tiny_network import tiny
 
-from qrobust import layers
-from qrobust.training import defend
+from qrobust import datasets, layers, quantize
+from qrobust.architectures import digits_cnn
+from qrobust.callbacks.freeze_statistics import measure_statistics
+from qrobust.layers.folded_batch_norm import FoldedBatchNorm
+from qrobust.training import defend, phase
 from qrobust.training.curve import Curve
 from qrobust.training.phase import unwrapped, wrapped
 from qrobust.training.recipe import (
@@ -22,7 +25,7 @@ from qrobust.training.train import train
 from tflite_export.keras_private import layers_inside
 
 DEFENCE = Defence(sigma=20, consistency=2, distillation=1)
-TRAINING = Training(epochs=2, float_epochs=1, batch_size=256, average=0.9)
+TRAINING = Training(epochs=2, float_epochs=1, batch_size=256, average=0.75)
 
 
 def trained(log=None, resume=False, **changes):
@@ -152,6 +155,20 @@ FLOAT = {"training": {"epochs": 1, "float_epochs": 1, "batch_size": 256}}
             "not of a float twin",
         ),
         ({"training": {"epochs": 1, "average": 1.0}}, "average"),
+        (
+            {
+                "training": {"epochs": 2, "average": 0.5},
+                "quantization": {"weight_schedule": {"0": 8, "1": 4}},
+            },
+            "weights of other bits",
+        ),
+        (
+            {
+                "defence": {"sigma": 9, "distillation": 1},
+                "training": {"epochs": 0, "float_epochs": 1},
+            },
+            "epochs = 0",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(sections, message, tmp_path, recipe_text):
@@ -159,3 +176,49 @@ def test_what_makes_no_sense_is_refused(sections, message, tmp_path, recipe_text
     path.write_text(recipe_text(**sections))
     with pytest.raises(ValueError, match=message):
         read_recipe(path)
+
+
+@pytest.mark.thorough
+def test_statistics_are_measured_under_the_averaged_weights(monkeypatch):
+    asked = []
+
+    def spy(model, inputs):
+        weights = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
+        asked.append((model, weights, inputs))
+        measure_statistics(model, inputs)
+
+    monkeypatch.setattr(phase, "measure_statistics", spy)
+    options = {"network": Network("digits_cnn", {"width": 4}), "defence": Defence(sigma=20)}
+    training = Training(epochs=2, batch_size=128, average=0.8)
+    model = trained(**options, training=training)
+    ((measured, weights, inputs),) = asked
+    assert measured is model and inputs.shape == (1024, 8, 8, 1)
+    for then, end in zip(weights, model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(then, keras.ops.convert_to_numpy(end))
+    trained(**options, training=Training(epochs=1, batch_size=128))
+    assert len(asked) == 1  # not without an average
+
+
+def test_measured_statistics_are_those_of_the_inputs():
+    model = quantize(defend(digits_cnn(width=4), sigma=0), 4, 4)
+    norm = next(layer for layer in layers_inside(model) if isinstance(layer, FoldedBatchNorm))
+    norm.moving_mean.assign(norm.moving_mean + 9)
+    x = datasets.digits(0).train.x[:200].astype("float32")
+    measure_statistics(model, x)
+    means = keras.ops.convert_to_numpy(norm.moving_mean)
+    assert (np.abs(means) < 5).all() and np.ptp(means) > 0
+    assert not norm.measuring
+
+
+def test_an_average_longer_than_the_phase_is_refused():
+    training = Training(epochs=2, batch_size=256, average=0.99)
+    with pytest.raises(ValueError, match="spans 100 steps, and the quantized phase has 10"):
+        trained(training=training, defence=Defence(sigma=20))
+
+
+@pytest.mark.thorough
+def test_a_checkpoint_is_no_start(whole):
+    path = whole[1] / "quantized_checkpoint.keras"
+    network = Network("tiny_network:tiny", start=str(path))
+    with pytest.raises(ValueError, match="the wrapper that it was trained in"):
+        trained(network=network, training=Training(epochs=1), defence=Defence(sigma=20))
