@@ -6,6 +6,7 @@ of a file holds on the quantized features it hands over, not on the sound; one a
 """
 
 from qrobust.audio.eight_bits import eight_bits
+from qrobust.audio.feature_exponent import feature_exponent
 from qrobust.audio.fit_clip import CLIP_SAMPLES, fit_clip
 from qrobust.audio.front_end import front_end_sha256
 from qrobust.audio.mel_matrix import mel_matrix
@@ -19,6 +20,7 @@ __all__ = [
     "FEATURE_EXPONENT",
     "SAMPLE_RATE",
     "eight_bits",
+    "feature_exponent",
     "fit_clip",
     "front_end_sha256",
     "mel_matrix",

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.audio import CLIP_SAMPLES, mfcc, quantize_features
+from qrobust.audio import CLIP_SAMPLES, feature_exponent, mfcc, quantize_features
 from qrobust.audio.front_end import front_end_sha256
-from qrobust.certify import FloatCertifier
+from qrobust.certify import FloatCertifier, read_spec
 from qrobust.certify.file.model_file import Model, load_model, runtime
 from qrobust.certify.file.runner import Runners
 
@@ -28,37 +28,47 @@ class SoundCertifier(FloatCertifier):
     radius, an L2 distance between *samples*, in steps of 2^-7 of full scale.
 
     The front end is floating point, so it belongs to the claim: the journal's model is the hash of
-    the file and of the front end's sources and NumPy version, and its runtime names both. What
-    that means for an audit is said under `FloatCertifier`.
+    the file, of the front end's sources and NumPy version and of the features' step, and its
+    runtime names them. What that means for an audit is said under `FloatCertifier`.
 
     Args:
         model: a ``.tflite`` of 49 x 10 features in int8, or its bytes.
         sigma: of the noise, in steps of 2^-7 of full scale.
+        exponent: log2 of the step of the features that the file's integers count; by default what
+            `qrobust.audio.feature_exponent` reads off the file.
         trusted: run the file in this process.
         **options: of `FloatCertifier`: ``seed``, ``key``, ``nonce``, ``source``, ``round``.
 
     Raises:
         CertifyError: no such file.
-        ValueError: a file that takes other features.
+        ValueError: a file that takes other features, or in steps that are no power of two.
 
     Source:
         Cohen, Rosenfeld and Kolter, ICML 2019.
     """
 
     def __init__(
-        self, model: Model, *, sigma: "Exact", trusted: bool = False, **options: Any
+        self,
+        model: Model,
+        *,
+        sigma: "Exact",
+        exponent: int | None = None,
+        trusted: bool = False,
+        **options: Any,
     ) -> None:
         file = load_model(model, trusted=trusted)
-        exponent = round(np.log2(file.grid.scale))
         signed = (file.grid.low, file.grid.high) == (-128, 127)
-        if file.shape != FEATURES or not signed or 2.0**exponent != file.grid.scale:
+        if file.shape != FEATURES or not signed:
             raise ValueError(
-                f"a keyword file takes {FEATURES} features from -128 to 127 in steps of a power of "
-                f"two. Received: {file.shape} from {file.grid.low} to {file.grid.high} in steps of "
-                f"{file.grid.scale:g}"
+                f"a keyword file takes {FEATURES} features from -128 to 127. Received: "
+                f"{file.shape} from {file.grid.low} to {file.grid.high}"
             )
+        if exponent is None:
+            spec = read_spec(file.content)
+            exponent = feature_exponent(file.grid.scale, spec.unit if spec else None)
         self._runners = Runners(file, count=1, batch=_BATCH)
         front_end = front_end_sha256()
+        step = f"features in steps of 2^{exponent}"
 
         def scores(x: NDArray[np.int16]) -> NDArray[Any]:
             features = quantize_features(mfcc(x), exponent).astype(file.grid.dtype)
@@ -69,8 +79,8 @@ class SoundCertifier(FloatCertifier):
             shape=(CLIP_SAMPLES,),
             classes=file.classes,
             sigma=sigma,
-            identity=bytes.fromhex(file.sha256) + bytes.fromhex(front_end),
-            runtime=f"{runtime()}, NumPy {np.__version__}, front end {front_end[:16]}",
+            identity=bytes.fromhex(file.sha256) + bytes.fromhex(front_end) + step.encode(),
+            runtime=f"{runtime()}, NumPy {np.__version__}, front end {front_end[:16]}, {step}",
             low=-128,
             unit="sample step (2^-7 of full scale)",
             batch_size=_BATCH,

@@ -106,5 +106,7 @@ def _add_corruptions(recipe: "Recipe", args: argparse.Namespace) -> int:
         from qrobust.training.publish.card import card
         from qrobust.training.publish.road import folders
     out, _ = folders(args.recipe, args.out, args.log)
-    print(card(add_corruptions(recipe, out, data=args.data, allow_code=args.allow_code)))
+    command = f"qrobust train {args.recipe.name} --corruptions"
+    options = {"command": command, "data": args.data, "allow_code": args.allow_code}
+    print(card(add_corruptions(recipe, out, **options)))
     return 0

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrobust.certify import read_spec
 from qrobust.certify.file.model_file import ModelFile
 from qrobust.corruptions.corrupt import available
 from qrobust.corruptions.pictures import PICTURES
@@ -61,25 +62,30 @@ def labels_of(file: ModelFile) -> Callable[[NDArray[Any]], NDArray[Any]]:
     Ties go to the lowest index. The file runs in a child with limits, unless it is trusted.
     """
     predictor = Predictor(file)
+    features = _front_end(file)
 
     def labels(x: NDArray[Any]) -> NDArray[Any]:
         given = []
         for start in range(0, len(x), _ROWS):
             part = x[start : start + _ROWS]
-            integers = _features(part, file.grid.scale) if x.ndim == 2 else part
+            integers = features(part) if x.ndim == 2 else part
             given.append(predictor.predict_batch(integers.astype(np.int16)).argmax(axis=1))
         return np.concatenate(given)
 
     return labels
 
 
-def _features(clips: NDArray[Any], step: float) -> NDArray[np.int8]:
-    from qrobust.audio import mfcc, quantize_features
+def _front_end(file: ModelFile) -> Callable[[NDArray[Any]], NDArray[np.int8]]:
+    """What turns clips into the integers that a keyword file reads."""
 
-    exponent = int(round(np.log2(step)))
-    if 2.0**exponent != step:
-        raise ValueError(f"features are on a grid of a power of two. Received: a step of {step}")
-    return quantize_features(mfcc(clips), exponent)
+    def features(clips: NDArray[Any]) -> NDArray[np.int8]:
+        from qrobust.audio import feature_exponent, mfcc, quantize_features
+
+        spec = read_spec(file.content)
+        exponent = feature_exponent(file.grid.scale, spec.unit if spec else None)
+        return quantize_features(mfcc(clips), exponent)
+
+    return features
 
 
 def usable(kinds: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -7,6 +7,7 @@ corrupted, not one exported anew, whose bytes could be other ones.
 import hashlib
 import tempfile
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from qrobust.training.publish.card import card
@@ -20,13 +21,19 @@ from tflite_export.atomic import write_text
 
 
 def add_corruptions(
-    recipe: Recipe, out: Path, *, data: str | None = None, allow_code: bool = False
+    recipe: Recipe,
+    out: Path,
+    *,
+    command: str,
+    data: str | None = None,
+    allow_code: bool = False,
 ) -> ModelSummary:
     """Count what corruptions leave of ``OUT/model.tflite``; write its summary and card with that.
 
     Args:
         recipe: its ``[corruption]`` says how many test examples.
         out: a folder that ``qrobust train`` published.
+        command: for the card: the table is of it, and not of the command that published the rest.
         data: folder of the data sets.
         allow_code: import what the recipe names as ``module:function``.
 
@@ -59,7 +66,10 @@ def add_corruptions(
             f"`qrobust train RECIPE.toml --trained`"
         )
     others = tuple(table for table in summary.tables if table.name != NAME)
-    summary = replace(summary, tables=others + corrupted(recipe, tflite, test, data))
+    said = f" Counted by `{command}`, {datetime.now(UTC):%Y-%m-%d}, on the published file."
+    tables = corrupted(recipe, tflite, test, data)
+    tables = tuple(replace(table, note=table.note + said) for table in tables)
+    summary = replace(summary, tables=others + tables)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         write_summary(summary, folder / FILE)

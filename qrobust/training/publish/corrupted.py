@@ -12,7 +12,7 @@ NAME = "corruptions"
 _SEED = 0
 _NOTE = (
     "Nobody attacks here, and nothing is certified. Strengths and formulas: docs/corruptions.md. "
-    "Mean over all: {mean:.1%}, clean {clean:.1%} of the same examples."
+    "Mean over all: {mean:.1%}, clean {clean:.1%} of the same examples, whose SHA-256 is {sha256}."
 )
 
 
@@ -33,6 +33,7 @@ def corrupted(recipe: Recipe, tflite: bytes, test: Split, folder: str | None) ->
         return ()
     from tqdm import tqdm
 
+    from qrobust.certify import make_data
     from qrobust.certify.file.model_file import load_model
     from qrobust.corruptions import STRENGTHS, corrupted_accuracy
     from qrobust.corruptions.of_file import kinds_of, labels_of, prepared, usable
@@ -51,7 +52,7 @@ def corrupted(recipe: Recipe, tflite: bytes, test: Split, folder: str | None) ->
     for one in found:
         rows.setdefault(one.kind, [one.kind]).append({"count": one.right, "of": one.of})
     mean = sum(one.accuracy for one in found) / len(found)
-    note = _NOTE.format(mean=mean, clean=clean)
+    note = _NOTE.format(mean=mean, clean=clean, sha256=make_data(x, y).sha256)
     note += "".join(f" Left out: {kind} ({why})." for kind, why in left_out.items())
     return (
         Table(

@@ -40,6 +40,26 @@ def test_votes_are_those_of_noisy_sound(certifier):
     assert tuple(np.bincount(labels, minlength=file.classes)) == found.votes
 
 
+def test_features_come_in_the_steps_that_the_file_was_trained_on(certifier):
+    """Not in those of its scale of 1: steps that another certifier is told give other votes."""
+    x, n = np.random.default_rng(0).integers(-60, 60, 16000).astype(np.int8), 60
+    file = load_model(KEYWORDS, trusted=True)
+    rows = certifier.copies(x, n, index=0)
+    run = Runner(file, batch=n, kernels="xnnpack")
+    by_step = {
+        e: np.bincount(run(quantize_features(mfcc(rows), e)).argmax(1), minlength=file.classes)
+        for e in (-1, 0, 1)
+    }
+    assert certifier.votes(x, n, index=0).tolist() == by_step[-1].tolist()
+    told = []
+    for e in (0, 1):
+        with qrobust.SoundCertifier(KEYWORDS, sigma=2, seed=0, exponent=e, trusted=True) as other:
+            assert other.file.sha256 != certifier.file.sha256  # it is part of the claim
+            told.append(other.votes(x, n, index=0).tolist())
+    assert told == [by_step[0].tolist(), by_step[1].tolist()]
+    assert by_step[-1].tolist() not in told
+
+
 def test_a_journal_names_the_front_end_and_is_audited(certifier, tmp_path, monkeypatch):
     data = make_data(np.stack([clip(0), clip(1)]), np.zeros(2, int))
     settings = Settings(n0=10, n=30, alpha="0.01")

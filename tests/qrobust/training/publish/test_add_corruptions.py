@@ -55,7 +55,11 @@ def test_only_the_table_is_added_and_it_is_what_the_command_counts(folder, tmp_p
     capsys.readouterr()
     paths = [str(folder / "model.tflite"), str(tmp_path / "d.npz")]
     assert cli.main(["corrupt", *paths, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["corrupted"]
+    said = json.loads(capsys.readouterr().out)
+    note = summary.tables[-1].note
+    assert said["data_sha256"] in note  # of the eight examples
+    assert "Counted by `qrobust train recipe.toml --corruptions`" in note
+    found = said["corrupted"]
     counted = {(one["kind"], one["strength"]): one["right"] for one in found}
     assert counted == {
         (kind, strength): cell["count"]
