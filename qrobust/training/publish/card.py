@@ -3,13 +3,11 @@
 Speeds stay in the summary: a card says what is the same on every machine.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from tabulate import tabulate
 
 from qrobust.training.publish.summary import (
-    AttackedShare,
     Certified,
     Compared,
     ModelFile,
@@ -18,6 +16,9 @@ from qrobust.training.publish.summary import (
     Table,
 )
 from tflite_export.printable import printable
+
+#: Name of a table of attacks that were run on a file after it was published.
+WORST_CASE = "worst_case"
 
 
 def card(summary: ModelSummary) -> str:
@@ -96,7 +97,7 @@ def _about(summary: ModelSummary) -> list[list[str]]:
         rows.append(["parity", compared_in_words(summary.compared)])
     rows.append(["certificates", _certified(summary.certified, summary.why_not_certified)])
     rows.append(["one LSB", printable(data.unit)])
-    rows.append(["attacked accuracy", _attacked(summary.attacks)])
+    rows.append(["attacked accuracy", _attacked(summary)])
     return rows
 
 
@@ -129,9 +130,11 @@ def _kind(certified: Certified) -> str:
     return str(certified.settings.get("method", "clopper_pearson"))
 
 
-def _attacked(attacks: Sequence[AttackedShare]) -> str:
+def _attacked(summary: ModelSummary) -> str:
+    attacks = summary.attacks
     if not attacks:
-        return "not attacked: see `qrobust attack`"
+        below = any(table.name == WORST_CASE for table in summary.tables)
+        return "below" if below else "not attacked: see `qrobust attack`"
     first = attacks[0]
     left = ", ".join(f"{Proportion(a.count, a.of)} under {a.attack} on {a.target}" for a in attacks)
     norm = {"linf": "L-inf", "l2": "L2"}.get(first.norm, first.norm)
