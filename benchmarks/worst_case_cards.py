@@ -9,6 +9,7 @@ where a card says something else. A row of another file than the card's is refus
 
 import argparse
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def main() -> int:
     return int(check and differ > 0)
 
 
-def table_of(row: dict[str, Any], found: Any, folder: Path, summary: ModelSummary) -> Table:
+def table_of(row: Mapping[str, Any], found: Any, folder: Path, summary: ModelSummary) -> Table:
     """The card's table of a recorded row.
 
     Raises:
