@@ -24,7 +24,7 @@ MODELS = results.PROJECT / "models"
 RESULTS = "worst_case"
 #: Columns of the recorded rows -> what a card calls them.
 SHOWN = {
-    "right": "none",
+    "right": "no attack",
     "APGD-CE": "APGD-CE",
     "APGD-T": "APGD-T",
     "Square-5000": "Square, 5,000 queries",
