@@ -1,12 +1,17 @@
 """The cells of the grid: read from the committed file, in the order in which they run."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from qrobust.training.recipe import Data, Defence, Network, Quantization, Recipe, Training
+
+#: Of what a defence adds: pictures are also seen in another light. A way to augment, no amount.
+CORRUPT = "corrupt"
+#: Defence -> what it is compared with, where a file has no ``[beside]``.
+BESIDE = {"noise": ["none"], "jacobian": ["noise"], "consistency": ["noise"]}
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class Cell:
         adds: what the defence adds to plain training.
         settings: of the data set.
         grid: of all cells.
+        beside: names of the defences that this one is compared with.
+        corruptions: further columns, name -> corruptions under all of which an image is right.
     """
 
     data: str
@@ -30,6 +37,8 @@ class Cell:
     adds: tuple[str, ...]
     settings: Mapping[str, Any]
     grid: Mapping[str, Any]
+    beside: tuple[str, ...] = ()
+    corruptions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -50,11 +59,12 @@ class Cell:
     def recipe(self) -> Recipe:
         """What is trained; the images come from ``grid.images``."""
         of, grid = self.settings, self.grid
-        amounts = {key: of[key] for key in self.adds}
+        amounts = {key: of[key] for key in self.adds if key != CORRUPT}
+        augment = CORRUPT if CORRUPT in self.adds else of["augment"]
         defence = Defence(**{"sigma": 0.0, **amounts})
         return Recipe(
             name=self.name,
-            data=Data("grid.images:load", augment=of["augment"]),
+            data=Data("grid.images:load", augment=augment),
             network=Network(of["network"], of.get("options", {})),
             defence=defence,
             quantization=Quantization(4 if self.bits == "w4" else self.bits, of["activation_bits"]),
@@ -72,18 +82,32 @@ def read_cells(path: Path) -> list[Cell]:
     """The cells of a file, those first that need neither ternary weights nor a Jacobian."""
     content = tomllib.loads(path.read_text())
     grid, defences = content["grid"], content["defences"]
+    beside, corruptions = content.get("beside", BESIDE), content.get("corruptions", {})
     cells = []
     for data, settings in content["data"].items():
         common = {**grid, "epochs": settings.get("epochs", grid["epochs"])}
         for bits, rows in content["bits"].items():
             for row in rows:
                 for seed in (*grid["seeds"], *grid["decide_seeds"]):
-                    cell = Cell(data, bits, row, seed, tuple(defences[row]), settings, common)
+                    cell = Cell(
+                        data=data,
+                        bits=bits,
+                        defence=row,
+                        seed=seed,
+                        adds=tuple(defences[row]),
+                        settings=settings,
+                        grid=common,
+                        beside=tuple(beside.get(row, ())),
+                        corruptions=corruptions,
+                    )
                     if seed in grid["seeds"] or cell.group in grid["decide"]:
                         cells.append(cell)
     unknown = sorted(set(grid["decide"]) - {cell.group for cell in cells})
     if unknown:
         raise ValueError(f"{path}: decide names cells of the grid. Received: {unknown[0]}")
+    unknown = sorted(set(beside).union(*beside.values()) - set(defences))
+    if "beside" in content and unknown:
+        raise ValueError(f"{path}: [beside] names defences of the file. Received: {unknown[0]}")
     return sorted(
         cells,
         key=lambda cell: (

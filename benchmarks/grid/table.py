@@ -29,12 +29,11 @@ def outcomes(found: Found, cell: Cell) -> dict[str, NDArray[np.bool_]]:
         for number, radius in enumerate(cell.settings["radii"], 1):
             of[f"certified, {number} sigma"] = found["certified"]["right"][radius]
     if "corrupted" in found:
-        mildest = [
-            right
-            for name, right in found["corrupted"]["right"].items()
-            if not name.endswith(STRONGER)
-        ]
+        every = found["corrupted"]["right"]
+        mildest = [right for name, right in every.items() if not name.endswith(STRONGER)]
         of["corrupted, all kinds, mildest"] = np.all(mildest, axis=0)
+        for column, names in cell.corruptions.items():
+            of[column] = np.all([every[name] for name in names], axis=0)
     return {name: np.asarray(values, bool) for name, values in of.items()}
 
 
@@ -52,7 +51,7 @@ def row(found: Found, cell: Cell) -> dict[str, Any]:
 
 
 def differences(every: Sequence[tuple[Cell, Outcomes]]) -> list[dict[str, Any]]:
-    """Every defence beside the one before it, and every width beside float, on the same images.
+    """Every defence beside those that its file names, every width beside float, image by image.
 
     An interval that holds 0 shows nothing. Images are what varies in it; one seed is one network.
     """
@@ -72,13 +71,12 @@ def differences(every: Sequence[tuple[Cell, Outcomes]]) -> list[dict[str, Any]]:
 
 
 def _beside(cell: Cell, cells: Sequence[Cell]) -> list[Cell]:
-    wanted = {"noise": "none", "jacobian": "noise", "consistency": "noise"}
     return [
         other
         for other in cells
         if (other.data, other.seed) == (cell.data, cell.seed)
         and (
-            (other.bits == cell.bits and other.defence == wanted.get(cell.defence))
+            (other.bits == cell.bits and other.defence in cell.beside)
             or (other.bits == "float" != cell.bits and other.defence == cell.defence)
         )
     ]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import results
 from grid.cells import read_cells
+from grid.table import outcomes
 
 GRID = results.PROJECT / "benchmarks" / "evidence.toml"
 CELLS = read_cells(GRID)
@@ -35,4 +36,36 @@ def test_an_unknown_deciding_cell_is_refused(tmp_path):
     path = tmp_path / "grid.toml"
     path.write_text(GRID.read_text().replace('"cifar10-w4a4-noise"', '"nowhere"'))
     with pytest.raises(ValueError, match="Received: nowhere"):
+        read_cells(path)
+
+
+LIGHT = GRID.with_name("evidence_light.toml")
+
+
+def test_cells_in_another_light_differ_in_what_their_names_say():
+    cells = {cell.defence: cell for cell in read_cells(LIGHT)}
+    twins = {cell.name: cell.recipe() for cell in CELLS}
+    for name in ("none", "noise", "consistency"):
+        assert cells[name].recipe() == twins[cells[name].name]  # trained once, for both files
+    for name, cell in cells.items():
+        recipe = cell.recipe()
+        assert (recipe.data.augment == "corrupt") == ("corrupt" in name)
+        assert bool(recipe.defence.mixed) == ("mixed" in name)
+        assert set(cell.beside) < set(cells)
+
+
+def test_columns_of_named_corruptions_count_images_right_under_all_of_them():
+    (cell,) = (cell for cell in read_cells(LIGHT) if cell.defence == "noise")
+    kinds = {kind for names in cell.corruptions.values() for kind in names}
+    right = {kind: [True, True, True] for kind in kinds}
+    right["jpeg 3"], right["blur 3"] = [True, False, True], [False, True, True]
+    found = outcomes({"corrupted": {"right": right}}, cell)
+    assert found["other kinds, 3"].tolist() == [False, False, True]
+    assert found["fog 3"].all()
+
+
+def test_an_unknown_defence_to_compare_with_is_refused(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(LIGHT.read_text().replace('noise = ["none"]', 'noise = ["nothing"]'))
+    with pytest.raises(ValueError, match="Received: nothing"):
         read_cells(path)
