@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from qrobust.quantization.options import Options, named
 from qrobust.quantization.ranges import integer_bits
+from qrobust.quantization.reach import Reach
 from qrobust.quantization.roads import Roads
 from qrobust.quantization.twins import relu_quantizer
 from qrobust.quantizers import QuantizedBits, QuantizedRelu
@@ -27,12 +28,14 @@ class Choices:
         observed: values by ``id`` of the tensor, none without calibration data.
         options: bits of activations.
         steps: log2 of the step of tensors that a sum ties to others, by ``id``.
+        reach: ranges of what is made of inputs alone, for where nothing was observed.
     """
 
     roads: Roads
     observed: Mapping[int, npt.NDArray[Any]]
     options: Options
     steps: Mapping[int, int]
+    reach: Reach
 
     def wide(self, tensor: Any) -> QuantizedBits | QuantizedRelu:
         """In 8 bits."""
@@ -42,6 +45,8 @@ class Choices:
             integer = self.steps[id(tensor)] + WIDE_BITS - signed
         elif values is not None:
             integer = integer_bits(values, WIDE_BITS, signed=signed)
+        elif (known := self.reach.integer_bits(tensor)) is not None:
+            integer = known
         elif self.roads.is_last(tensor):
             integer = _LOGITS_INTEGER
         else:
@@ -52,14 +57,16 @@ class Choices:
         """Of a ReLU's outputs, one tensor a use of its layer."""
         bits = self.options.activation_bits.needed(name)
         seen = [v for v in (self.observed.get(id(t)) for t in tensors) if v is not None]
-        integer = _RELU_INTEGER
+        known = self.reach.integer_bits(tensors[0])
+        integer = _RELU_INTEGER if known is None else known
         if upper is not None:
             if not upper > 0:
                 raise ValueError(
                     f"Layer '{name}': a ReLU with max_value={upper:g} is 0 whatever it reads. Give "
                     f"it a larger bound, or leave it out."
                 )
-            integer = int(np.ceil(np.log2(upper)))
+            bound = int(np.ceil(np.log2(upper)))
+            integer = bound if known is None else min(bound, known)
         with named(name):
             if seen:
                 width = relu_quantizer(bits, 0).bits

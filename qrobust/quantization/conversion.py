@@ -31,6 +31,7 @@ from qrobust.quantization.kinds import (
 from qrobust.quantization.names import Names
 from qrobust.quantization.options import Options, named
 from qrobust.quantization.ranges import observe, predict
+from qrobust.quantization.reach import Reach
 from qrobust.quantization.roads import Roads
 from qrobust.quantization.simplify import simplify
 from qrobust.quantization.stated import exact_average, stated
@@ -83,7 +84,8 @@ class Conversion:
         self.observed = self._observe()
         known = (self.float, self.roads, self.observed, options)
         steps = equal_steps(*known) if options.equal_steps else {}
-        self.choices = Choices(*known[1:], steps)
+        held = [grid or (None if inside else Grid.pixels()) for grid in grids]
+        self.choices = Choices(*known[1:], steps, Reach(self.float, held))
         self.twins: dict[int, Any] = {}
         self.wrappers: dict[int, Any] = {}
         self.grids: dict[int, Grid | None] = {}  # of the twin's tensors; None: not rounded yet

@@ -63,12 +63,15 @@ class Roads:
         return passes and all(self.never_negative(t) for t in node.input_tensors)
 
     def needs_grid(self, source: Any) -> bool:
-        """Whether a model's input must say its grid, or a sum or a join would choose another one.
+        """Whether a model's input must say its grid, or what reads it would choose another one.
 
-        That is where several layers read it, and one of them is no linear layer (whose kernel takes
-        any grid) and no noise layer (which says the grid itself).
+        That is where a ReLU reads it, whose own range is none of the input's, or where several
+        layers do, and one of them is no linear layer (whose kernel takes any grid) and no noise
+        layer (which says the grid itself).
         """
         ends = self._ends(source)
+        if any(is_relu(node.operation) for node in ends):
+            return True
         free = (
             isinstance(n.operation, INPUT_NOISES) or is_linear(inner_layer(n.operation))
             for n in ends

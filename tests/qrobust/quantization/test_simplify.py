@@ -118,6 +118,10 @@ def test_random_float_graphs():
     assert refusals.count(None) >= 0.8 * len(refusals), refusals
 
 
+def test_a_relu_on_raw_pixels_behind_a_flip():
+    assert refusal_of(11556, 2, 4, data=False) is None
+
+
 def refusal_of(seed, bits, wide, data):
     """None where the twin exports exactly."""
     model = float_model(seed)
