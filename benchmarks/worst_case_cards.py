@@ -3,8 +3,9 @@
     python benchmarks/worst_case_cards.py [--check]
 
 Each network of docs/results/worst_case.json gets its row as a table of its ``summary.json`` and
-``card.md``; nothing is attacked here. With ``--check`` nothing is written, and the exit status is 1
-where a card says something else. A row of another file than the card's is refused.
+``card.md``, in the place of weaker attacks that a card may still count; nothing is attacked here.
+With ``--check`` nothing is written, and the exit status is 1 where a card says something else. A
+row of another file than the card's is refused.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any
 
 import results
 
+from qrobust.attacks.evaluation.standard_worst_case import STANDARD
 from qrobust.training.publish.card import WORST_CASE, card
 from qrobust.training.publish.summary import FILE, ModelSummary, Table, read_summary, write_summary
 from tflite_export.atomic import write_text
@@ -81,9 +83,14 @@ def table_of(row: Mapping[str, Any], found: Any, folder: Path, summary: ModelSum
 
 
 def with_row(summary: ModelSummary, table: Table) -> ModelSummary:
-    """The summary with this table in the place of an older one, behind all others."""
+    """The summary with this table in the place of an older one, behind all others.
+
+    Counts of attacks that did not include the suite go: they were weaker, and on other images.
+    """
     others = tuple(one for one in summary.tables if one.name != WORST_CASE)
-    return replace(summary, tables=(*others, table))
+    whole = any(attack.attack == STANDARD for attack in summary.attacks)
+    attacks = summary.attacks if whole else ()
+    return replace(summary, attacks=attacks, tables=(*others, table))
 
 
 if __name__ == "__main__":
