@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.audio import CLIP_SAMPLES, feature_exponent, mfcc, quantize_features
+from qrobust.audio import CLIP_SAMPLES, mfcc, quantize_features
 from qrobust.audio.front_end import front_end_sha256
-from qrobust.certify import FloatCertifier, read_spec
+from qrobust.certify import FloatCertifier
+from qrobust.certify.file.feature_step import feature_exponent_of
 from qrobust.certify.file.model_file import Model, load_model, runtime
 from qrobust.certify.file.runner import Runners
 
@@ -64,8 +65,7 @@ class SoundCertifier(FloatCertifier):
                 f"{file.shape} from {file.grid.low} to {file.grid.high}"
             )
         if exponent is None:
-            spec = read_spec(file.content)
-            exponent = feature_exponent(file.grid.scale, spec.unit if spec else None)
+            exponent = feature_exponent_of(file)
         self._runners = Runners(file, count=1, batch=_BATCH)
         front_end = front_end_sha256()
         step = f"features in steps of 2^{exponent}"

@@ -49,8 +49,9 @@ def load_for(
                 f"'{path}' is brought to the one input of a network, and '{keras_model.name}' has "
                 "none of its own, or several: give arrays, .npz"
             )
-        low, high, _ = own_grid(keras_model)
-        return Expected(tuple(keras_model.input_shape[1:]), low, high, fit=fit, samples=samples)
+        low, high, step = own_grid(keras_model)
+        shape = tuple(keras_model.input_shape[1:])
+        return Expected(shape, low, high, fit=fit, samples=samples, scale=step)
 
     return load_inputs(path, expected, allow_code=allow_code, rows=rows)
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrobust.certify import read_spec
 from qrobust.certify.file.model_file import ModelFile
 from qrobust.corruptions.corrupt import available
 from qrobust.corruptions.pictures import PICTURES
@@ -79,11 +78,10 @@ def _front_end(file: ModelFile) -> Callable[[NDArray[Any]], NDArray[np.int8]]:
     """What turns clips into the integers that a keyword file reads."""
 
     def features(clips: NDArray[Any]) -> NDArray[np.int8]:
-        from qrobust.audio import feature_exponent, mfcc, quantize_features
+        from qrobust.audio import mfcc, quantize_features
+        from qrobust.certify.file.feature_step import feature_exponent_of
 
-        spec = read_spec(file.content)
-        exponent = feature_exponent(file.grid.scale, spec.unit if spec else None)
-        return quantize_features(mfcc(clips), exponent)
+        return quantize_features(mfcc(clips), feature_exponent_of(file))
 
     return features
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.file.bundle_file import open_model
@@ -26,6 +26,8 @@ class Expected:
         labels: names of the classes, where they are known.
         fit: what to do with pictures of another size, one of `FITS`.
         samples: whether sounds are taken as they are, not as the features of a network.
+        scale: of the input, which says the step of features, see `qrobust.audio.feature_exponent`.
+        unit: of the smoothing spec, which says it where the scale is 1.
     """
 
     shape: tuple[int, ...]
@@ -34,6 +36,8 @@ class Expected:
     labels: tuple[str, ...] | None = None
     fit: str = SQUARE
     samples: bool = False
+    scale: float = field(default=1.0, compare=False)
+    unit: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:
@@ -79,5 +83,12 @@ def expected_by(model: Model, fit: str = SQUARE) -> Expected:
     shape = found.shape
     if spec is not None and spec.noise in (BANDS, BLOCKS):
         shape = (*shape[:-1], shape[-1] // 2)
-    labels = None if spec is None else spec.labels
-    return Expected(shape, found.grid.low, found.grid.high, labels, fit)
+    return Expected(
+        shape,
+        found.grid.low,
+        found.grid.high,
+        labels=None if spec is None else spec.labels,
+        fit=fit,
+        scale=found.grid.scale,
+        unit=None if spec is None else spec.unit,
+    )

@@ -13,6 +13,7 @@ def test_a_plain_file_and_one_with_names(classifier):
     spec = SmoothingSpec.for_model(classifier, sigma=4, labels=("a", "b", "c"))
     named = expected_by(attach_spec(classifier, spec), "exact")
     assert named == Expected((5, 4, 1), 0, 255, ("a", "b", "c"), "exact")
+    assert (named.scale, named.unit) == (1.0, spec.unit)
 
 
 def test_of_bands_the_pictures_they_are_made_of():

@@ -1,6 +1,7 @@
 """Folders, tables, arrays and single files give the same inputs in a known order."""
 
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -144,6 +145,27 @@ def test_sounds_become_the_keyword_tasks_features(tmp_path, capsys):
     (tmp_path / "b.wav").write_bytes(b"RIFF")
     with pytest.raises(CertifyError, match="b.wav"):
         load_inputs(tmp_path, lambda: Expected(shape, -128, 127))
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit", "step"),
+    [
+        (1.0, None, 0.5),
+        (1.0, "feature step (quantized MFCC, 2^-3 each)", 0.125),
+        (0.25, None, 0.25),
+    ],
+)
+def test_sounds_are_read_in_the_steps_of_the_network(tmp_path, capsys, scale, unit, step):
+    samples = np.random.default_rng(5).integers(-9000, 9000, 16_000).astype("<i2")
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    known = Expected((49, 10, 1), -128, 127, scale=scale, unit=unit)
+    wanted = quantize_features(mfcc(samples), int(np.log2(step)))
+    assert np.array_equal(load_inputs(tmp_path, lambda: known).x.reshape(49, 10), wanted[..., 0])
+    assert f"steps of {step:g}" in capsys.readouterr().err
+    with pytest.raises(CertifyError, match="a step of 0.3"):
+        load_inputs(tmp_path, lambda: replace(known, scale=0.3))
 
 
 def test_arrays_that_are_none(tmp_path):
