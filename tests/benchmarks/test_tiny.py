@@ -110,8 +110,8 @@ def test_a_benchmark(name, tmp_path, monkeypatch):
         if folder is None:
             pytest.skip("QROBUST_DATA names no folder of data sets")
         arguments += ["--data", folder]
-    if name == "people_use":
-        # Its attacks take no settings: thousands of queries for one picture.
+    if name in ("boundary", "people_use"):
+        # Their attacks take no settings: thousands of queries for one picture.
         suite = importlib.import_module("qrobust.attacks.evaluation.standard_worst_case")
         for constant, few in (("STEPS", 2), ("AIMS", 1), ("QUERIES", 10)):
             monkeypatch.setattr(suite, constant, few)

@@ -61,6 +61,11 @@ class WorstCase:
         )
 
     @property
+    def fallen(self) -> NDArray[np.bool_]:
+        """Which images are wrong, without an attack or after one."""
+        return ~self.left
+
+    @property
     def accuracy(self) -> float:
         """Share of *all* images that are right and stay right, in [0, 1]."""
         return float(self.left.mean())
