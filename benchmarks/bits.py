@@ -26,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import results
-from grid.paired import paired_interval
+from grid.paired import paired_points
 from numpy.typing import NDArray
 from tabulate import tabulate
 from tqdm import tqdm
@@ -179,8 +179,7 @@ def row(name: str, found: Any, base: Any, changes: Any) -> dict[str, Any]:
         line[column] = results.share(sum(found[key]), len(found[key]))
         if name != BASE:
             mine, theirs = (np.asarray(one[key], bool) for one in (found, base))
-            points = (100 * v for v in paired_interval(mine, theirs))
-            line[f"{column}: points"] = "{:+.1f} ({:+.1f} to {:+.1f})".format(*points)
+            line[f"{column}: points"] = paired_points(mine, theirs)
         else:
             line[f"{column}: points"] = ""
     return line

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 import results
-from grid.paired import paired_interval
+from grid.paired import paired_points
 from numpy.typing import NDArray
 from render import table
 from results import PROJECT, share
@@ -227,9 +227,8 @@ def compared(cases: Sequence[Case], radii: Sequence[float]) -> list[dict]:
         row = {"radius (LSB)": f"{radius:g}", "splits": best["splits"].name}
         for kind in ("Gaussian", "uniform"):
             other = best[kind]
-            points = [100 * value for value in paired_interval(ours, other.at(radius))]
             row[kind] = other.name
-            row[f"points over {kind}"] = "{:+.1f} ({:+.1f} to {:+.1f})".format(*points)
+            row[f"points over {kind}"] = paired_points(ours, other.at(radius))
         rows.append(row)
     return rows
 

@@ -32,7 +32,7 @@ from typing import Any
 import keras
 import numpy as np
 import results
-from grid.paired import paired_interval
+from grid.paired import paired_points
 from render import table
 
 import qrobust
@@ -227,7 +227,7 @@ def certified_rows(
                 compared = name not in members and name != other
                 theirs = judged[other]["right"][radius]
                 cells[f"points over {whose} at {radius:g}"] = (
-                    points(mine, theirs) if compared else "-"
+                    paired_points(mine, theirs) if compared else "-"
                 )
         evaluations = f"{found['evaluations']:.2f}"
         size = f"{found['bytes']:,}"
@@ -240,12 +240,6 @@ def certified_rows(
         for name, found in judged.items()
     ]  # fmt: skip
     return counts, speeds
-
-
-def points(mine: Any, theirs: Any) -> str:
-    """A paired difference and its interval, in points."""
-    interval = paired_interval(mine, theirs)
-    return "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * v for v in interval))
 
 
 def attacked_rows(data: Any, args: argparse.Namespace) -> list[Any]:

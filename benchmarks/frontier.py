@@ -36,7 +36,7 @@ from deployed.kept import kept
 from deployed.speed import rates
 from deployed.stock import stock_file
 from evidence import alone
-from grid.paired import paired_interval
+from grid.paired import paired_points
 from numpy.typing import NDArray
 from render import table
 
@@ -212,8 +212,7 @@ def count_rows(entries: list[Entry], found: Any, reference: str, core: str) -> l
         points = ""
         if entry.name != reference:
             mine, theirs = (np.asarray(f["right"], bool) for f in (part, found[reference]))
-            shown = (100 * value for value in paired_interval(mine, theirs))
-            points = "{:+.1f} ({:+.1f} to {:+.1f})".format(*shown)
+            points = paired_points(mine, theirs)
         rows.append(
             {
                 "network": entry.network,

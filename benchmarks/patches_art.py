@@ -30,7 +30,7 @@ import results
 import tensorflow as tf
 from art.estimators.certification.derandomized_smoothing import TensorFlowV2DeRandomizedSmoothing
 from counting import Journal, timed, touched_of
-from grid.paired import paired_interval
+from grid.paired import paired_points
 from render import table
 from results import PROJECT, share
 
@@ -78,10 +78,9 @@ def main() -> int:
         rows.append(
             row | {key: share(int(pair[place].sum()), len(y)) for key, pair in kept.items()}
         )
-    points = {k: [100 * v for v in paired_interval(*pair)] for k, pair in kept.items()}
     rows.append(
         {"": "points, paired", "inferences": None}
-        | {key: "{:+.1f} ({:+.1f} to {:+.1f})".format(*value) for key, value in points.items()}
+        | {key: paired_points(*pair) for key, pair in kept.items()}
     )
     ms = [
         timed(journal, args)["CPU ms a certificate"],

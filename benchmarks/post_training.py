@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import results
 from ai_edge_litert.interpreter import Interpreter
-from grid.paired import paired_interval
+from grid.paired import paired_points
 from numpy.typing import NDArray
 from render import table
 from tqdm import tqdm
@@ -99,11 +99,7 @@ def row(
     """One network: accuracy, and its paired differences."""
 
     def points(other: NDArray[np.bool_] | None) -> str:
-        if other is None:
-            return ""
-        return "{:+.1f} ({:+.1f} to {:+.1f})".format(
-            *(100 * v for v in paired_interval(found, other))
-        )
+        return "" if other is None else paired_points(found, other)
 
     return {
         "network": name,

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import results
-from grid.paired import paired_interval
+from grid.paired import paired_points
 from numpy.typing import NDArray
 from render import table
 
@@ -123,8 +123,7 @@ def row(
     for radius in RADII:
         points = "-"
         if radius in ours and radius in found:
-            shown = (100 * v for v in paired_interval(ours[radius], found[radius]))
-            points = "{:+.1f} ({:+.1f} to {:+.1f})".format(*shown)
+            points = paired_points(ours[radius], found[radius])
         cells[f"ours minus these at {float(radius):g}"] = points
     return cells
 

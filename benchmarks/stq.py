@@ -12,7 +12,7 @@ penalty gives is told from what network and noise do. First the standard worst c
 that were drawn, those that are wrong anyway included, as everywhere in this project. The rest is of
 images that all models classify correctly, as STQ counts: the best of all attacks on each image;
 then the mean over attacks, by which STQ compares, and which weak attacks raise. Gains are paired,
-with 95 % intervals over images: exact ones of shares, of means percentiles of a bootstrap.
+with 95 % intervals over images: exact ones of shares, Student's of means.
 
 White box: FGSM, BIM, MI-FGSM and PGD on both Keras models, with an L2 budget Carlini-Wagner and
 DeepFool too. Black box: Square, SPSA and HopSkipJump, on our exported file and on
@@ -108,7 +108,7 @@ def main() -> int:
     lines = [
         shares("standard worst case, of all", standard),
         shares("worst case for each image", {n: stands(a, budget) for n, a in found.items()}),
-        *means(rows, args.seed),
+        *means(rows),
         *(shares(row["attack"], {name: row[name] for name in sides}, row["box"]) for row in rows),
     ]
     print(f"\n{budget}, {len(x)} images that all classify correctly; gains in points, ours less\n")

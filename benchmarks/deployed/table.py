@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import results
-from grid.paired import paired_interval
+from grid.paired import mean_interval, paired_points, points
 from grid.table import STRONGER
 from numpy.typing import NDArray
-from scipy import stats
 
 from deployed.row import Row
 
@@ -74,25 +73,13 @@ def _difference(found: Mapping[str, Found], name: str, beside: str) -> dict[str,
     cells: dict[str, Any] = {"file": name, "beside": beside}
     for column, mine in outcomes(parts).items():
         if column in theirs:
-            cells[column] = _points(*paired_interval(mine, theirs[column]))
+            cells[column] = paired_points(mine, theirs[column])
             if column == "clean" and "corrupted" in parts and "corrupted" in others:
-                cells["corrupted, mean"] = _points(*_mean(parts, others))
+                means = (_by_picture(one) for one in (parts, others))
+                cells["corrupted, mean"] = points(*mean_interval(*means))
     return cells
 
 
 def _by_picture(found: Found) -> NDArray[np.float64]:
     """The share of corruptions and strengths under which each picture is right."""
     return np.mean(list(found["corrupted"]["right"].values()), axis=0)
-
-
-def _mean(mine: Found, theirs: Found) -> tuple[float, float, float]:
-    first, second = _by_picture(mine), _by_picture(theirs)
-    difference = first - second
-    if len(difference) < 2 or not difference.std():
-        return (float(difference.mean()),) * 3
-    interval = stats.ttest_rel(first, second).confidence_interval(0.95)
-    return float(difference.mean()), float(interval.low), float(interval.high)
-
-
-def _points(difference: float, low: float, high: float) -> str:
-    return f"{100 * difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"

@@ -1,4 +1,4 @@
-"""The difference of two shares that were counted on the same images, with an exact interval."""
+"""Differences of what was counted on the same images: shares exactly, means by Student's t."""
 
 from collections.abc import Callable
 
@@ -36,6 +36,31 @@ def paired_interval(
         lambda delta: _tail(n, -difference, delta, shares) <= level, -1.0, -difference / n
     )
     return difference / n, low, high
+
+
+def mean_interval(
+    first: NDArray[np.float64], second: NDArray[np.float64], *, alpha: float = 0.05
+) -> tuple[float, float, float]:
+    """``mean(first) - mean(second)`` of a number for each image, and the paired t-interval.
+
+    Approximate, by the central limit theorem; where images do not differ at all it has no width.
+    """
+    gains = np.asarray(first, np.float64) - np.asarray(second, np.float64)
+    mean = float(gains.mean())
+    if len(gains) < 2 or not gains.std():
+        return mean, mean, mean
+    found = stats.ttest_rel(first, second).confidence_interval(1 - alpha)
+    return mean, float(found.low), float(found.high)
+
+
+def points(difference: float, low: float, high: float) -> str:
+    """A difference of shares and its interval, in points."""
+    return f"{100 * difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def paired_points(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> str:
+    """``paired_interval`` in words, in points."""
+    return points(*paired_interval(first, second))
 
 
 def _tail(n: int, difference: int, delta: float, shares: NDArray[np.float64]) -> float:

@@ -8,7 +8,7 @@ import results
 from numpy.typing import NDArray
 
 from grid.cells import Cell
-from grid.paired import paired_interval
+from grid.paired import paired_points
 
 #: Names of corruptions that are not the mildest of their kind.
 STRONGER = (" 2", " 3", " 4", " 5")
@@ -64,8 +64,7 @@ def differences(every: Sequence[tuple[Cell, Outcomes]]) -> list[dict[str, Any]]:
             line = {"cell": cell.group, "beside": other.group, "seed": cell.seed}
             for name, mine in found[cell.name].items():
                 if name in theirs:
-                    shown = paired_interval(mine, theirs[name])
-                    line[name] = "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * v for v in shown))
+                    line[name] = paired_points(mine, theirs[name])
             rows.append(line)
     return rows
 

@@ -1,7 +1,7 @@
-"""Gains are paired: intervals of shares are exact, those of means cover means of what was drawn."""
+"""Gains are paired: boxes weigh alike, controls do not count."""
 
 import numpy as np
-from gains import bootstrap_interval, means, shares
+from gains import means, shares
 
 
 def test_a_share_of_the_same_images_gains_nothing():
@@ -22,18 +22,7 @@ def test_means_weigh_boxes_alike_and_leave_controls_out():
         {"box": "control", "attack": "d", "ours": no, "other": yes},
         {"box": "transfer", "attack": "e", "ours": no, "other": yes},
     ]
-    white, black, both = means(rows, seed=0)
+    white, black, both = means(rows)
     assert (white["ours"], black["ours"], both["ours"]) == ("50.0%", "100.0%", "75.0%")
     assert white["gain over other"] == "+50.0 (+50.0 to +50.0)"
     assert both["gain over other"] == "+25.0 (+25.0 to +25.0)"
-
-
-def test_bootstrap_intervals_cover_about_as_often_as_they_say():
-    rng = np.random.default_rng(5)
-    hits = 0
-    for seed in range(60):
-        drawn = rng.choice([0.0, 0.25, 0.5, 1.0], size=80, p=[0.4, 0.2, 0.2, 0.2])
-        _, low, high = bootstrap_interval(drawn, seed)
-        hits += low <= 0.35 <= high
-    assert hits >= 50  # 57 expected; 49 or fewer has a chance below one in a thousand
-    assert bootstrap_interval(drawn[:1], 0)[1:] == (-1.0, 1.0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from grid.paired import paired_interval
+from grid.paired import mean_interval, paired_interval
 
 
 def pairs(up, down, both, n):
@@ -44,3 +44,16 @@ def test_it_covers(up, down):
         missed += not low <= up - down <= high
     # P(more than 8 of 60 at 5 %) is .3 %.
     assert missed <= 8
+
+
+def test_intervals_of_means_cover_about_as_often_as_they_say():
+    rng = np.random.default_rng(5)
+    hits = 0
+    for _ in range(200):
+        first = rng.choice([0.0, 0.25, 0.5, 1.0], size=80, p=[0.4, 0.2, 0.2, 0.2])
+        second = np.clip(first - rng.choice([0.0, 0.25], size=80), 0, 1)
+        truth = 0.6 * 0.125  # what is above 0 loses a quarter half of the time
+        _, low, high = mean_interval(first, second)
+        hits += low <= truth <= high
+    assert 180 <= hits <= 199  # 190 expected
+    assert mean_interval(first, first) == (0.0, 0.0, 0.0)
