@@ -27,15 +27,15 @@ class Choices:
         roads: through the float graph.
         observed: values by ``id`` of the tensor, none without calibration data.
         options: bits of activations.
-        steps: log2 of the step of tensors that a sum ties to others, by ``id``.
         reach: ranges of what is made of inputs alone, for where nothing was observed.
+        steps: log2 of the step of tensors that a sum ties to others, by ``id``.
     """
 
     roads: Roads
     observed: Mapping[int, npt.NDArray[Any]]
     options: Options
-    steps: Mapping[int, int]
     reach: Reach
+    steps: Mapping[int, int]
 
     def wide(self, tensor: Any) -> QuantizedBits | QuantizedRelu:
         """In 8 bits."""
@@ -45,7 +45,7 @@ class Choices:
             integer = self.steps[id(tensor)] + WIDE_BITS - signed
         elif values is not None:
             integer = integer_bits(values, WIDE_BITS, signed=signed)
-        elif (known := self.reach.integer_bits(tensor)) is not None:
+        elif (known := self.reach.integer_bits([tensor])) is not None:
             integer = known
         elif self.roads.is_last(tensor):
             integer = _LOGITS_INTEGER
@@ -57,7 +57,7 @@ class Choices:
         """Of a ReLU's outputs, one tensor a use of its layer."""
         bits = self.options.activation_bits.needed(name)
         seen = [v for v in (self.observed.get(id(t)) for t in tensors) if v is not None]
-        known = self.reach.integer_bits(tensors[0])
+        known = self.reach.integer_bits(tensors)
         integer = _RELU_INTEGER if known is None else known
         if upper is not None:
             if not upper > 0:
@@ -81,7 +81,8 @@ class Choices:
             return self.wide(output)
         bits = self.options.activation_bits.needed(layer.name)
         signed = not layer.activation.never_negative
-        integer = 0 if layer.activation.within_one else _RELU_INTEGER
+        known = self.reach.integer_bits([output])
+        integer = 0 if layer.activation.within_one else _RELU_INTEGER if known is None else known
         with named(layer.name):
             width = relu_quantizer(bits, 0).bits
             if id(output) in self.observed:

@@ -31,7 +31,7 @@ from qrobust.quantization.kinds import (
 from qrobust.quantization.names import Names
 from qrobust.quantization.options import Options, named
 from qrobust.quantization.ranges import observe, predict
-from qrobust.quantization.reach import Reach
+from qrobust.quantization.reach import Range, Reach, range_of, union
 from qrobust.quantization.roads import Roads
 from qrobust.quantization.simplify import simplify
 from qrobust.quantization.stated import exact_average, stated
@@ -60,7 +60,8 @@ class Conversion:
         data: calibration data, one array per input, or None.
         grids: per input the grid that a quantizer states, or None; or the grids that an outer
             model's tensors are on, with ``inside``.
-        inside: whether the model is inside another, so that its inputs are quantized already.
+        inside: of a model inside another, whose inputs are quantized already: what they hold over
+            all its calls, as far as it is known.
     """
 
     def __init__(
@@ -70,22 +71,23 @@ class Conversion:
         data: list[Any] | None,
         grids: Sequence[Grid | None],
         *,
-        inside: bool = False,
+        inside: Sequence[Range | None] | None = None,
     ) -> None:
         self.float = FloatGraph(simplify(model))
         self.options = options
         self.data = data
         self.given = grids
-        self.inside = inside
+        self.inside = inside is not None
         operations = [node.operation for node in self.float.nodes]
         self.norms = {id(layer): self.float.norm_of(layer) for layer in operations}
         self.folded = {id(norm) for norm in self.norms.values() if norm is not None}
         self.roads = Roads(self.float, self.folded)
         self.observed = self._observe()
-        known = (self.float, self.roads, self.observed, options)
-        steps = equal_steps(*known) if options.equal_steps else {}
-        held = [grid or (None if inside else Grid.pixels()) for grid in grids]
-        self.choices = Choices(*known[1:], steps, Reach(self.float, held))
+        held = inside or [range_of(grid or Grid.pixels()) for grid in grids]
+        self.reach = Reach(self.float, held)
+        known = (self.roads, self.observed, options, self.reach)
+        steps = equal_steps(self.float, *known) if options.equal_steps else {}
+        self.choices = Choices(*known, steps)
         self.twins: dict[int, Any] = {}
         self.wrappers: dict[int, Any] = {}
         self.grids: dict[int, Grid | None] = {}  # of the twin's tensors; None: not rounded yet
@@ -155,15 +157,15 @@ class Conversion:
         """A model inside the model, wrapped or not, as a quantized model of its own."""
         layer, model = node.operation, inner_model(node.operation)
         if id(model) not in self.twins:
-            seen = None
+            seen, count = None, len(node.input_tensors)
+            uses = [n for n in self.float.nodes if inner_model(n.operation) is model]
+            read = [t for use in uses for t in use.input_tensors]
             if self.data is not None:
-                uses = [n for n in self.float.nodes if inner_model(n.operation) is model]
-                read = [t for use in uses for t in use.input_tensors]
                 values = predict(self.float.model, read, self.data)
-                count = len(node.input_tensors)
                 seen = [np.concatenate(values[i::count]) for i in range(count)]
+            held = [union([self.reach.of(t) for t in read[i::count]]) for i in range(count)]
             grids = [self.grids.get(id(x)) for x in inputs]
-            conversion = Conversion(model, self.options, seen, grids, inside=True)
+            conversion = Conversion(model, self.options, seen, grids, inside=held)
             self.twins[id(model)] = (model, None, (conversion.run(), conversion))
         twin, conversion = self.twins[id(model)][2]
         outputs = self._wrapped(layer, twin)(only(inputs))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from qrobust.quantization.graph import FloatGraph, inner_layer
 from qrobust.quantization.kinds import is_relu, moves
 from qrobust.quantization.options import Options
+from qrobust.quantization.reach import Reach
 from qrobust.quantization.roads import Roads
 from qrobust.quantization.twins import relu_quantizer
 from tflite_export.grid import Grid
@@ -30,6 +31,7 @@ def equal_steps(
     roads: Roads,
     observed: Mapping[int, npt.NDArray[Any]],
     options: Options,
+    reach: Reach,
 ) -> dict[int, int]:
     """Log2 of the step of every tensor that a sum ties to others, by ``id``.
 
@@ -38,6 +40,7 @@ def equal_steps(
         roads: through it.
         observed: values by ``id`` of the tensor, none without calibration data.
         options: bits of ReLU outputs.
+        reach: ranges of what is made of inputs alone.
     """
     groups: list[dict[int, Any]] = []
     for node in graph.nodes:
@@ -54,7 +57,7 @@ def equal_steps(
         groups.append(merged)
     steps: dict[int, int] = {}
     for group in groups:
-        steps |= dict.fromkeys(group, _step(group, graph, roads, observed, options))
+        steps |= dict.fromkeys(group, _step(group, graph, roads, observed, options, reach))
     return steps
 
 
@@ -83,6 +86,7 @@ def _step(
     roads: Roads,
     observed: Mapping[int, npt.NDArray[Any]],
     options: Options,
+    reach: Reach,
 ) -> int:
     """The step with the least squared error over all tensors of a group, each with its bits."""
     grids = [_grid(tensor, graph, roads, options) for tensor in group.values()]
@@ -92,7 +96,11 @@ def _step(
             lowest = 0 if grid.is_unsigned else -np.inf
             seen.append((grid, np.maximum(observed[key], lowest)))
     if not seen:
-        return max(grid.exponent for grid in grids)
+        known = [reach.integer_bits([tensor]) for tensor in group.values()]
+        return max(
+            grid.exponent if integer is None else integer - grid.bits + (not grid.is_unsigned)
+            for grid, integer in zip(grids, known, strict=True)
+        )
     largest = max(float(np.abs(values).max()) / grid.reach for grid, values in seen)
     covering = int(np.ceil(np.log2(largest or 1.0)))
 

@@ -48,8 +48,8 @@ def quantize(
         weight_scale: "least_squares" or "max", see ``PowerOfTwoWeights``.
         calibrate: what ``model.predict`` takes, data sets included: activation ranges come from its
             first 512 examples. Without it: ReLU outputs in [0, 4), others in [-8, 8), logits in
-            [-16, 16), which suits networks with batch norm; what is made of inputs alone (a ReLU or
-            an average of pixels), in the range that it has.
+            [-16, 16), which suits networks with batch norm; what no trained weights were applied
+            to (a ReLU or an average of pixels), in the range that it has.
         input_grid: what the inputs hold: "pixels" (0 to 255), "unit" (0 to 1), "signed" (-1 to 1),
             "data" (taken from ``calibrate``) or a grid; the twin then begins with a quantizer that
             says so. By default what a ``GridNoise`` layer on the input says, else pixels, and

@@ -78,22 +78,44 @@ class Roads:
         )
         return len(ends) > 1 and not all(free)
 
-    def _ends(self, tensor: Any) -> list[Any]:
+    def _ends(self, source: Any) -> list[Any]:
         """The calls that read a tensor, moved or in another unit, and do more than that."""
         found = []
-        for node in self._graph.readers(tensor):
-            layer = node.operation
-            if moves(layer) or isinstance(layer, _L.Rescaling):
-                found += self._ends(node.output_tensors[0])
-            elif is_nested(layer):
-                inside = FloatGraph(inner_model(layer))
-                position = [id(t) for t in node.input_tensors].index(id(tensor))
-                found += Roads(inside, set())._ends(inside.graph.inputs[position])
-            else:
-                found.append(node)
+        for tensor in self._moved(source):
+            for node in self._graph.readers(tensor):
+                if is_nested(node.operation):
+                    inside, position = _inside(node, tensor)
+                    found += inside._ends(inside._graph.graph.inputs[position])
+                elif not _passes(node.operation):
+                    found.append(node)
+        return found
+
+    def _moved(self, source: Any) -> list[Any]:
+        """A tensor, and all that it becomes by being moved or in another unit."""
+        found = [source]
+        for tensor in found:  # which grows
+            for node in self._graph.readers(tensor):
+                if is_nested(node.operation):
+                    inside, position = _inside(node, tensor)
+                    graph = inside._graph.graph
+                    kept = {id(t) for t in inside._moved(graph.inputs[position])}
+                    pairs = zip(graph.outputs, node.output_tensors, strict=True)
+                    found += [outer for inner, outer in pairs if id(inner) in kept]
+                elif _passes(node.operation):
+                    found += node.output_tensors
         return found
 
     def is_last(self, tensor: Any) -> bool:
         """Whether a tensor is an output, or goes into a softmax."""
         readers = self._graph.readers(tensor)
         return id(tensor) in self._graph.final or any(is_softmax(n.operation) for n in readers)
+
+
+def _passes(layer: Any) -> bool:
+    return moves(layer) or isinstance(layer, _L.Rescaling)
+
+
+def _inside(node: Any, tensor: Any) -> tuple[Roads, int]:
+    """The roads inside a model that is called, and which of its inputs a tensor is."""
+    position = [id(t) for t in node.input_tensors].index(id(tensor))
+    return Roads(FloatGraph(inner_model(node.operation)), set()), position
