@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qrobust.corruptions import STRENGTHS
+from qrobust.corruptions.pictures import PICTURES
 from qrobust.training.recipe import Data, Defence, Network, Quantization, Recipe, Training
 
 #: Of what a defence adds: pictures are also seen in another light. A way to augment, no amount.
@@ -108,6 +110,10 @@ def read_cells(path: Path) -> list[Cell]:
     unknown = sorted(set(beside).union(*beside.values()) - set(defences))
     if "beside" in content and unknown:
         raise ValueError(f"{path}: [beside] names defences of the file. Received: {unknown[0]}")
+    kinds = {f"{kind} {strength}" for kind in PICTURES for strength in STRENGTHS}
+    unknown = sorted({name for names in corruptions.values() for name in names} - kinds)
+    if unknown:
+        raise ValueError(f"{path}: [corruptions] names what is judged. Received: {unknown[0]}")
     return sorted(
         cells,
         key=lambda cell: (

@@ -41,16 +41,18 @@ def paired_interval(
 def mean_interval(
     first: NDArray[np.float64], second: NDArray[np.float64], *, alpha: float = 0.05
 ) -> tuple[float, float, float]:
-    """``mean(first) - mean(second)`` of a number for each image, and the paired t-interval.
+    """``mean(first) - mean(second)`` of a number in [0, 1] for each image, with an interval.
 
-    Approximate, by the central limit theorem; where images do not differ at all it has no width.
+    The paired t-interval, approximate by the central limit theorem, and never narrower than what no
+    sample excludes: images of a kind that was not drawn, at most ``1 - (alpha / 2) ** (1 / n)`` of
+    all, may differ by a whole point. That is what is left where few images differ, or none.
     """
     gains = np.asarray(first, np.float64) - np.asarray(second, np.float64)
-    mean = float(gains.mean())
-    if len(gains) < 2 or not gains.std():
-        return mean, mean, mean
-    found = stats.ttest_rel(first, second).confidence_interval(1 - alpha)
-    return mean, float(found.low), float(found.high)
+    mean, unseen = float(gains.mean()), 1 - (alpha / 2) ** (1 / len(gains))
+    low = high = mean
+    if len(gains) > 1 and gains.std():
+        low, high = stats.ttest_rel(first, second).confidence_interval(1 - alpha)
+    return mean, max(-1.0, min(low, mean - unseen)), min(1.0, max(high, mean + unseen))
 
 
 def points(difference: float, low: float, high: float) -> str:

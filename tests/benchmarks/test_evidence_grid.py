@@ -44,9 +44,14 @@ LIGHT = GRID.with_name("evidence_light.toml")
 
 def test_cells_in_another_light_differ_in_what_their_names_say():
     cells = {cell.defence: cell for cell in read_cells(LIGHT)}
-    twins = {cell.name: cell.recipe() for cell in CELLS}
-    for name in ("none", "noise", "consistency"):
-        assert cells[name].recipe() == twins[cells[name].name]  # trained once, for both files
+    twins = {cell.name: cell for cell in CELLS}
+    for name in ("none", "noise", "consistency"):  # trained and judged once, for both files
+        mine, twin = cells[name], twins[cells[name].name]
+        assert mine.recipe() == twin.recipe()
+        assert all(mine.grid[key] == twin.grid[key] for key in ("images", "alpha", "n", "n0"))
+        assert all(
+            mine.settings[key] == twin.settings[key] for key in ("sha256", "radii", "epsilon")
+        )
     for name, cell in cells.items():
         recipe = cell.recipe()
         assert (recipe.data.augment == "corrupt") == ("corrupt" in name)
@@ -64,8 +69,11 @@ def test_columns_of_named_corruptions_count_images_right_under_all_of_them():
     assert found["fog 3"].all()
 
 
-def test_an_unknown_defence_to_compare_with_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("good", "bad"), [('noise = ["none"]', 'noise = ["nothing"]'), ('["fog 3"]', '["nothing 3"]')]
+)
+def test_unknown_names_are_refused_before_anything_is_trained(tmp_path, good, bad):
     path = tmp_path / "grid.toml"
-    path.write_text(LIGHT.read_text().replace('noise = ["none"]', 'noise = ["nothing"]'))
+    path.write_text(LIGHT.read_text().replace(good, bad))
     with pytest.raises(ValueError, match="Received: nothing"):
         read_cells(path)

@@ -24,5 +24,5 @@ def test_means_weigh_boxes_alike_and_leave_controls_out():
     ]
     white, black, both = means(rows)
     assert (white["ours"], black["ours"], both["ours"]) == ("50.0%", "100.0%", "75.0%")
-    assert white["gain over other"] == "+50.0 (+50.0 to +50.0)"
-    assert both["gain over other"] == "+25.0 (+25.0 to +25.0)"
+    assert white["gain over other"].startswith("+50.0 (-")  # four images show little
+    assert both["gain over other"].startswith("+25.0 (-")
