@@ -25,7 +25,8 @@ class Cell:
         bits: "w4", "float" or "ternary".
         defence: name of the row.
         seed: of the training.
-        adds: what the defence adds to plain training.
+        adds: what the defence adds to plain training: names of amounts of the data set, or
+            "name=amount".
         settings: of the data set.
         grid: of all cells.
         beside: names of the defences that this one is compared with.
@@ -61,7 +62,8 @@ class Cell:
     def recipe(self) -> Recipe:
         """What is trained; the images come from ``grid.images``."""
         of, grid = self.settings, self.grid
-        amounts = {key: of[key] for key in self.adds if key != CORRUPT}
+        named = [part.partition("=") for part in self.adds if part != CORRUPT]
+        amounts = {key: float(value) if value else of[key] for key, _, value in named}
         augment = CORRUPT if CORRUPT in self.adds else of["augment"]
         defence = Defence(**{"sigma": 0.0, **amounts})
         return Recipe(

@@ -55,7 +55,8 @@ def test_cells_in_another_light_differ_in_what_their_names_say():
     for name, cell in cells.items():
         recipe = cell.recipe()
         assert (recipe.data.augment == "corrupt") == ("corrupt" in name)
-        assert bool(recipe.defence.mixed) == ("mixed" in name)
+        half = 0.5 if name.endswith("half") else 0.25
+        assert recipe.defence.mixed == (half if "mixed" in name else 0)
         assert set(cell.beside) < set(cells)
 
 
