@@ -3,7 +3,7 @@
     python benchmarks/worst_case_cards.py [--check]
 
 Each network of docs/results/worst_case.json gets its row as a table of its ``summary.json`` and
-``card.md``, in the place of weaker attacks that a card may still count; nothing is attacked here.
+``card.md``, in the place of what a card may still count there; nothing is attacked here.
 With ``--check`` nothing is written, and the exit status is 1 where a card says something else. A
 row of another file than the card's is refused.
 """
@@ -49,7 +49,7 @@ def main() -> int:
     for row in found.counts:
         folder = MODELS / row["network"]
         before = read_summary(folder / FILE)
-        after = with_row(before, table_of(row, found, folder, before))
+        after = with_row(before, table_of(row, found, folder, before), row["epsilon (LSB)"])
         if after != before:
             differ += 1
             print(f"{row['network']}: {'differs' if check else 'written'}")
@@ -82,15 +82,17 @@ def table_of(row: Mapping[str, Any], found: Any, folder: Path, summary: ModelSum
     )
 
 
-def with_row(summary: ModelSummary, table: Table) -> ModelSummary:
+def with_row(summary: ModelSummary, table: Table, epsilon: float) -> ModelSummary:
     """The summary with this table in the place of an older one, behind all others.
 
-    Counts of attacks that did not include the suite go: they were weaker, and on other images.
+    Counts in the same ball go, of fewer images, and so do those of attacks that did not include the
+    suite, which were weaker: one number for one question.
     """
     others = tuple(one for one in summary.tables if one.name != WORST_CASE)
     whole = any(attack.attack == STANDARD for attack in summary.attacks)
-    attacks = summary.attacks if whole else ()
-    return replace(summary, attacks=attacks, tables=(*others, table))
+    kept = tuple(attack for attack in summary.attacks if whole and attack.epsilon != epsilon)
+    return replace(summary, attacks=kept, tables=(*others, table))
+
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def test_every_shipped_network_shows_the_recorded_row(monkeypatch, capsys):
         assert [cell for _, cell in table.rows] == [row[column] for column in SHOWN]
         assert f"epsilon {row['epsilon (LSB)']:g} LSB" in table.note
         assert {one.attack for one in summary.attacks} <= {*list(SHOWN)[1:]}, "weaker attacks"
+        assert row["epsilon (LSB)"] not in {one.epsilon for one in summary.attacks}, "two numbers"
         assert "## The standard worst case" in (MODELS / name / "card.md").read_text()
     assert run(monkeypatch, "--check") == 0
     assert not capsys.readouterr().out
