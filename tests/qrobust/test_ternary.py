@@ -17,6 +17,7 @@ KERNELS = {
     "heavy tails": RNG.standard_t(2, (64, 32)),
     "channels apart": RNG.normal(0, 1, (40, 6)) * [0.02, 0.1, 1, 1, 2, 4],
     "zeros": np.zeros((9, 4)),
+    "depthwise": RNG.normal(0, 1, (3, 3, 6, 1)) * np.reshape([0.1, 0.2, 1, 1, 2, 4], (6, 1)),
 }
 
 
@@ -28,6 +29,12 @@ def test_it_is_what_qkeras_computes(name):
     # QKeras adds its result to the weights and takes them away again, in float32.
     np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(kernel).max(initial=1e-6))
     np.testing.assert_array_equal(np.sign(found), np.sign(np.round(expected, 7)))
+
+
+def test_a_scale_for_each_channel_of_a_depthwise_kernel_is_not_qkeras_s():
+    kernel = KERNELS["depthwise"].astype("float32")
+    one, each = (np.asarray(Ternary(axes)(kernel)) for axes in ((-1,), (-2, -1)))
+    assert not one[:, :, 0].any() and each[:, :, 0].any()
 
 
 def test_the_older_one_is_another():
