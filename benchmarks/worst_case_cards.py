@@ -94,6 +94,5 @@ def with_row(summary: ModelSummary, table: Table, epsilon: float) -> ModelSummar
     return replace(summary, attacks=kept, tables=(*others, table))
 
 
-
 if __name__ == "__main__":
     sys.exit(main())
