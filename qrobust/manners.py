@@ -166,7 +166,11 @@ def _flushed(status: int) -> int:
     except OSError as error:
         _forget_output()
         say(f"error: {refusal(error)}")
-        return status or BAD_INPUT
+        status = status or BAD_INPUT
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _forget(2)  # what could not be said is in its buffer still
     return status
 
 
@@ -210,5 +214,9 @@ def _place(error: BaseException) -> str:
 
 
 def _forget_output() -> None:
+    _forget(1)
+
+
+def _forget(stream: int) -> None:
     """Nobody reads it, and the interpreter's own flush at the end would complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)

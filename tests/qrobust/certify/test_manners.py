@@ -267,7 +267,9 @@ def test_a_full_standard_output_of_any_command(options, words):
     assert (status, errors) == (2, "error: stdout: No space left on device\n")
 
 
-def test_a_full_standard_error(place):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_error(place, monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with open("/dev/full", "w") as full:
         status, _, _ = run(*QROBUST, "inspect", place / "none.tflite", stderr=full)
     assert status == 2
