@@ -54,6 +54,7 @@ BASE = "w4a4"
 #: What a variant may change of the defence, but for the noise that all are judged by; the rest is
 #: bits and training.
 DEFENCES = frozenset(field.name for field in fields(Defence)) - {"sigma"}
+BITS = frozenset(field.name for field in fields(Quantization))
 
 
 def main() -> int:
@@ -80,7 +81,7 @@ def share(value: Any) -> str:
 def recipe(name: str, change: Any, changes: Any, *, start: Path | None) -> Recipe:
     """The recipe of one variant, or of the start."""
     change = dict(change)
-    bits = {key: change.pop(key) for key in ("weight_bits", "activation_bits") if key in change}
+    bits = {key: change.pop(key) for key in BITS if key in change}
     defence = {key: change.pop(key) for key in DEFENCES if key in change}
     training = dict(changes["training"] | change)
     if start is None:

@@ -106,11 +106,16 @@ class Quantization:
         activation_bits: 1 to 8; or a table.
         weight_schedule: a table from epoch to weight bits that take over then, as
             ``{0 = 8, 5 = 4}``.
+        weight_scale: how steps of weights follow their values, see ``PowerOfTwoWeights``.
+        calibration: training examples, of 512 at most, on which ranges of activations are measured
+            when a trained float network is quantized; 0 for what batch norm makes likely.
     """
 
     weight_bits: int | str | Mapping[str, int | str] = 4
     activation_bits: int | Mapping[str, int] = 4
     weight_schedule: Mapping[str, int | str] = field(default_factory=dict)
+    weight_scale: str = "least_squares"
+    calibration: int = 512
 
     @property
     def is_float(self) -> bool:

@@ -63,6 +63,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "quantization.weight_bits": (1, 8),
     "quantization.activation_bits": (1, 8),
     "quantization.weight_schedule": (1, 8),
+    "quantization.calibration": (0, 512),
 }
 #: Numbers of ``[network] options``: widths, depths, rates.
 OPTION_BOUNDS = (0, 2**16)
@@ -73,6 +74,7 @@ CHOICES = {
     "data.augment": ("none", "crop_flip", "corrupt", "families", "time_shift"),
     "defence.attack_norm": ("l2", "linf"),
     "defence.noise": ("gaussian", "splits", *MASKED),
+    "quantization.weight_scale": ("least_squares", "max"),
 }
 BIT_WORDS = frozenset(
     {"binary", "ternary", "stochastic_ternary", "mean_ternary", "stochastic_mean_ternary", "float"}

@@ -290,7 +290,7 @@ def _check_text(name: str, value: str, shown: str, *, allow_code: bool) -> None:
             )
     if name in _PATHS and _ADDRESS.match(value):
         raise ValueError(f"{shown} is a file, not an address. Received: {value!r}")
-    if name.startswith("quantization.") and value not in BIT_WORDS:
+    if name.startswith("quantization.") and name not in CHOICES and value not in BIT_WORDS:
         raise ValueError(
             f"{shown} is a number of bits or one of {', '.join(sorted(BIT_WORDS))}. "
             f"Received: {value!r}"

@@ -71,6 +71,7 @@ def check_sources(recipe: Any, path: str) -> None:
         )
     check_members(recipe, path)
     _check_teacher(recipe, path)
+    _check_ranges(recipe, path)
     if network.model and (network.weights or network.start or network.options):
         raise ValueError(f"{path}: [network] model is whole: leave out options, weights and start.")
 
@@ -108,6 +109,19 @@ def _check_teacher(recipe: Any, path: str) -> None:
             f"{path}: [defence] distillation goes alone or with consistency. Received beside it: "
             f"{', '.join(beside)}"
         )
+
+
+def _check_ranges(recipe: Any, path: str) -> None:
+    """How steps are found matters where a float network is quantized, and nowhere else."""
+    network, bits = recipe.network, recipe.quantization
+    for key, default in (("weight_scale", "least_squares"), ("calibration", 512)):
+        given = getattr(bits, key)
+        if given != default and (network.start or network.members or bits.is_float):
+            raise ValueError(
+                f"{path}: [quantization] {key} is of a float network that is quantized; [network] "
+                f"start and members have their steps, and a float twin has none. Leave it out. "
+                f"Received: {given!r}"
+            )
 
 
 def check_files(recipe: Any, path: str) -> None:

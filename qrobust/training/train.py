@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from qrobust import architectures, datasets
 from qrobust.callbacks import BitWidthSchedule
@@ -112,22 +113,12 @@ def train(
         return Trained(model, dataset, right_answers(model, dataset.test))
     if recipe.defence.distillation and teacher is None:
         teacher = model
-    calibration = None
-    if recipe.training.float_epochs or recipe.network.weights or recipe.network.model:
-        # Ranges of what the quantized twin will see: images of all classes, with noise or in views.
-        rng = np.random.default_rng(recipe.seed)
-        some = x[rng.choice(len(x), min(512, len(x)), replace=False)]
-        if recipe.defence.counts:
-            seen = input_layer(recipe.defence, low, high, recipe.seed)
-            calibration = np.asarray(seen(some.astype("float32"), training=True))
-        else:
-            noise = rng.normal(0, recipe.defence.sigma, some.shape)
-            calibration = np.clip(np.rint(some + noise), low, high)
     model = quantize(
         model,
         recipe.quantization.weight_bits,
         recipe.quantization.activation_bits,
-        calibrate=calibration,
+        weight_scale=recipe.quantization.weight_scale,
+        calibrate=_seen(recipe, x, low, high),
         seed=recipe.seed + _STOCHASTIC,
     )
     model = fit(model, recipe, dataset, phase=QUANTIZED, log=log, resume=resume, teacher=teacher)
@@ -170,6 +161,20 @@ def _start(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool) -> An
         )
     _check_bits(keras.models.clone_model(model), recipe)
     return model
+
+
+def _seen(recipe: Recipe, x: NDArray[Any], low: int, high: int) -> NDArray[Any] | None:
+    """Examples of all classes as the quantized twin will see them, with noise or in views."""
+    network, some = recipe.network, recipe.quantization.calibration
+    if not some or not (recipe.training.float_epochs or network.weights or network.model):
+        return None
+    rng = np.random.default_rng(recipe.seed)
+    chosen = x[rng.choice(len(x), min(some, len(x)), replace=False)]
+    if recipe.defence.counts:
+        views = input_layer(recipe.defence, low, high, recipe.seed)
+        return np.asarray(views(chosen.astype("float32"), training=True))
+    noise = rng.normal(0, recipe.defence.sigma, chosen.shape)
+    return np.clip(np.rint(chosen + noise), low, high)
 
 
 def _teacher(recipe: Recipe) -> Any:
