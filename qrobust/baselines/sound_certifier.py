@@ -7,16 +7,19 @@ from numpy.typing import NDArray
 
 from qrobust.audio import CLIP_SAMPLES, mfcc, quantize_features
 from qrobust.audio.front_end import front_end_sha256
-from qrobust.certify import FloatCertifier
+from qrobust.certify import CertifyError, FloatCertifier
 from qrobust.certify.file.feature_step import feature_exponent_of
 from qrobust.certify.file.model_file import Model, load_model, runtime
 from qrobust.certify.file.runner import Runners
+from qrobust.certify.run.image_draws import Input
 
 if TYPE_CHECKING:
     from qrobust.certify.arithmetic.exact_numbers import Exact
 
 FEATURES = (49, 10, 1)
 _BATCH = 64
+#: log2 of the finest and the coarsest step in which 8 bits hold more of these features than a sign.
+_EXPONENTS = range(-6, 7)
 
 
 class SoundCertifier(FloatCertifier):
@@ -41,8 +44,9 @@ class SoundCertifier(FloatCertifier):
         **options: of `FloatCertifier`: ``seed``, ``key``, ``nonce``, ``source``, ``round``.
 
     Raises:
-        CertifyError: no such file.
-        ValueError: a file that takes other features, or in steps that are no power of two.
+        CertifyError: no such file; later, samples of another type than int8.
+        ValueError: a file that takes other features, or in steps that are no power of two from 2^-6
+            to 2^6.
 
     Source:
         Cohen, Rosenfeld and Kolter, ICML 2019.
@@ -66,6 +70,11 @@ class SoundCertifier(FloatCertifier):
             )
         if exponent is None:
             exponent = feature_exponent_of(file)
+        if type(exponent) is not int or exponent not in _EXPONENTS:
+            raise ValueError(
+                f"features have steps of 2^{_EXPONENTS[0]} to 2^{_EXPONENTS[-1]}: `exponent` is an "
+                f"int from {_EXPONENTS[0]} to {_EXPONENTS[-1]}. Received: exponent={exponent!r}"
+            )
         self._runners = Runners(file, count=1, batch=_BATCH)
         front_end = front_end_sha256()
         step = f"features in steps of 2^{exponent}"
@@ -86,3 +95,18 @@ class SoundCertifier(FloatCertifier):
             batch_size=_BATCH,
             **options,
         )
+
+    def prepare(self, x: NDArray[Any], *, index: int = 0) -> Input:
+        """Return one clip on the grid; see `Certifier.prepare`.
+
+        Raises:
+            CertifyError: samples of another type than int8: a quiet clip of 16 bits fits into 8,
+                and a step of it is 256 times smaller.
+        """
+        kind = np.asarray(x).dtype
+        if kind != np.int8:
+            raise CertifyError(
+                f"image {index}: clips are int8, in steps of 2^-7 of full scale; "
+                f"qrobust.audio.eight_bits makes them of 16-bit or real samples. Received: {kind}"
+            )
+        return super().prepare(x, index=index)

@@ -41,7 +41,13 @@ def run_certify(args: argparse.Namespace) -> int:
     from qrobust.certify.arithmetic.exact_numbers import rational, text
     from qrobust.certify.file.model_file import load_model, read_model
     from qrobust.certify.run.journal import is_stream
-    from qrobust.verify.smoothed_family import joint, joint_text, members_of, shared_alpha
+    from qrobust.verify.smoothed_family import (
+        joint,
+        joint_text,
+        members_of,
+        members_path,
+        shared_alpha,
+    )
     from tflite_export.atomic import replacing
 
     if args.out is None or is_stream(args.out):
@@ -72,11 +78,6 @@ def run_certify(args: argparse.Namespace) -> int:
             else joint_text(found, members.family, alpha, norm=norm, images=members.images)
         )
     return status
-
-
-def members_path(out: str) -> Path:
-    """Where the members of a journal's images lie."""
-    return Path(out).with_suffix(".members.npz")
 
 
 def run_audit(args: argparse.Namespace) -> int:

@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
     for option in ("radius", "sigma"):
         check_scale(f"--{option}", getattr(args, option))
+    if args.network == "":
+        raise ValueError("--network is empty; leave it out for all that are shipped")
     radius = rational(args.radius, "the radius")
     if radius < 0:
         raise ValueError(f"--radius must not be negative, received {args.radius}")
@@ -84,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         speeds=speeds,
     )
     if args.json:
-        print(json.dumps(_json(plan, args, core)))
+        print(json.dumps(_json(plan, args, core), allow_nan=False))
     else:
         show("\n".join(described(plan, speeds, core=core, mhz=args.mhz)))
     return 0 if plan.rows else 1
@@ -191,15 +193,27 @@ def _of_speeds(plan: "Plan", speeds: "Speeds") -> Iterator[str]:
 
     for bench in speeds.benches.values():
         kind = ", emulated" if bench.machine.emulated else ""
+        threads = max((row.threads for row in bench.votes), default=0)
+        kind += f", {threads} threads, kernels {printable(bench.kernels)}" if threads else ""
         busy = f"; it was busy: {bench.load.busy}" if bench.load.busy else ""
         yield (
             f"s: {printable(bench.machine.cpu)}, {bench.machine.cores} cores{kind}, "
             f"file {printable(bench.subject.sha256)[:8]}...{busy}"
         )
-    if rate := next(iter(speeds.rates.values()), None):
+    rate = next(iter(speeds.rates.values()), None)
+    if rate and any(row.at_least for row in plan.rows):
         load = "" if rate.load is None else f", load {rate.load:g}"
-        yield f"s: recorded on {rate.where}{load}; of tests a lower end: their requests are short."
+        yield (
+            f"s: recorded on {rate.where}{load}: a lower end, of votes alone and, for tests, of "
+            f"longer requests than theirs."
+        )
     missing = sorted({row.network for row in plan.rows if row.seconds is None})
+    without = [b for b in speeds.benches.values() if not b.votes]
+    if missing and without:
+        yield (
+            "s: a bench holds no votes, since its file names no noise: qrobust bench FILE.tflite "
+            "--sigma LSB"
+        )
     if missing:
         yield (
             f"s: no speed of {', '.join(missing)}: qrobust bench FILE.tflite --out bench.json, "

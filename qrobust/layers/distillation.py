@@ -53,8 +53,8 @@ class Distillation(LossWeight, ModelWrapper):
     Raises:
         ValueError: a negative weight, a temperature that is not positive, a teacher of other
             shapes, that is not built, that ends in a softmax, or that shares variables with the
-            model, or either's input layer is one of views (``SplitNoise``, ``BandNoise``,
-            ``AblationNoise``).
+            model, whose ``GridNoise`` says that its inputs are on another grid, or either's input
+            layer is one of views (``SplitNoise``, ``BandNoise``, ``AblationNoise``).
 
     Source:
         Hinton, Vinyals and Dean, Distilling the knowledge in a neural network, 2015
@@ -89,7 +89,7 @@ class Distillation(LossWeight, ModelWrapper):
                 f"Functional. Received: {self.teacher!r}"
             )
         check_classifier(self.teacher, "Distillation")
-        _grid_noise(self.teacher)
+        hears = _grid_noise(self.teacher)
         if not getattr(self.layer, "built", False):
             return
         model = _model_in(self.layer)
@@ -111,7 +111,7 @@ class Distillation(LossWeight, ModelWrapper):
                 f"shares variables with the model that is trained, {shared[0]}. Give a copy: "
                 f"keras.models.clone_model(teacher), then set_weights(teacher.get_weights())."
             )
-        _grid_noise(model)
+        _check_units(_grid_noise(model), hears)
 
     def hear(self, teacher: Any) -> None:
         """Take this teacher from now on: what a copy, whose teacher has no weights, needs.
@@ -187,6 +187,19 @@ def _model_in(layer: Any) -> Any:
                 f"Received: {layer!r}"
             )
     return inner
+
+
+def _check_units(own: GridNoise | None, teachers: GridNoise | None) -> None:
+    """Refuse a teacher whose noise says that its inputs are on another grid."""
+    if own is None or teachers is None:
+        return
+    grids = [(n.exponent, n.minimum, n.maximum) for n in (own, teachers)]
+    if grids[0] != grids[1]:
+        said = [f"{low} to {high} in steps of 2^{exponent}" for exponent, low, high in grids]
+        raise ValueError(
+            f"Distillation shows the teacher what the model sees, in the same units. Received: a "
+            f"model of inputs from {said[0]}, a teacher of inputs from {said[1]}"
+        )
 
 
 def _grid_noise(model: Any) -> Any:

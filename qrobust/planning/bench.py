@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qrobust.certify.arithmetic.errors import CertifyError
+from qrobust.certify.arithmetic.exact_numbers import rational
 from qrobust.certify.arithmetic.strict_json import strict_json
 from qrobust.planning.machine import Load, Machine
 
 FORMAT, VERSION = "qrobust.bench", 1
 #: A bench of many cores has a few kB; a file that claims to be one has no more than this.
 _MOST_BYTES = 1 << 20
-#: No number of it is larger.
-_MOST = 10**12
+#: No number of it is larger, and no rate smaller.
+_MOST, _LEAST = 10**12, 1e-6
 
 Row = TypeVar("Row")
 
@@ -178,14 +179,21 @@ def _impossible(bench: Bench) -> Iterator[str]:
         yield f"versions are {bench.versions}"
     rows = [asdict(run) for run in bench.inferences] + [asdict(vote) for vote in bench.votes]
     for row in rows:
-        if not all(0 < number <= _MOST for number in row.values()):
-            yield f"a number that is not positive, or too large: {row}"
+        if not all(_LEAST <= number <= _MOST for number in row.values()):
+            yield f"a number that is not positive, too small or too large: {row}"
     counts = (bench.subject.bytes, bench.subject.classes, bench.machine.cores, bench.load.cores)
     if not all(0 < count <= _MOST for count in counts):
         yield f"sizes and cores are {counts}"
     times = (bench.start_s, bench.certificate_s, bench.load.before, bench.load.share)
     if not all(time is None or 0 <= time <= _MOST for time in times):
         yield f"seconds and loads are {times}"
+    if bench.load.share > 1:
+        yield f"the share of a core is {bench.load.share}"
+    if bench.subject.sigma is not None:
+        try:
+            rational(bench.subject.sigma, "sigma")
+        except CertifyError as error:
+            yield str(error)
     if len({bool(bench.votes), bench.start_s is not None, bench.certificate_s is not None}) > 1:
         yield "votes without their start_s and certificate_s, or those without votes"
 

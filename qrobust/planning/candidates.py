@@ -13,6 +13,7 @@ from qrobust.certify.file.model_file import read_model
 from qrobust.certify.report.read import read_certificates, read_header
 from qrobust.planning.votes_of_images import Images, images_of
 from qrobust.training.publish.summary import FILE, ModelSummary, read_summary
+from qrobust.verify.smoothed_family import members_path
 
 _MODEL, _JOURNALS = "model.tflite", "certificates*.jsonl"
 
@@ -101,6 +102,7 @@ def _of_file(model: Path, journals: list[Path], name: str) -> Candidate:
     images, why_not, coordinates, span = None, "no journal: certify some of its images", 0, 0
     if journals:
         try:
+            _check_members(journals)
             lines = [list(read_certificates(path)) for path in journals]
             images = images_of(lines, name)
             first = next(line for journal in lines for line in journal)
@@ -121,6 +123,16 @@ def _of_file(model: Path, journals: list[Path], name: str) -> Candidate:
         coordinates=coordinates,
         span=span,
     )
+
+
+def _check_members(journals: list[Path]) -> None:
+    """Members of one image's family are no images of their own: their shares say less."""
+    for journal in journals:
+        if members_path(journal).exists():
+            raise CertifyError(
+                f"{journal.name} holds the members of a family (certify --family): give a journal "
+                f"of single images"
+            )
 
 
 def _summary(path: Path, digest: str) -> ModelSummary | None:

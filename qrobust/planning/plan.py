@@ -88,12 +88,24 @@ class Speeds:
     def seconds(self, sha256: str, votes: float, *, short: bool) -> tuple[float | None, bool]:
         """Return the seconds of a certificate and whether they are a lower end.
 
-        A recorded rate is of long requests; a test of short ones takes longer.
+        A recorded rate is of long requests, without what a certificate takes beside its votes.
         """
         bench, rate = self.benches.get(sha256), self.rates.get(sha256)
         if bench is not None and bench.certificate_s is not None:
             return bench.certificate_s + votes / bench.votes_per_s(short=short), False
-        return (None, False) if rate is None else (votes / rate.votes_per_s, short)
+        return (None, False) if rate is None else (votes / rate.votes_per_s, True)
+
+    def check(self, network: Candidate) -> None:
+        """Raise `CertifyError` where a bench of the file was made with other noise."""
+        bench, images = self.benches.get(network.sha256), network.images
+        if bench is None or bench.subject.sigma is None or images is None:
+            return
+        measured = rational(bench.subject.sigma, "sigma of a bench")
+        if measured != images.sigma:
+            raise CertifyError(
+                f"{network.name}: its bench was made with sigma {text(measured)}, its journal with "
+                f"{text(images.sigma)}"
+            )
 
     def of_core(self, network: Candidate) -> Instructions | None:
         """Return the instructions of a vote on the core; None where nothing tells."""
@@ -131,18 +143,19 @@ def make_plan(
         networks: to choose from.
         radius: in LSB.
         alpha: error probability of a certificate.
-        sigma: networks of other noise are left out; None for all.
+        sigma: networks of other noise have no row; None for all.
         bounds: votes of bounds that are compared.
         most: of the test beside them.
         speeds: what is known of speed.
 
     Raises:
-        CertifyError: settings that no certificate can have, or bounds of too many votes.
+        CertifyError: settings that no certificate can have, bounds of too many votes, or a bench
+            of other noise than the journal's.
     """
     charged_level(rational(alpha, "alpha"), 1, Fraction(0))  # an alpha that there is
     for n in bounds:
         whole(n, "n of a plan", 1, MOST_OF_A_BOUND)
-    ways = [Settings(n=n, alpha=alpha) for n in bounds]
+    ways = [Settings(n=n, alpha=alpha) for n in dict.fromkeys(bounds)]
     ways.append(Settings(method=EARLY, n=most, alpha=alpha, radius=text(radius)))
     rows: list[Row] = []
     unknown: dict[str, str] = {}
@@ -151,12 +164,14 @@ def make_plan(
         images = network.images
         if images is None:
             unknown[network.name] = network.why_not
-        elif sigma is None or images.sigma == sigma:
-            if radius > images.reach:
-                unknown[network.name] = (
-                    f"its journal tells nothing past {float(images.reach):.4g} LSB: {images.reason}"
-                )
-                continue
+        elif sigma is not None and images.sigma != sigma:
+            unknown[network.name] = f"its noise has sigma {text(images.sigma)}, not {text(sigma)}"
+        elif radius > images.reach:
+            unknown[network.name] = (
+                f"its journal tells nothing past {float(images.reach):.4g} LSB: {images.reason}"
+            )
+        else:
+            speeds.check(network)
             for way in ways:
                 row = _row(network, images, way, radius, speeds)
                 if row is None:

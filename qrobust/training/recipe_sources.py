@@ -1,5 +1,6 @@
 """Whether a recipe says once, and clearly, what is trained on what."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,21 @@ def _check_ranges(recipe: Any, path: str) -> None:
                 f"start and members have their steps, and a float twin has none. Leave it out. "
                 f"Received: {given!r}"
             )
+    trained = network.weights or network.model or recipe.training.float_epochs
+    if bits.calibration != 512 and not trained:
+        raise ValueError(
+            f"{path}: [quantization] calibration is of a trained float network (float_epochs, "
+            f"[network] weights or model); ranges of one that is not trained are never measured. "
+            f"Leave it out. Received: {bits.calibration}"
+        )
+    given = bits.weight_bits
+    widths = given.values() if isinstance(given, Mapping) else (given,)
+    if bits.weight_scale != "least_squares" and all(isinstance(width, str) for width in widths):
+        raise ValueError(
+            f"{path}: [quantization] weight_scale is of weights of 2 to 8 bits, and all of these "
+            f"are {', '.join(map(str, widths))}, whose steps are their own. Leave it out. "
+            f"Received: {bits.weight_scale!r}"
+        )
 
 
 def check_files(recipe: Any, path: str) -> None:

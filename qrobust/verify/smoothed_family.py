@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -46,6 +47,11 @@ class Members:
     family: Family
     data: Data
     images: int
+
+
+def members_path(journal: str | Path) -> Path:
+    """Where the members of a journal's images lie."""
+    return Path(journal).with_suffix(".members.npz")
 
 
 def members_of(file: ModelFile, data: Data, text: str, images: int | None = None) -> Members:

@@ -152,7 +152,7 @@ class Summary:
             return []
         first = self.certificates[0]
         if first.settings.get("radius") is not None:
-            return [Fraction(0), Fraction(first.settings["radius"])]
+            return sorted({Fraction(0), Fraction(first.settings["radius"])})
         if first.sigma is None:
             return [Fraction(radius) for radius in _FIXED[first.norm]]
         return [Fraction(multiple) * Fraction(first.sigma) for multiple in _MULTIPLES]

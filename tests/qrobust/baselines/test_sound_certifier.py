@@ -79,3 +79,23 @@ def test_a_journal_names_the_front_end_and_is_audited(certifier, tmp_path, monke
 def test_a_file_of_pictures_is_refused():
     with pytest.raises(ValueError, match="a keyword file takes"):
         qrobust.SoundCertifier(MODELS / "digits" / "model.tflite", sigma=2, trusted=True)
+
+
+@pytest.mark.parametrize("kind", ["int16", "uint8", "int32", "float32"])
+def test_samples_of_another_width_are_refused_however_quiet(certifier, tmp_path, kind):
+    """A quiet clip of 16 bits fits into 8; behind the front end nothing tells the two apart."""
+    x = np.abs(clip() // 4).astype(kind)
+    with pytest.raises(CertifyError, match=f"clips are int8.*Received: {kind}"):
+        certifier.certify(x, n0=10, n=30, alpha="0.01")
+    for method in (certifier.classify, certifier.predict):
+        with pytest.raises(CertifyError, match="clips are int8"):
+            method(x)
+    data, settings = make_data(x[None], np.zeros(1, int)), Settings(n0=10, n=30, alpha="0.01")
+    with pytest.raises(CertifyError, match="clips are int8"):
+        list(certifier.certify_dataset(data, out=tmp_path / "a.jsonl", settings=settings))
+
+
+@pytest.mark.parametrize("exponent", [0.5, "-1", True, 7, -7, 2000])
+def test_steps_in_which_8_bits_hold_no_features_are_refused(exponent):
+    with pytest.raises(ValueError, match="exponent.*Received"):
+        qrobust.SoundCertifier(KEYWORDS, sigma=2, exponent=exponent, trusted=True)

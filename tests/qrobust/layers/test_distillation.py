@@ -205,6 +205,16 @@ def test_views_have_no_teacher():
             layers.Distillation(*pair, 1.0)
 
 
+@pytest.mark.parametrize("other", [{"exponent": -8}, {"minimum": -128, "maximum": 127}], ids=str)
+def test_a_teacher_whose_noise_is_on_another_grid_is_refused(other):
+    def noisy(**grid):
+        return keras.Sequential([keras.Input((5,)), layers.GridNoise(9, **grid), L.Dense(4)])
+
+    layers.Distillation(noisy(), noisy(), 1.0)
+    with pytest.raises(ValueError, match="0 to 255 in steps of 2.0, a teacher of inputs from"):
+        layers.Distillation(noisy(), noisy(**other), 1.0)
+
+
 @pytest.mark.parametrize("wrapper", ["Consistency", "Macer", "SmoothAdversarial"])
 def test_it_goes_inside_wrappers_of_several_copies(wrapper):
     around = getattr(layers, wrapper)(student(), 1.0)

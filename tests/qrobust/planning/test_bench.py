@@ -53,6 +53,7 @@ def test_the_rates_that_count_are_those_of_all_threads():
 
 
 RATES = {"batch": 1, "threads": 1, "per_s": 1.0, "per_cpu_s": 1.0}
+VOTES = {"request": 64, "threads": 1, "per_s": 500.0, "per_cpu_s": 600.0}
 SUBJECT = {"sha256": "ab" * 32, "bytes": 1, "input": [8], "classes": 2, "sigma": None}
 
 
@@ -91,6 +92,9 @@ def value(**change):
         ({"subject": SUBJECT | {"sha256": "../x"}}, "sha256 is"),
         ({"machine": {}}, "unknown or missing keys: architecture, cores"),
         ({"load": {"before": None, "cores": 0, "share": 1.0}}, "sizes and cores are"),
+        ({"load": {"before": None, "cores": 2, "share": 5}}, "share of a core is 5"),
+        ({"subject": SUBJECT | {"sigma": "banana"}}, "sigma"),
+        ({"votes": [VOTES | {"per_s": 5e-324}]}, "not positive, too small or too large"),
     ],
 )
 def test_damaged_files_are_refused(change, message):

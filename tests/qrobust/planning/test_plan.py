@@ -176,7 +176,8 @@ def test_radii_beyond_the_votes_are_not_guessed(digits):
 
 def test_other_noise_is_left_out(digits):
     plan = make_plan(own(digits), Fraction(64), sigma=Fraction(32), speeds=NOTHING)
-    assert plan.rows == () and plan.unknown == {}
+    assert plan.rows == ()
+    assert plan.unknown["digits"] == "its noise has sigma 64, not 32"
 
 
 def test_seconds_are_those_of_the_very_file(digits):
@@ -191,7 +192,37 @@ def test_seconds_are_those_of_the_very_file(digits):
     assert make_plan([network], Fraction(64), speeds=other).rows[0].seconds is None
     rate = Speeds(benches={}, rates={network.sha256: Rate(1000, "A CPU", 0.5)})
     bound, test = make_plan([network], Fraction(64), bounds=(1000,), speeds=rate).rows
-    assert (bound.seconds, bound.at_least, test.at_least) == (1.1, False, True)
+    assert (bound.seconds, bound.at_least, test.at_least) == (1.1, True, True)
+
+
+def test_a_bench_of_other_noise_is_refused(digits):
+    (network,) = own(digits)
+    subject = replace(bench_made().subject, sha256=network.sha256)
+    for sigma, fits in (("64", True), ("64.0", True), (None, True), ("128", False)):
+        bench = bench_made(subject=replace(subject, sigma=sigma))
+        speeds = Speeds(benches={network.sha256: bench}, rates={})
+        if fits:
+            assert make_plan([network], Fraction(64), bounds=(1000,), speeds=speeds).rows
+            continue
+        with pytest.raises(CertifyError, match="made with sigma 128, its journal with 64"):
+            make_plan([network], Fraction(64), bounds=(1000,), speeds=speeds)
+
+
+def test_members_of_a_family_are_no_images_of_their_own(tmp_path):
+    """6 digits of 33 members each would get the interval of 198 digits."""
+    for file in ("model.tflite", "certificates.jsonl"):
+        shutil.copy(DIGITS / file, tmp_path)
+    (network,) = candidates(str(tmp_path), [], None)
+    assert network.images is not None
+    (tmp_path / "certificates.members.npz").touch()
+    (network,) = candidates(str(tmp_path), [], None)
+    assert network.images is None
+    assert network.why_not.startswith("certificates.jsonl holds the members of a family")
+
+
+def test_bounds_that_are_asked_for_twice_are_one_row(digits):
+    plan = make_plan(own(digits), Fraction(64), bounds=(1000, 1000), speeds=NOTHING)
+    assert [row.n for row in plan.rows] == [1000, 10_000]
 
 
 # The command
@@ -202,9 +233,12 @@ def test_the_command_prints_what_it_knows_and_what_not(capsys, tmp_path):
     assert main([*words, "--core", "Cortex-M4", "--mhz", "50"]) == 0
     text = capsys.readouterr().out
     assert "s, cortex-m4 (emulated)" in text and "no silicon was seen" in text
-    assert "recorded on" in text
+    assert "recorded on" not in text  # no row has seconds
     assert "not known: digits_bands: counts bands: without noise there is nothing to plan" in text
     words[4] = str(DIGITS)
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    assert "s: recorded on" in text and text.count(" >= ") == 2
     assert main([*words, "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
     assert {row["method"] for row in value["rows"]} == {"clopper_pearson", "sequential_early"}
@@ -212,7 +246,11 @@ def test_the_command_prints_what_it_knows_and_what_not(capsys, tmp_path):
     path.write_text(text_of(bench_made()))
     assert main([*words, "--bench", str(path)]) == 0
     text = capsys.readouterr().out
-    assert "s: A CPU, 2 cores, file abababab..." in text and "s: no speed of" in text
+    assert "s: A CPU, 2 cores, 2 threads, kernels xnnpack, file abababab..." in text
+    assert "s: no speed of" in text and "recorded on" not in text
+    assert main([*words, "--sigma", "63"]) == 1
+    text = capsys.readouterr().out
+    assert text == "not known: digits: its noise has sigma 64, not 63\n"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +267,7 @@ def test_the_command_prints_what_it_knows_and_what_not(capsys, tmp_path):
         (["--radius", "64", "--bench", "none.json"], "cannot read none.json"),
         (["--radius", "64", "--n", "0"], "n of a plan must be in"),
         (["--radius", "64", "--n", "99999999"], "n of a plan must be in [1, 1000000]"),
+        (["--radius", "64", "--network", ""], "--network is empty"),
         (["--radius", "1e99"], "must have an exponent within 30"),
         (["--radius", "nan"], "must be a finite number"),
     ],

@@ -60,3 +60,24 @@ def test_where_nothing_is_quantized_they_are_refused(bits, network, weights):
     with pytest.raises(ValueError, match=f"{next(iter(bits))} is of a float network"):
         check_sources(given, "r.toml")
     check_sources(recipe(Quantization(weight_bits=weights), network), "r.toml")
+
+
+def test_members_have_their_steps():
+    bits, network = Quantization(weight_scale="max"), Network(members=("a.keras", "b.keras"))
+    with pytest.raises(ValueError, match="quantization"):
+        check_sources(recipe(bits, network, Training(epochs=0)), "r.toml")
+
+
+def test_ranges_of_what_is_not_trained_are_never_measured():
+    given = recipe(Quantization(calibration=64), training=Training(epochs=1))
+    with pytest.raises(ValueError, match="calibration is of a trained float network"):
+        check_sources(given, "r.toml")
+
+
+@pytest.mark.parametrize("bits", ["ternary", "binary", {"conv": "ternary", "*": "mean_ternary"}])
+def test_named_weights_have_steps_of_their_own(bits):
+    given = recipe(Quantization(weight_bits=bits, weight_scale="max"))
+    with pytest.raises(ValueError, match="weight_scale is of weights of 2 to 8 bits"):
+        check_sources(given, "r.toml")
+    mixed = recipe(Quantization(weight_bits={"conv": "ternary", "*": 4}, weight_scale="max"))
+    check_sources(mixed, "r.toml")

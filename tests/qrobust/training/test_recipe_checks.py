@@ -95,7 +95,10 @@ def test_the_base_is_fine(tmp_path):
         ({"quantization__weight_bits": "99"}, "weight_bits lies in"),
         ({"quantization__weight_schedule": "{ 0 = nan }"}, "weight_schedule lies in"),
         ({"quantization__weight_scale": '"mean"'}, "one of least_squares, max"),
-        ({"quantization__calibration": "513"}, r"calibration lies in \[0, 512\]"),
+        (
+            {"quantization__calibration": "513", "training__float_epochs": "1"},
+            r"calibration lies in \[0, 512\]",
+        ),
         ({"data__augment": '"flip"'}, "one of none"),
         ({"name": '"a\\u001b[2J"'}, "printable"),
         ({"name": '"' + "a" * 1000 + '"'}, "at most 200"),
