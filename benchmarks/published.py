@@ -47,7 +47,7 @@ METHODS = {
 }
 #: Sigma on the [0, 1] scale -> whose journals ship, and what its network is called.
 OURS = {
-    "0.25": ("cifar10_resnet20_w4a4", "this package, ResNet-20, 4 bits"),
+    "0.25": ("cifar10_resnet20_taught", "this package, ResNet-20, 4 bits"),
     "0.5": ("cifar10_resnet20_half", "this package, ResNet-20, 4-bit weights"),
 }
 
