@@ -1,6 +1,7 @@
 """Do certificates lie more often than they may? Counted where the truth is known.
 
-    python benchmarks/soundness.py [--runs 10000] [--seed 0] [--record soundness] [--tiny]
+    python benchmarks/soundness.py [--runs 10000] [--seed 0] [--only METHOD ...]
+        [--record soundness] [--tiny]
 
 Linear integer networks of 2 and 200 coordinates under saturated noise, whose exact law and true
 robust radius come from ``linear_laws.py``. Each method certifies the input, out of a pool, at
@@ -321,11 +322,14 @@ def main() -> int:
         "--runs", type=int, default=10_000, help="certificates of every row; half for a mistake"
     )
     parser.add_argument("--seed", type=int, default=0, help="of pools, votes and keys")
+    parser.add_argument(
+        "--only", nargs="+", choices=SAMPLING, default=SAMPLING, metavar="METHOD", help="no others"
+    )
     results.add_arguments(parser)
     args = parser.parse_args()
     sizes, runs = ((2,), 500) if args.tiny else ((2, 200), args.runs)
     tables: dict[str, list[dict[str, Any]]] = {"certificates": [], "mistakes": []}
-    for name, size in tqdm([(m, s) for s in sizes for m in SAMPLING], unit="method"):
+    for name, size in tqdm([(m, s) for s in sizes for m in args.only], unit="method"):
         tables["certificates"] += honest(name, size, runs, args.seed)
         tables["mistakes"] += mistakes(name, size, runs // 2, args.seed)
     for title, rows in tables.items():
