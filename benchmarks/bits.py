@@ -44,6 +44,7 @@ from qrobust.load_keras import load_keras
 from qrobust.training.log import begin
 from qrobust.training.phase import save
 from qrobust.training.recipe import Data, Defence, Network, Quantization, Recipe, Training
+from qrobust.training.recipe_sources import check_sources
 from qrobust.training.train import load_data, train
 from tflite_export import export
 from tflite_export.atomic import write_bytes, write_text
@@ -89,7 +90,7 @@ def recipe(name: str, change: Any, changes: Any, *, start: Path | None) -> Recip
     if bits.get("weight_bits") == "float":
         training["frozen_epochs"] = 0
     weights = "" if start is None else str(start / "model.keras")
-    return Recipe(
+    made = Recipe(
         name=name,
         data=Data(**changes["data"]),
         network=Network(**changes["network"], weights=weights),
@@ -97,6 +98,8 @@ def recipe(name: str, change: Any, changes: Any, *, start: Path | None) -> Recip
         quantization=Quantization(**bits),
         training=Training(**training),
     )
+    check_sources(made, name)
+    return made
 
 
 def made(of: Recipe, args: argparse.Namespace) -> Path:

@@ -7,13 +7,14 @@ Certified accuracy at every radius that the reference's journals are about, in u
 sequential tests one journal a radius, which says nothing at others. Beside each the difference from
 the reference in points, paired on the images, with its exact 95 % interval over them: one training
 is one network. Nothing is run: that the votes are the networks' own is ``qrobust audit``'s to say.
-Inputs and classes of the images have to agree.
+Inputs and classes of the images, norm, sigma, alpha and unit have to agree.
 """
 
 import argparse
 import sys
 from collections.abc import Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,6 +26,7 @@ from render import table
 
 from qrobust.certify.report.published import same_images
 from qrobust.certify.report.read import read_summary
+from qrobust.certify.report.summary import Summary
 
 #: ResNets of one sigma, .25, on all 1,202 official test images.
 NETWORKS = (
@@ -44,11 +46,12 @@ def main() -> int:
         if not paths:
             raise SystemExit(f"models/{name} ships no journal")
     runs = {path: read_summary(path) for paths in journals.values() for path in paths}
-    sigmas = {certificate.sigma for run in runs.values() for certificate in run.certificates}
-    if len(sigmas) > 1:
-        raise SystemExit(f"these are of several sigmas: {', '.join(sorted(map(str, sigmas)))}")
+    check_alike(runs)
     kept = same_images({str(path): run for path, run in runs.items()})
-    found = {name: of([holds(kept[str(p)]) for p in paths]) for name, paths in journals.items()}
+    found = {
+        name: of(name, [holds(kept[str(path)]) for path in paths])
+        for name, paths in journals.items()
+    }
     rows = [row(name, found, found[names[0]]) for name in found]
     print(table(rows))
     read = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in runs}
@@ -56,9 +59,29 @@ def main() -> int:
     return 0
 
 
-def of(parts: list[Held]) -> Held:
-    """What several journals of one network hold."""
-    return {radius: right for part in parts for radius, right in part.items()}
+def check_alike(runs: Mapping[Path, Summary]) -> None:
+    """Radii of other noise, norm or inputs are no differences between networks."""
+    lines = [certificate for run in runs.values() for certificate in run.certificates]
+    for what in ("sigma", "norm", "unit", "span"):
+        several = {getattr(line, what) for line in lines}
+        if len(several) > 1:
+            raise SystemExit(f"these differ in {what}: {', '.join(sorted(map(str, several)))}")
+    if len(levels := {line.settings.get("alpha") for line in lines}) > 1:
+        raise SystemExit(f"these differ in alpha: {', '.join(sorted(map(str, levels)))}")
+    inputs: dict[int, str] = {}
+    for line in lines:
+        if inputs.setdefault(line.index, line.input_sha256) != line.input_sha256:
+            raise SystemExit(f"image {line.index} is not the same one in all journals")
+
+
+def of(name: str, parts: list[Held]) -> Held:
+    """What several journals of one network hold, each at radii of its own."""
+    held: Held = {}
+    for part in parts:
+        if not part or set(held) & set(part):
+            raise SystemExit(f"models/{name}: a journal at no radius of k/8, or two at one")
+        held |= part
+    return held
 
 
 def row(name: str, found: Mapping[str, Held], reference: Held) -> dict[str, Any]:

@@ -68,13 +68,7 @@ class SoundCertifier(FloatCertifier):
                 f"a keyword file takes {FEATURES} features from -128 to 127. Received: "
                 f"{file.shape} from {file.grid.low} to {file.grid.high}"
             )
-        if exponent is None:
-            exponent = feature_exponent_of(file)
-        if type(exponent) is not int or exponent not in _EXPONENTS:
-            raise ValueError(
-                f"features have steps of 2^{_EXPONENTS[0]} to 2^{_EXPONENTS[-1]}: `exponent` is an "
-                f"int from {_EXPONENTS[0]} to {_EXPONENTS[-1]}. Received: exponent={exponent!r}"
-            )
+        exponent = _checked(feature_exponent_of(file) if exponent is None else exponent)
         self._runners = Runners(file, count=1, batch=_BATCH)
         front_end = front_end_sha256()
         step = f"features in steps of 2^{exponent}"
@@ -107,6 +101,17 @@ class SoundCertifier(FloatCertifier):
         if kind != np.int8:
             raise CertifyError(
                 f"image {index}: clips are int8, in steps of 2^-7 of full scale; "
-                f"qrobust.audio.eight_bits makes them of 16-bit or real samples. Received: {kind}"
+                f"qrobust.audio.eight_bits makes them of int16. Received: {kind}"
             )
         return super().prepare(x, index=index)
+
+
+def _checked(exponent: Any) -> int:
+    """An exponent of steps in which 8 bits hold features, of a file or given."""
+    whole = isinstance(exponent, int | np.integer) and not isinstance(exponent, bool)
+    if not whole or exponent not in _EXPONENTS:
+        raise ValueError(
+            f"features have steps of 2^exponent, a whole number from {_EXPONENTS[0]} to "
+            f"{_EXPONENTS[-1]}. Received: exponent={exponent!r}"
+        )
+    return int(exponent)

@@ -133,6 +133,7 @@ def _json(plan: "Plan", args: argparse.Namespace, core: str | None) -> dict[str,
         "rows": [row.to_json() for row in plan.rows],
         "unknown": plan.unknown,
         "never": plan.never,
+        "untimed": plan.untimed,
     }
 
 
@@ -207,15 +208,11 @@ def _of_speeds(plan: "Plan", speeds: "Speeds") -> Iterator[str]:
             f"s: recorded on {rate.where}{load}: a lower end, of votes alone and, for tests, of "
             f"longer requests than theirs."
         )
-    missing = sorted({row.network for row in plan.rows if row.seconds is None})
-    without = [b for b in speeds.benches.values() if not b.votes]
-    if missing and without:
-        yield (
-            "s: a bench holds no votes, since its file names no noise: qrobust bench FILE.tflite "
-            "--sigma LSB"
-        )
+    for name, why in plan.untimed.items():
+        yield f"s: none of {name}: {why}"
+    missing = {row.network for row in plan.rows if row.seconds is None} - set(plan.untimed)
     if missing:
         yield (
-            f"s: no speed of {', '.join(missing)}: qrobust bench FILE.tflite --out bench.json, "
-            "then --bench bench.json"
+            f"s: no speed of {', '.join(sorted(missing))}: qrobust bench FILE.tflite --out "
+            "bench.json, then --bench bench.json"
         )

@@ -119,8 +119,13 @@ class Distillation(LossWeight, ModelWrapper):
         Raises:
             ValueError: as when the wrapper is made.
         """
+        known = self.teacher
         object.__setattr__(self, "teacher", teacher)
-        self.check_inside()
+        try:
+            self.check_inside()
+        except ValueError:
+            object.__setattr__(self, "teacher", known)
+            raise
         self._has_learned = True
 
     def load_own_variables(self, store: Any) -> None:

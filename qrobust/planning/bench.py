@@ -191,11 +191,14 @@ def _impossible(bench: Bench) -> Iterator[str]:
         yield f"the share of a core is {bench.load.share}"
     if bench.subject.sigma is not None:
         try:
-            rational(bench.subject.sigma, "sigma")
+            if rational(bench.subject.sigma, "sigma") <= 0:
+                yield f"sigma is {bench.subject.sigma}"
         except CertifyError as error:
             yield str(error)
     if len({bool(bench.votes), bench.start_s is not None, bench.certificate_s is not None}) > 1:
         yield "votes without their start_s and certificate_s, or those without votes"
+    if bool(bench.votes) != (bench.subject.sigma is not None):
+        yield "votes without sigma, or sigma without votes"
 
 
 def text_of(bench: Bench) -> str:

@@ -102,7 +102,7 @@ def _of_file(model: Path, journals: list[Path], name: str) -> Candidate:
     images, why_not, coordinates, span = None, "no journal: certify some of its images", 0, 0
     if journals:
         try:
-            _check_members(journals)
+            journals = _of_single_images(journals)
             lines = [list(read_certificates(path)) for path in journals]
             images = images_of(lines, name)
             first = next(line for journal in lines for line in journal)
@@ -125,14 +125,15 @@ def _of_file(model: Path, journals: list[Path], name: str) -> Candidate:
     )
 
 
-def _check_members(journals: list[Path]) -> None:
-    """Members of one image's family are no images of their own: their shares say less."""
-    for journal in journals:
-        if members_path(journal).exists():
-            raise CertifyError(
-                f"{journal.name} holds the members of a family (certify --family): give a journal "
-                f"of single images"
-            )
+def _of_single_images(journals: list[Path]) -> list[Path]:
+    """Without those of families: members of one image's family are no images of their own."""
+    found = [journal for journal in journals if not members_path(journal).exists()]
+    if not found:
+        raise CertifyError(
+            f"{journals[0].name} holds the members of a family (certify --family): certify single "
+            f"images"
+        )
+    return found
 
 
 def _summary(path: Path, digest: str) -> ModelSummary | None:

@@ -95,17 +95,17 @@ class Speeds:
             return bench.certificate_s + votes / bench.votes_per_s(short=short), False
         return (None, False) if rate is None else (votes / rate.votes_per_s, True)
 
-    def check(self, network: Candidate) -> None:
-        """Raise `CertifyError` where a bench of the file was made with other noise."""
+    def why_none(self, network: Candidate) -> str:
+        """Why a bench of the very file tells nothing of its certificates; "" where it does."""
         bench, images = self.benches.get(network.sha256), network.images
-        if bench is None or bench.subject.sigma is None or images is None:
-            return
+        if bench is None or images is None:
+            return ""
+        if bench.subject.sigma is None:
+            return "its bench holds no votes: qrobust bench with --sigma"
         measured = rational(bench.subject.sigma, "sigma of a bench")
-        if measured != images.sigma:
-            raise CertifyError(
-                f"{network.name}: its bench was made with sigma {text(measured)}, its journal with "
-                f"{text(images.sigma)}"
-            )
+        if measured == images.sigma:
+            return ""
+        return f"its bench is of sigma {text(measured)}, its journal of {text(images.sigma)}"
 
     def of_core(self, network: Candidate) -> Instructions | None:
         """Return the instructions of a vote on the core; None where nothing tells."""
@@ -120,11 +120,13 @@ class Plan:
         rows: by data, network, method.
         unknown: names of networks -> why there is no row of them.
         never: names of networks -> ways that can never certify the radius.
+        untimed: names of networks with rows -> why a bench of theirs gives no seconds.
     """
 
     rows: tuple[Row, ...]
     unknown: dict[str, str]
     never: dict[str, list[str]]
+    untimed: dict[str, str]
 
 
 def make_plan(
@@ -149,8 +151,7 @@ def make_plan(
         speeds: what is known of speed.
 
     Raises:
-        CertifyError: settings that no certificate can have, bounds of too many votes, or a bench
-            of other noise than the journal's.
+        CertifyError: settings that no certificate can have, or bounds of too many votes.
     """
     charged_level(rational(alpha, "alpha"), 1, Fraction(0))  # an alpha that there is
     for n in bounds:
@@ -160,6 +161,7 @@ def make_plan(
     rows: list[Row] = []
     unknown: dict[str, str] = {}
     never: dict[str, list[str]] = {}
+    untimed: dict[str, str] = {}
     for network in networks:
         images = network.images
         if images is None:
@@ -171,14 +173,15 @@ def make_plan(
                 f"its journal tells nothing past {float(images.reach):.4g} LSB: {images.reason}"
             )
         else:
-            speeds.check(network)
+            if why := speeds.why_none(network):
+                untimed[network.name] = why
             for way in ways:
                 row = _row(network, images, way, radius, speeds)
                 if row is None:
                     never.setdefault(network.name, []).append(f"{_short(way.method)} n = {way.n:,}")
                 else:
                     rows.append(row)
-    return Plan(tuple(_advised(rows)), unknown, never)
+    return Plan(tuple(_advised(rows)), unknown, never, untimed)
 
 
 def _row(
@@ -194,7 +197,10 @@ def _row(
         return None
     share, votes = images.share(found.accepted), images.average(found.samples)
     low, high = share_interval(round(share * images.count), images.count)
-    seconds, at_least = speeds.seconds(network.sha256, votes, short=way.method != CLOPPER_PEARSON)
+    seconds, at_least = None, False
+    if not speeds.why_none(network):
+        short = way.method != CLOPPER_PEARSON
+        seconds, at_least = speeds.seconds(network.sha256, votes, short=short)
     each = speeds.of_core(network)
     return Row(
         network=network.name,

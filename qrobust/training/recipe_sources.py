@@ -117,11 +117,10 @@ def _check_ranges(recipe: Any, path: str) -> None:
     network, bits = recipe.network, recipe.quantization
     for key, default in (("weight_scale", "least_squares"), ("calibration", 512)):
         given = getattr(bits, key)
-        if given != default and (network.start or network.members or bits.is_float):
+        if given != default and (network.start or bits.is_float):
             raise ValueError(
                 f"{path}: [quantization] {key} is of a float network that is quantized; [network] "
-                f"start and members have their steps, and a float twin has none. Leave it out. "
-                f"Received: {given!r}"
+                f"start has its steps, and a float twin has none. Leave it out. Received: {given!r}"
             )
     trained = network.weights or network.model or recipe.training.float_epochs
     if bits.calibration != 512 and not trained:
@@ -131,12 +130,15 @@ def _check_ranges(recipe: Any, path: str) -> None:
             f"Leave it out. Received: {bits.calibration}"
         )
     given = bits.weight_bits
-    widths = given.values() if isinstance(given, Mapping) else (given,)
-    if bits.weight_scale != "least_squares" and all(isinstance(width, str) for width in widths):
+    widths = [*given.values()] if isinstance(given, Mapping) else [given]
+    named = [width for width in bits.weight_schedule.values() if isinstance(width, str)]
+    if all(isinstance(width, str) for width in widths):
+        named += widths
+    if bits.weight_scale != "least_squares" and named:
         raise ValueError(
-            f"{path}: [quantization] weight_scale is of weights of 2 to 8 bits, and all of these "
-            f"are {', '.join(map(str, widths))}, whose steps are their own. Leave it out. "
-            f"Received: {bits.weight_scale!r}"
+            f"{path}: [quantization] weight_scale is of weights of 2 to 8 bits, and keeps to no "
+            f"schedule with names; there are {', '.join(map(str, named))}. Leave it out. Received: "
+            f"{bits.weight_scale!r}"
         )
 
 

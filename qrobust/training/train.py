@@ -164,7 +164,7 @@ def _start(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool) -> An
 
 
 def _seen(recipe: Recipe, x: NDArray[Any], low: int, high: int) -> NDArray[Any] | None:
-    """Examples of all classes as the quantized twin will see them, with noise or in views."""
+    """Examples drawn from all, as the quantized twin will see them: with noise, or in views."""
     network, some = recipe.network, recipe.quantization.calibration
     if not some or not (recipe.training.float_epochs or network.weights or network.model):
         return None

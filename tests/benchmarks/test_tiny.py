@@ -28,6 +28,7 @@ QUICK = {
     "first_moments": [],
     "foreign": [],
     "fuzzing": [],
+    "journals": [],
     "kills": [],
     "packed": [],
     "plan": [],

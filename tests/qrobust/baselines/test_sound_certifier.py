@@ -99,3 +99,5 @@ def test_samples_of_another_width_are_refused_however_quiet(certifier, tmp_path,
 def test_steps_in_which_8_bits_hold_no_features_are_refused(exponent):
     with pytest.raises(ValueError, match="exponent.*Received"):
         qrobust.SoundCertifier(KEYWORDS, sigma=2, exponent=exponent, trusted=True)
+    with qrobust.SoundCertifier(KEYWORDS, sigma=2, exponent=np.int64(-1), trusted=True) as made:
+        assert "steps of 2^-1" in made.runtime

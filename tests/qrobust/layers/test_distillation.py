@@ -213,6 +213,11 @@ def test_a_teacher_whose_noise_is_on_another_grid_is_refused(other):
     layers.Distillation(noisy(), noisy(), 1.0)
     with pytest.raises(ValueError, match="0 to 255 in steps of 2.0, a teacher of inputs from"):
         layers.Distillation(noisy(), noisy(**other), 1.0)
+    known = noisy()
+    around = layers.Distillation(noisy(), known, 1.0)
+    with pytest.raises(ValueError, match="a teacher of inputs from"):
+        around.hear(noisy(**other))
+    assert around.teacher is known
 
 
 @pytest.mark.parametrize("wrapper", ["Consistency", "Macer", "SmoothAdversarial"])

@@ -94,6 +94,8 @@ def value(**change):
         ({"load": {"before": None, "cores": 0, "share": 1.0}}, "sizes and cores are"),
         ({"load": {"before": None, "cores": 2, "share": 5}}, "share of a core is 5"),
         ({"subject": SUBJECT | {"sigma": "banana"}}, "sigma"),
+        ({"subject": SUBJECT | {"sigma": "-64"}}, "sigma is -64"),
+        ({"subject": SUBJECT}, "votes without sigma"),
         ({"votes": [VOTES | {"per_s": 5e-324}]}, "not positive, too small or too large"),
     ],
 )

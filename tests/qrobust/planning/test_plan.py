@@ -195,17 +195,20 @@ def test_seconds_are_those_of_the_very_file(digits):
     assert (bound.seconds, bound.at_least, test.at_least) == (1.1, True, True)
 
 
-def test_a_bench_of_other_noise_is_refused(digits):
+def test_a_bench_of_other_noise_gives_no_seconds(digits):
     (network,) = own(digits)
     subject = replace(bench_made().subject, sha256=network.sha256)
-    for sigma, fits in (("64", True), ("64.0", True), (None, True), ("128", False)):
+    for sigma, why in (
+        ("64", ""),
+        ("64.0", ""),
+        ("128", "its bench is of sigma 128, its journal of 64"),
+        (None, "its bench holds no votes: qrobust bench with --sigma"),
+    ):
         bench = bench_made(subject=replace(subject, sigma=sigma))
         speeds = Speeds(benches={network.sha256: bench}, rates={})
-        if fits:
-            assert make_plan([network], Fraction(64), bounds=(1000,), speeds=speeds).rows
-            continue
-        with pytest.raises(CertifyError, match="made with sigma 128, its journal with 64"):
-            make_plan([network], Fraction(64), bounds=(1000,), speeds=speeds)
+        plan = make_plan([network], Fraction(64), bounds=(1000,), speeds=speeds)
+        assert plan.untimed == ({"digits": why} if why else {})
+        assert [row.seconds is None for row in plan.rows] == [bool(why)] * 2
 
 
 def test_members_of_a_family_are_no_images_of_their_own(tmp_path):
@@ -218,6 +221,9 @@ def test_members_of_a_family_are_no_images_of_their_own(tmp_path):
     (network,) = candidates(str(tmp_path), [], None)
     assert network.images is None
     assert network.why_not.startswith("certificates.jsonl holds the members of a family")
+    shutil.copy(tmp_path / "certificates.jsonl", tmp_path / "certificates_single.jsonl")
+    (network,) = candidates(str(tmp_path), [], None)
+    assert network.images.count == 300
 
 
 def test_bounds_that_are_asked_for_twice_are_one_row(digits):

@@ -64,7 +64,7 @@ def test_where_nothing_is_quantized_they_are_refused(bits, network, weights):
 
 def test_members_have_their_steps():
     bits, network = Quantization(weight_scale="max"), Network(members=("a.keras", "b.keras"))
-    with pytest.raises(ValueError, match="quantization"):
+    with pytest.raises(ValueError, match=r"members keep their bits: leave out \[quantization\]"):
         check_sources(recipe(bits, network, Training(epochs=0)), "r.toml")
 
 
@@ -81,3 +81,13 @@ def test_named_weights_have_steps_of_their_own(bits):
         check_sources(given, "r.toml")
     mixed = recipe(Quantization(weight_bits={"conv": "ternary", "*": 4}, weight_scale="max"))
     check_sources(mixed, "r.toml")
+
+
+@pytest.mark.parametrize("schedule", [{"0": "ternary"}, {"0": "ternary", "5": 4}])
+def test_a_scale_would_be_lost_in_a_schedule_with_names(schedule):
+    """From "ternary" back to numbers steps are those of the least squares."""
+    given = recipe(Quantization(weight_scale="max", weight_schedule=schedule))
+    with pytest.raises(ValueError, match="no schedule with names; there are ternary"):
+        check_sources(given, "r.toml")
+    numbers = Quantization(weight_scale="max", weight_schedule={"0": 8, "5": 4})
+    check_sources(recipe(numbers), "r.toml")

@@ -84,6 +84,19 @@ def test_little_is_lost_beside_a_bound_of_one_moment(n, lost, share):
     assert (1 - lost) * at_once < radius(lower_confidence(k, n, level) / ONE) < at_once
 
 
+@pytest.mark.parametrize(("k", "lost"), [(64, 0.076), (63, 0.128), (57, 0.311)])
+def test_a_batch_shows_less(k, lost):
+    level, radius = Fraction(1, 1000), NormalDist().inv_cdf
+    kept = radius(lower_confidence(k, 64, level) / ONE) / radius(lower_bound(64, k, level) / ONE)
+    assert 1 - kept == pytest.approx(lost, abs=0.0005)
+
+
+def test_a_batch_in_which_a_quarter_differs_shows_nothing():
+    level = Fraction(1, 1000)
+    for k in range(45, 49):
+        assert lower_confidence(k, 64, level) <= ONE // 2 < lower_bound(64, k, level)
+
+
 @pytest.mark.parametrize(("n", "lost"), [(640, 0.176), (10_000, 0.034), (100_000, 0.011)])
 def test_more_is_lost_where_fewer_votes_agree(n, lost):
     level, k, radius = Fraction(1, 1000), n * 7 // 10, NormalDist().inv_cdf

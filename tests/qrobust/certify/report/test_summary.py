@@ -37,6 +37,8 @@ def test_intervals_against_scipy():
 def test_the_tested_radius_is_among_the_radii():
     sequential = replace(CERTIFICATE, settings={**CERTIFICATE.settings, "radius": "12.75"})
     assert [float(r) for r in Summary([sequential]).radii] == [0, 12.75]
+    at_once = replace(CERTIFICATE, settings={**CERTIFICATE.settings, "radius": "0"})
+    assert Summary([at_once]).radii == [0]
 
 
 def test_pixels():
