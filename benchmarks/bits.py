@@ -23,13 +23,13 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras
 import numpy as np
 import results
 from grid.paired import paired_points
 from numpy.typing import NDArray
 from tabulate import tabulate
 from tqdm import tqdm
+from trained_network import trained_network
 
 from qrobust import keras_certifier
 from qrobust.certify import (
@@ -41,13 +41,11 @@ from qrobust.certify import (
     read_certificates,
 )
 from qrobust.load_keras import load_keras
-from qrobust.training.log import begin
-from qrobust.training.phase import save
-from qrobust.training.recipe import Data, Defence, Network, Quantization, Recipe, Training
+from qrobust.training.recipe import Recipe
+from qrobust.training.recipe_sections import Data, Defence, Network, Quantization, Training
 from qrobust.training.recipe_sources import check_sources
-from qrobust.training.train import load_data, train
-from tflite_export import export
-from tflite_export.atomic import write_bytes, write_text
+from qrobust.training.train import load_data
+from tflite_export.atomic import write_text
 
 HERE = Path(__file__).parent
 BASE = "w4a4"
@@ -63,7 +61,8 @@ def main() -> int:
     path = args.changes or HERE / ("bits_tiny.toml" if args.tiny else "bits.toml")
     changes = tomllib.loads(path.read_text())
     args.state.mkdir(parents=True, exist_ok=True)
-    start = made(recipe("start", {"weight_bits": "float"}, changes, start=None), args)
+    begun = recipe("start", {"weight_bits": "float"}, changes, start=None)
+    start = trained_network(begun, args.state, args.data)
     found = {}
     for name, change in changes["variants"].items():
         found[name] = judged(name, recipe(name, change, changes, start=start), changes, args)
@@ -102,23 +101,9 @@ def recipe(name: str, change: Any, changes: Any, *, start: Path | None) -> Recip
     return made
 
 
-def made(of: Recipe, args: argparse.Namespace) -> Path:
-    """The folder of a recipe's network; trained where it is not there yet, epoch by epoch."""
-    folder: Path = args.state / "".join(c if c.isalnum() else "_" for c in of.name)
-    begin(folder / "log", of, resume=True)  # which refuses the log of another recipe
-    if not (folder / "done").exists():
-        model = train(of, data=args.data, log=folder / "log", resume=True).model
-        if not of.quantization.is_float:
-            write_bytes(folder / "model.tflite", export(model).tflite)
-        save(model, folder / "model.keras")
-        write_text(folder / "done", "trained\n")
-        keras.backend.clear_session()
-    return folder
-
-
 def judged(name: str, of: Recipe, changes: Any, args: argparse.Namespace) -> dict[str, Any]:
     """Which images are right, and which are certified, by radius."""
-    folder = made(of, args)
+    folder = trained_network(of, args.state, args.data)
     path = folder / "judged.json"
     if not path.exists():
         x, y = images(of, changes, args.data)

@@ -42,7 +42,8 @@ from render import table
 
 from qrobust.certify.file.model_file import contract_problem
 from qrobust.load_keras import load_keras
-from qrobust.training.recipe import Data, Defence, Network, Quantization, Recipe, Training
+from qrobust.training.recipe import Recipe
+from qrobust.training.recipe_sections import Data, Defence, Network, Quantization, Training
 from qrobust.training.train import load_data
 from tflite_export.atomic import write_bytes
 

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import results
-from grid.unpaired import unpaired_interval
+from grid.unpaired import unpaired_points
 from numpy.typing import NDArray
 from tabulate import tabulate
 from tqdm import tqdm
@@ -106,7 +106,9 @@ def judged(
             clips = eight_bits(apart.x)
             right = [plain.classify(heard(c)) == t for c, t in zip(clips, apart.y, strict=True)]
             row["clean, speakers held out"] = results.share(sum(right), len(right))
-            row["held out minus test, points"] = points(row)
+            row["held out minus test, points"] = unpaired_points(
+                row["clean, speakers held out"], row["clean, test clips"]
+            )
     settings = Settings(n=args.n, n0=min(100, args.n))
     part = slice(0, args.images)
     path = kept / f"{name}_{results.file_sha256(file)[:12]}_{args.n}_{args.images}.jsonl"
@@ -156,16 +158,6 @@ def regridded(clips: NDArray[np.int16], decibels: float, seed: int) -> NDArray[n
 def most_frequent(labels: Sequence[int | None]) -> dict[str, int]:
     """How often the smoothed network gave the answer that it gave most often."""
     return results.share(max(Counter(v for v in labels if v is not None).values()), len(labels))
-
-
-def points(row: Mapping[str, Any]) -> str:
-    """Speakers held out minus the test part, clean, with Newcombe's interval."""
-    held, test = (
-        (row[name]["count"], row[name]["of"])
-        for name in ("clean, speakers held out", "clean, test clips")
-    )
-    found = (100 * value for value in unpaired_interval(held, test))
-    return "{:+.1f} ({:+.1f} to {:+.1f})".format(*found)
 
 
 def turned(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

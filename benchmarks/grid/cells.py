@@ -8,7 +8,8 @@ from typing import Any
 
 from qrobust.corruptions import STRENGTHS
 from qrobust.corruptions.pictures import PICTURES
-from qrobust.training.recipe import Data, Defence, Network, Quantization, Recipe, Training
+from qrobust.training.recipe import Recipe
+from qrobust.training.recipe_sections import Data, Defence, Network, Quantization, Training
 
 #: Of what a defence adds: pictures are also seen in another light. A way to augment, no amount.
 CORRUPT = "corrupt"

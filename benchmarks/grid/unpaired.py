@@ -1,6 +1,7 @@
 """The difference of two shares that were counted on different examples, with an interval."""
 
 import math
+from collections.abc import Mapping
 
 from scipy import stats
 
@@ -26,6 +27,12 @@ def unpaired_interval(
     difference = p1 - p2
     below, above = math.hypot(p1 - low1, high2 - p2), math.hypot(high1 - p1, p2 - low2)
     return difference, difference - below, difference + above
+
+
+def unpaired_points(first: Mapping[str, int], second: Mapping[str, int]) -> str:
+    """First minus second in points, with its interval, of shares as `results.share` makes them."""
+    pairs = ((one["count"], one["of"]) for one in (first, second))
+    return "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * v for v in unpaired_interval(*pairs)))
 
 
 def _wilson(count: int, of: int, alpha: float) -> tuple[float, float, float]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -42,7 +42,9 @@ def speech_commands(
     exponent: int = FEATURE_EXPONENT,
     noise: float = 0.0,
     copies: int = 1,
+    clean_copies: int = 0,
     held_out: int = 0,
+    held_out_fold: int = 0,
 ) -> Dataset:
     """One-second spoken words, split by speaker as the publisher does.
 
@@ -69,8 +71,11 @@ def speech_commands(
             features, in steps of 2^-7 of full scale; samples of all parts are then rounded to 8
             bits first (`eight_bits`), as `qrobust.SoundCertifier` takes them.
         copies: Noisy copies of each training clip; one where there is no noise.
+        clean_copies: Beside them, copies without noise (all the same), where there is noise.
         held_out: Where there is no validation part: all clips of the first training speakers, in
             the order of SHA-256 of their names, that have so many clips become one.
+        held_out_fold: Passes so many such groups over first, so that groups of other numbers
+            share nobody: each is held out of a training of its own in a cross-validation.
 
     Returns:
         int8 `(49, 10, 1)` features or int16 `(16000,)` samples, with a validation part if the
@@ -87,10 +92,20 @@ def speech_commands(
     """
     if features not in ("mfcc", "waveform"):
         raise ValueError(f"`features` has to be 'mfcc' or 'waveform'. Received: {features!r}")
-    if noise < 0 or copies < 1 or (copies > 1 and not noise) or (noise and features != "mfcc"):
+    if (
+        min(noise, copies - 1, clean_copies) < 0
+        or ((copies > 1 or clean_copies) and not noise)
+        or (noise and features != "mfcc")
+    ):
         raise ValueError(
-            "`noise` is a sigma of 0 or more, for features; `copies` is 1 or more, 1 without "
-            f"noise. Received: noise={noise}, copies={copies}, features={features!r}"
+            "`noise` is a sigma of 0 or more, for features; `copies` is 1 or more and "
+            "`clean_copies` 0 or more, 1 and 0 without noise. Received: "
+            f"noise={noise}, copies={copies}, clean_copies={clean_copies}, features={features!r}"
+        )
+    if held_out_fold < 0 or (held_out_fold and not held_out):
+        raise ValueError(
+            "`held_out_fold` is 0 or more, and 0 where nobody is held out. Received: "
+            f"held_out={held_out}, held_out_fold={held_out_fold}"
         )
     place = find(
         folder,
@@ -119,11 +134,11 @@ def speech_commands(
     elif "validation" not in spoken:
         del parts["validation"]
     if held_out:
-        _hold_speakers(parts, held_out)
+        _hold_speakers(parts, held_out, held_out_fold)
     for part in parts.keys() - {"train"}:
         # Mixed, so that the first examples of a test part are a fair sample of its words.
         parts[part].sort(key=lambda clip: _sha1(f"{clip.path.parent.name}/{clip.path.name}"))
-    road = _Road(exponent if features == "mfcc" else None, noise, copies)
+    road = _Road(exponent if features == "mfcc" else None, noise, copies, clean_copies)
     return Dataset(
         name="speech_commands",
         class_names=words,
@@ -149,8 +164,8 @@ def _spoken(place: Path, words: tuple[str, ...], found: list[str]) -> dict[str, 
     return parts
 
 
-def _hold_speakers(parts: dict[str, list[_Clip]], count: int) -> None:
-    """Move all that some training speakers said to the validation part."""
+def _hold_speakers(parts: dict[str, list[_Clip]], count: int, fold: int) -> None:
+    """Move all that some training speakers said to the validation part: group `fold` of them."""
     if "validation" in parts:
         raise ValueError("There are validation speakers already: choose by them, hold nobody out.")
     by_speaker: dict[str, list[_Clip]] = {}
@@ -158,13 +173,19 @@ def _hold_speakers(parts: dict[str, list[_Clip]], count: int) -> None:
         speaker, is_speech, _ = clip.path.name.partition("_nohash_")
         if is_speech:
             by_speaker.setdefault(speaker, []).append(clip)
-    held: set[_Clip] = set()
+    groups: list[set[_Clip]] = [set()]
     for speaker in sorted(by_speaker, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
-        if len(held) >= count:
-            break
-        held.update(by_speaker[speaker])
-    if len(held) == sum(map(len, by_speaker.values())):
-        raise ValueError(f"Nobody is left to train on. Received: held_out={count}")
+        if len(groups[-1]) >= count:
+            groups.append(set())
+        groups[-1].update(by_speaker[speaker])
+    if len(groups) == 1 or len(groups[-1]) < count:  # the last ones, who are too few
+        groups.pop()
+    if fold >= len(groups):
+        raise ValueError(
+            f"Nobody is left to train on, or to hold out: {len(groups)} groups of {count} clips "
+            f"or more can be held out. Received: held_out={count}, held_out_fold={fold}"
+        )
+    held = groups[fold]
     parts["validation"] = [clip for clip in parts["train"] if clip in held]
     parts["train"] = [clip for clip in parts["train"] if clip not in held]
 
@@ -202,11 +223,16 @@ def _add_silence(parts: dict[str, list[_Clip]], place: Path, label: int) -> None
 def _load(clips: list[_Clip], road: "_Road") -> Split:
     """What the road makes of the clips, in their order, each as often as it says."""
     rng = np.random.default_rng(_NOISE_SEED)
-    parts, clips = [], [clip for clip in clips for _ in range(road.copies)]
+    noisy = [clip for clip in clips for _ in range(road.copies)]
+    clean = [clip for clip in clips for _ in range(road.clean_copies)]
+    parts = [*_along(road, noisy, rng), *_along(road._replace(noise=0), clean, rng)]
+    return Split(np.concatenate(parts), np.array([clip.label for clip in [*noisy, *clean]]))
+
+
+def _along(road: "_Road", clips: list[_Clip], rng: np.random.Generator) -> Iterator[np.ndarray]:
     for start in range(0, len(clips), _CLIPS_AT_ONCE):
         some = clips[start : start + _CLIPS_AT_ONCE]
-        parts.append(road.along(np.stack([_samples(clip) for clip in some]), rng))
-    return Split(np.concatenate(parts), np.array([clip.label for clip in clips]))
+        yield road.along(np.stack([_samples(clip) for clip in some]), rng)
 
 
 class _Road(NamedTuple):
@@ -215,12 +241,15 @@ class _Road(NamedTuple):
     exponent: int | None  # of the features' grid; None: samples
     noise: float
     copies: int
+    clean_copies: int
     eight: bool = False
 
     def of(self, part: str) -> "_Road":
         """Only training clips get noise and copies; all get 8 bits where there is noise."""
         eight = self.noise > 0
-        return self._replace(eight=eight) if part == "train" else _Road(self.exponent, 0, 1, eight)
+        return (
+            self._replace(eight=eight) if part == "train" else _Road(self.exponent, 0, 1, 0, eight)
+        )
 
     def along(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.exponent is None:

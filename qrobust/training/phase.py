@@ -29,7 +29,8 @@ from qrobust.layers import (
 )
 from qrobust.training.batches import batches, count
 from qrobust.training.curve import Curve
-from qrobust.training.recipe import Defence, Recipe, Training
+from qrobust.training.recipe import Recipe
+from qrobust.training.recipe_sections import Defence, Training
 from tflite_export.atomic import replacing
 
 FLOAT, QUANTIZED = "float", "quantized"

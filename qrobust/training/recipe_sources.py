@@ -51,9 +51,11 @@ def check_sources(recipe: Any, path: str) -> None:
                 f"{path}: [data] pictures of caltech101 are brought to squares in colour: shape = "
                 f"[96, 96, 3]. Received: {list(data.shape)}"
             )
-    if (data.sound_noise or data.copies != 1) and data.name != "speech_commands":
+    of_sounds = (data.sound_noise, data.copies - 1, data.clean_copies, data.held_out_fold)
+    if any(of_sounds) and data.name != "speech_commands":
         raise ValueError(
-            f"{path}: [data] sound_noise and copies are of speech_commands, not of {data.name}."
+            f"{path}: [data] sound_noise, copies, clean_copies and held_out_fold are of "
+            f"speech_commands, not of {data.name}."
         )
     if data.shape and not own and data.name != "caltech101":
         raise ValueError(

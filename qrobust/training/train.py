@@ -248,7 +248,9 @@ def _load(recipe: Recipe, folder: str | None, *, allow_code: bool) -> datasets.D
             of.words or None,
             noise=of.sound_noise,
             copies=of.copies,
+            clean_copies=of.clean_copies,
             held_out=of.held_out,
+            held_out_fold=of.held_out_fold,
         )
     if name == "caltech101" and recipe.data.shape:
         return datasets.caltech101(folder, size=recipe.data.shape[0])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from qrobust.datasets import Dataset, Split
 from qrobust.layers import AblationNoise, BandNoise, GridNoise, SplitNoise
-from qrobust.training.recipe import Defence
+from qrobust.training.recipe_sections import Defence
 
 GAUSSIAN, SPLITS, BANDS, BLOCKS = "gaussian", "splits", "bands", "blocks"
 ABLATION = "ablation"

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from grid.unpaired import unpaired_interval
-from sound import BELOW, SAID, certified, most_frequent, points, regridded, turned
+from grid.unpaired import unpaired_interval, unpaired_points
+from sound import BELOW, SAID, certified, most_frequent, regridded, turned
 
 
 def test_a_radius_of_each_clip_is_not_one_for_all():
@@ -43,12 +43,9 @@ def test_a_constant_answer_shows():
 
 
 def test_points_are_held_out_minus_test():
-    row = {
-        "clean, speakers held out": {"count": 411, "of": 500},
-        "clean, test clips": {"count": 667, "of": 780},
-    }
+    held, test = {"count": 411, "of": 500}, {"count": 667, "of": 780}
     low, high = (100 * v for v in unpaired_interval((411, 500), (667, 780))[1:])
-    assert points(row) == f"-3.3 ({low:+.1f} to {high:+.1f})"
+    assert unpaired_points(held, test) == f"-3.3 ({low:+.1f} to {high:+.1f})"
 
 
 def test_a_row_a_question():

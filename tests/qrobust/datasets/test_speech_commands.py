@@ -166,11 +166,58 @@ def test_noise_on_the_sound_of_training_clips_alone(folder):
 
 
 @pytest.mark.parametrize(
-    "options", [{"noise": -1}, {"copies": 2}, {"noise": 1, "features": "waveform"}, {"copies": 0}]
+    "options",
+    [
+        {"noise": -1},
+        {"copies": 2},
+        {"noise": 1, "features": "waveform"},
+        {"copies": 0},
+        {"clean_copies": 1},
+        {"noise": 1, "clean_copies": -1},
+    ],
 )
 def test_noise_that_cannot_be(folder, options):
     with pytest.raises(ValueError, match="`noise` is a sigma"):
         speech_commands(folder, **options)
+
+
+def test_copies_without_noise_beside_the_noisy_ones(folder):
+    noisy = speech_commands(folder, noise=2, copies=3)
+    both = speech_commands(folder, noise=2, copies=3, clean_copies=2)
+    heard = eight_bits(speech_commands(folder, features="waveform").train.x)
+    clean = np.repeat(quantize_features(mfcc(heard)), 2, axis=0)
+    np.testing.assert_array_equal(both.train.x, np.concatenate([noisy.train.x, clean]))
+    assert both.train.y.tolist() == [*noisy.train.y, *both.train.y[-len(clean) :]]
+    assert both.train.y[-len(clean) :: 2].tolist() == noisy.train.y[::3].tolist()
+    np.testing.assert_array_equal(both.test.x, noisy.test.x)
+
+
+def test_groups_of_speakers_share_nobody(folder):
+    """Five training speakers of two clips a word: groups of ten clips are of two of them each."""
+    for path in folder.glob(f"*/{SPEAKERS['validation']}*"):
+        path.unlink()
+    trained = [name for name in map("{:08x}".format, range(200)) if is_trained(name)][:4]
+    for seed, speaker in enumerate(trained):
+        for word in ("yes", "no", "bird"):
+            for take in range(2):
+                write(folder / word / f"{speaker}_nohash_{take}.wav", sound(600 + 9 * seed + take))
+    folds = [
+        speech_commands(folder, features="waveform", held_out=10, held_out_fold=fold)
+        for fold in (0, 1)
+    ]
+    held = [{clip.tobytes() for clip in data.validation.x} for data in folds]
+    assert not held[0] & held[1]
+    assert [len(data.validation) + len(data.train) for data in folds] == [30, 30]
+    default = speech_commands(folder, features="waveform", held_out=10)
+    np.testing.assert_array_equal(default.validation.x, folds[0].validation.x)
+    with pytest.raises(ValueError, match="2 groups of 10 clips"):
+        speech_commands(folder, held_out=10, held_out_fold=2)
+    with pytest.raises(ValueError, match="0 where nobody is held out"):
+        speech_commands(folder, held_out_fold=1)
+
+
+def is_trained(speaker):
+    return speaker_split(f"{speaker}_nohash_0.wav") == "train"
 
 
 def test_whole_speakers_are_held_out(folder):

@@ -9,15 +9,8 @@ import pytest
 from qrobust import cli
 from qrobust.certify import Settings
 from qrobust.training.log import begin, finish
-from qrobust.training.recipe import (
-    Certification,
-    Data,
-    Defence,
-    Network,
-    Quantization,
-    Recipe,
-    Training,
-)
+from qrobust.training.recipe import Certification, Recipe
+from qrobust.training.recipe_sections import Data, Defence, Network, Quantization, Training
 from qrobust.training.train import train
 
 RECIPE = Recipe(

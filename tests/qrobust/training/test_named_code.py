@@ -6,7 +6,8 @@ import pytest
 
 from qrobust import cli
 from qrobust.certify.inputs.named_code import named_code
-from qrobust.training.recipe import Data, Defence, Network, Recipe, Training
+from qrobust.training.recipe import Recipe
+from qrobust.training.recipe_sections import Data, Defence, Network, Training
 from qrobust.training.train import build, load_data, train
 
 MODULE = """

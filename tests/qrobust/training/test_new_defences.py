@@ -9,7 +9,8 @@ from tiny_network import tiny
 from qrobust import layers
 from qrobust.training import defend
 from qrobust.training.phase import unwrapped, wrapped
-from qrobust.training.recipe import Data, Defence, Network, Recipe, Training
+from qrobust.training.recipe import Recipe
+from qrobust.training.recipe_sections import Data, Defence, Network, Training
 from qrobust.training.train import train
 from tflite_export.keras_private import layers_inside
 

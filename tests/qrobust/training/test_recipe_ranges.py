@@ -5,7 +5,8 @@ import pytest
 from tiny_network import tiny
 
 from qrobust.quantizers import PowerOfTwoWeights, QuantizedRelu
-from qrobust.training.recipe import Data, Defence, Network, Quantization, Recipe, Training
+from qrobust.training.recipe import Recipe
+from qrobust.training.recipe_sections import Data, Defence, Network, Quantization, Training
 from qrobust.training.recipe_sources import check_sources
 from qrobust.training.train import train
 from tflite_export.keras_private import layers_inside

@@ -12,15 +12,8 @@ from qrobust.layers.folded_batch_norm import FoldedBatchNorm
 from qrobust.training import defend, phase
 from qrobust.training.curve import Curve
 from qrobust.training.phase import unwrapped, wrapped
-from qrobust.training.recipe import (
-    Data,
-    Defence,
-    Network,
-    Quantization,
-    Recipe,
-    Training,
-    read_recipe,
-)
+from qrobust.training.recipe import Recipe, read_recipe
+from qrobust.training.recipe_sections import Data, Defence, Network, Quantization, Training
 from qrobust.training.train import train
 from tflite_export.keras_private import layers_inside
 

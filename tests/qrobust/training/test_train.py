@@ -10,16 +10,8 @@ from qrobust.certify import Settings
 from qrobust.training import defend
 from qrobust.training.batches import batches
 from qrobust.training.curve import Curve
-from qrobust.training.recipe import (
-    Certification,
-    Data,
-    Defence,
-    Network,
-    Quantization,
-    Recipe,
-    Training,
-    read_recipe,
-)
+from qrobust.training.recipe import Certification, Recipe, read_recipe
+from qrobust.training.recipe_sections import Data, Defence, Network, Quantization, Training
 from qrobust.training.recipe_sources import check_files
 from qrobust.training.train import build, train
 

@@ -12,7 +12,8 @@ from qrobust.certify import Certifier, read_spec
 from qrobust.layers import AblationNoise, BandNoise, GridNoise, SplitNoise
 from qrobust.training.initialize import copy_weights
 from qrobust.training.publish.road import run_recipe
-from qrobust.training.recipe import Defence, read_recipe
+from qrobust.training.recipe import read_recipe
+from qrobust.training.recipe_sections import Defence
 from qrobust.training.train import build, load_data
 from qrobust.training.views import certified_inputs, input_layer, same_view, with_inverse
 
