@@ -155,7 +155,7 @@ def certify(
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         found = certify_dataset(
-            job, data, out=Path(folder) / "j", indices=range(images), executor=executor, window=4
+            job, data, out=Path(folder) / "j", indices=range(images), executor=executor
         )
         bar = tqdm(found, desc=job.settings.method, total=images, unit="image", file=sys.stderr)
         return list(bar), time.perf_counter() - started

@@ -16,6 +16,7 @@ from qrobust.certify.run.certifier import Certifier
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.float_certifier import FloatCertifier
 from qrobust.certify.run.keys import read_key
+from qrobust.certify.run.parallel import PER_WORKER
 from qrobust.certify.run.plan import CALLABLE
 
 #: Another run changes these, and nothing else, of a file that every kernel computes alike.
@@ -119,7 +120,7 @@ def rerun(
                 claimed.n,
             )
 
-    window = 2 * certifier.counter.threads
+    window = PER_WORKER * certifier.counter.threads
     for again in run_here(certifier, checked.head.settings, images(), window=window):
         number, claimed = pending.pop(0)
         yield Finding(number, claimed.index, "; ".join(differences(claimed, again)))

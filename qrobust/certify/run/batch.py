@@ -19,7 +19,7 @@ from qrobust.certify.run.certifier import Certifier
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import Journal
 from qrobust.certify.run.keys import KeySource, plan_hash
-from qrobust.certify.run.parallel import ordered_map
+from qrobust.certify.run.parallel import PER_WORKER, ordered_map
 from qrobust.certify.run.votes import DEFAULT_BATCH
 from qrobust.certify.smoothings.counting import Counting
 
@@ -176,7 +176,7 @@ def certify_dataset(
         indices: which images; all by default.
         executor: runs ``job.certify``; the threads of this process by default. Any
             ``concurrent.futures`` one will do (processes, Dask's ``client.get_executor()``).
-        window: images that are under way at a time; twice the threads by default.
+        window: images that are under way at a time; 64 a thread by default.
         allow_constant: certify a model that gives one class for every input.
         after: told at the end how many copies this process's networks have seen, those of every
             member of a bundle counted.
@@ -194,8 +194,8 @@ def certify_dataset(
             images = (
                 Image(data.x[i], i, data.label(i), plan) for i in chosen if i not in journal.done
             )
-            threads = certifier.counter.threads
-            window = 2 * threads if window is None else window
+            if window is None:
+                window = PER_WORKER * certifier.counter.threads
             if executor is None:
                 results = run_here(certifier, settings, images, window=window)
             else:

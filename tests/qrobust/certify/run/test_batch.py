@@ -1,11 +1,14 @@
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
+from threading import Event
 
 import numpy as np
 import pytest
 
 from qrobust.certify import (
+    Certifier,
     CertifyError,
     Job,
     KeySource,
@@ -63,6 +66,28 @@ def test_processes_as_executor(job, data, whole, tmp_path):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         list(certify_dataset(job, data, out=tmp_path / "j", executor=executor, window=4))
     assert lines(tmp_path / "j") == lines(whole)
+
+
+def test_one_long_image_keeps_nobody_from_work(job, data, whole, monkeypatch, tmp_path):
+    """The first ends only when the ten others have: with few under way it would wait for ever."""
+    others, run = Event(), Certifier.run
+    ended = []
+
+    def waiting(certifier, settings, x, *, index, **rest):
+        assert index != 0 or others.wait(60)
+        found = run(certifier, settings, x, index=index, **rest)
+        ended.append(index)
+        if len(ended) == 10:
+            others.set()
+        return found
+
+    monkeypatch.setattr(Certifier, "run", waiting)
+    job = replace(job, threads=2)
+    list(certify_dataset(job, data, out=tmp_path / "j"))
+    assert sorted(ended) == list(range(12)) and 0 not in ended[:10]
+    assert [line["votes"] for line in lines(tmp_path / "j")[1:-1]] == [
+        line["votes"] for line in lines(whole)[1:-1]
+    ]
 
 
 class Killer(Job):
