@@ -30,7 +30,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import results
 from ai_edge_litert.interpreter import Interpreter
-from bits import made
 from deployed.emulated import device, emulated
 from deployed.kept import kept
 from deployed.speed import rates
@@ -39,6 +38,7 @@ from evidence import alone
 from grid.paired import paired_points
 from numpy.typing import NDArray
 from render import table
+from trained_network import trained_network
 
 from qrobust.certify.file.model_file import contract_problem
 from qrobust.load_keras import load_keras
@@ -80,7 +80,7 @@ def main() -> int:
     with alone(args.state):
         if args.train_only:
             for name in wanted["trained"]:
-                made(recipe(name, wanted), args)
+                trained_network(recipe(name, wanted), args.state, args.data)
             return 0
         data = load_data(recipe("data", wanted), args.data)
         x, y = data.test.x[: args.images], data.test.y[: args.images]
@@ -127,7 +127,7 @@ def recipe(name: str, wanted: Any) -> Recipe:
 def files(wanted: Any, calibration: NDArray[Any], args: argparse.Namespace) -> Iterator[Entry]:
     """Every file, made where it is not there yet."""
     for name in wanted["trained"]:
-        folder = made(recipe(name, wanted), args)
+        folder = trained_network(recipe(name, wanted), args.state, args.data)
         yield from of_float(name, "plain", folder / "log" / "float.keras", calibration, args)
         yield Entry(name, "w4a4", "plain", folder / "model.tflite")
     for name, folders in wanted["shipped"].items():

@@ -55,7 +55,13 @@ def main() -> int:
     of = read_recipe(MODELS / TRAINED_FOR_SOUND / "recipe.toml").data
     if args.tiny:
         args.images, args.n = 3, 20
-    data = speech_commands(args.data, of.words, features="waveform", held_out=of.held_out)
+    data = speech_commands(
+        args.data,
+        of.words,
+        features="waveform",
+        held_out=of.held_out,
+        held_out_fold=of.held_out_fold,
+    )
     x, y = eight_bits(data.test.x), data.test.y
     kept = args.keep or Path(tempfile.mkdtemp())
     rows, speeds = [], []

@@ -103,7 +103,6 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--plot goes with --pixel-bounds K")
     from qrobust.certify.file.model_file import read_model
     from qrobust.certify.run.journal import is_stream
-    from qrobust.certify.run.parallel import PER_WORKER
     from qrobust.verify.batch import ProofJob, prove_dataset
     from qrobust.verify.figures import figures
     from qrobust.verify.pool import processes
@@ -134,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
             out=args.out,
             indices=wanted,
             executor=executor,
-            window=PER_WORKER * args.workers,
+            window=2 * args.workers,
             corners=corners,
         )
         chosen = list(_bar(lines, len(wanted), args.quiet))

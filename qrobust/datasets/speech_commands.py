@@ -75,7 +75,8 @@ def speech_commands(
         held_out: Where there is no validation part: all clips of the first training speakers, in
             the order of SHA-256 of their names, that have so many clips become one.
         held_out_fold: Passes so many such groups over first, so that groups of other numbers
-            share nobody: each is held out of a training of its own in a cross-validation.
+            share nobody, for cross-validation. Speakers who are left after the last whole group
+            are in none.
 
     Returns:
         int8 `(49, 10, 1)` features or int16 `(16000,)` samples, with a validation part if the
@@ -85,7 +86,8 @@ def speech_commands(
         FileNotFoundError: No folders with WAV files, or none for an asked word.
         ValueError: Words asked twice, fewer than two classes, nobody to train or to test on, a file
             that is no such WAV file, an unknown `features`, noise or copies that cannot be, or
-            speakers to hold out where there is a validation part or nobody is left.
+            speakers to hold out where there is a validation part, nobody is left, or there are
+            too few groups for the fold.
 
     Source:
         Warden 2018 (arXiv 1804.03209), versions 0.01 and 0.02.
@@ -93,7 +95,9 @@ def speech_commands(
     if features not in ("mfcc", "waveform"):
         raise ValueError(f"`features` has to be 'mfcc' or 'waveform'. Received: {features!r}")
     if (
-        min(noise, copies - 1, clean_copies) < 0
+        not noise >= 0
+        or copies < 1
+        or clean_copies < 0
         or ((copies > 1 or clean_copies) and not noise)
         or (noise and features != "mfcc")
     ):
@@ -102,9 +106,10 @@ def speech_commands(
             "`clean_copies` 0 or more, 1 and 0 without noise. Received: "
             f"noise={noise}, copies={copies}, clean_copies={clean_copies}, features={features!r}"
         )
-    if held_out_fold < 0 or (held_out_fold and not held_out):
+    if min(held_out, held_out_fold) < 0 or (held_out_fold and not held_out):
         raise ValueError(
-            "`held_out_fold` is 0 or more, and 0 where nobody is held out. Received: "
+            "`held_out` and `held_out_fold` are 0 or more, and a fold needs somebody held out. "
+            "Received: "
             f"held_out={held_out}, held_out_fold={held_out_fold}"
         )
     place = find(

@@ -297,7 +297,7 @@ def _certificates(certifier: Certifier) -> Callable[[], Spent]:
             Journal(Path(folder) / "j", header(certifier, plan)) as journal,
         ):
             cpu, began = certifier.counter.cpu_seconds(), time.perf_counter()
-            for certificate in run_here(certifier, settings, images, window=count):
+            for certificate in run_here(certifier, settings, images):
                 journal.append(certificate.to_json())
             wall = time.perf_counter() - began
             return Spent(count, wall, certifier.counter.cpu_seconds() - cpu, threads)

@@ -57,6 +57,13 @@ def check_sources(recipe: Any, path: str) -> None:
             f"{path}: [data] sound_noise, copies, clean_copies and held_out_fold are of "
             f"speech_commands, not of {data.name}."
         )
+    if (data.copies > 1 or data.clean_copies) and not data.sound_noise:
+        raise ValueError(
+            f"{path}: [data] copies differ by noise alone: more than one, and clean_copies beside "
+            "them, need a sound_noise."
+        )
+    if data.held_out_fold and not data.held_out:
+        raise ValueError(f"{path}: [data] held_out_fold says who is held out; held_out is missing.")
     if data.shape and not own and data.name != "caltech101":
         raise ValueError(
             f"{path}: [data] shape is of own pictures and of caltech101; {data.name} has one."

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from qrobust.certify.arithmetic.errors import CertifyError
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import Journal
-from qrobust.certify.run.parallel import PER_WORKER, ordered_map
+from qrobust.certify.run.parallel import ordered_map
 from qrobust.certify.run.plan import ranges
 from qrobust.certify.run.spec_in_force import check_label
 from qrobust.verify.corners import REACH, Corners
@@ -171,7 +171,7 @@ def prove_dataset(
     out: str | os.PathLike[str],
     indices: Iterable[int] | None = None,
     executor: Executor | None = None,
-    window: int = 2 * PER_WORKER,
+    window: int = 4,
     corners: Corners | None = None,
 ) -> Iterator[ProofLine]:
     """Prove images, write each line to a journal, and yield it.

@@ -2,6 +2,7 @@
 
 import sys
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from grid.unpaired import unpaired_points
 
 from qrobust.datasets import speaker_split
 from qrobust.training.recipe import read_recipe
+from qrobust.training.train import load_data
 
 
 def test_held_out_clips_count_once_and_test_clips_once_in_the_interval():
@@ -47,6 +49,14 @@ def test_each_network_is_judged_on_whom_it_never_heard(tmp_path, monkeypatch):
     state = ["--data", str(tmp_path), "--state", str(tmp_path / "state")]
     monkeypatch.setattr(sys, "argv", ["speakers.py", *state, "--tiny", "--record", "speakers"])
     assert speakers.main() == 0
+    recipe = read_recipe(speakers.RECIPE)
+    recipe = replace(recipe, data=replace(recipe.data, held_out=6, copies=1, clean_copies=1))
+    folds = [load_data(speakers.held_apart(recipe, fold), str(tmp_path)) for fold in (0, 1)]
+    held = [{clip.tobytes() for clip in data.validation.x} for data in folds]
+    assert list(map(len, held)) == [6, 6] and not held[0] & held[1]
+    for data, group in zip(folds, held, strict=True):
+        assert len(data.train) == 36  # three speakers, each clip with noise and without
+        assert group.isdisjoint(clip.tobytes() for clip in data.train.x)
     found = results.read("speakers", tmp_path)
     assert [row["held out"]["of"] for row in found.counts] == [6, 6, 12]
     assert [row["test part"]["of"] for row in found.counts] == [6, 6, 12]

@@ -16,7 +16,6 @@ from qrobust.certify.run.certifier import Certifier
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.float_certifier import FloatCertifier
 from qrobust.certify.run.keys import read_key
-from qrobust.certify.run.parallel import PER_WORKER
 from qrobust.certify.run.plan import CALLABLE
 
 #: Another run changes these, and nothing else, of a file that every kernel computes alike.
@@ -120,8 +119,7 @@ def rerun(
                 claimed.n,
             )
 
-    window = PER_WORKER * certifier.counter.threads
-    for again in run_here(certifier, checked.head.settings, images(), window=window):
+    for again in run_here(certifier, checked.head.settings, images()):
         number, claimed = pending.pop(0)
         yield Finding(number, claimed.index, "; ".join(differences(claimed, again)))
 

@@ -19,13 +19,16 @@ from qrobust.certify.run.certifier import Certifier
 from qrobust.certify.run.data import Data
 from qrobust.certify.run.journal import Journal
 from qrobust.certify.run.keys import KeySource, plan_hash
-from qrobust.certify.run.parallel import PER_WORKER, ordered_map
+from qrobust.certify.run.parallel import ordered_map
 from qrobust.certify.run.votes import DEFAULT_BATCH
 from qrobust.certify.smoothings.counting import Counting
 
 #: Clean inputs looked at to see whether a model ever changes its answer.
 _LOOKED_AT = 256
 _TOO_FEW = 16
+#: Images handed out for each thread. A test near its radius takes the votes of fifty others, and
+#: certificates are written in order: with few, the other threads would wait for it.
+_WAITING = 8
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,9 @@ def certify_dataset(
         indices: which images; all by default.
         executor: runs ``job.certify``; the threads of this process by default. Any
             ``concurrent.futures`` one will do (processes, Dask's ``client.get_executor()``).
-        window: images that are under way at a time; 64 a thread by default.
+        window: images that are handed out and not yet in the journal, at most: an interruption
+            loses no more. By default 8 for each thread of this process (one image may take as
+            long as many others, who would have to wait for it), 2 for each with an executor.
         allow_constant: certify a model that gives one class for every input.
         after: told at the end how many copies this process's networks have seen, those of every
             member of a bundle counted.
@@ -194,12 +199,11 @@ def certify_dataset(
             images = (
                 Image(data.x[i], i, data.label(i), plan) for i in chosen if i not in journal.done
             )
-            if window is None:
-                window = PER_WORKER * certifier.counter.threads
             if executor is None:
                 results = run_here(certifier, settings, images, window=window)
             else:
-                results = ordered_map(executor, job.certify, images, window=window)
+                size = 2 * certifier.counter.threads if window is None else window
+                results = ordered_map(executor, job.certify, images, window=size)
             try:
                 for certificate in results:
                     journal.append(certificate.to_json())
@@ -215,7 +219,11 @@ def certify_dataset(
 
 
 def run_here(
-    certifier: Certifier, settings: Settings, images: Iterable[Image], *, window: int
+    certifier: Certifier,
+    settings: Settings,
+    images: Iterable[Image],
+    *,
+    window: int | None = None,
 ) -> Iterator[Certificate]:
     """Certify images with this process's threads, several images at a time.
 
@@ -234,8 +242,10 @@ def run_here(
             drawn=image.drawn,
         )
 
-    timed = settings.deadline_ms is not None
-    with ThreadPoolExecutor(1 if timed else certifier.counter.threads) as pool:
+    threads = 1 if settings.deadline_ms is not None else certifier.counter.threads
+    if window is None:
+        window = 2 if threads == 1 else _WAITING * threads
+    with ThreadPoolExecutor(threads) as pool:
         try:
             yield from ordered_map(pool, certify, images, window=window)
         except BaseException:

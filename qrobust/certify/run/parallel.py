@@ -10,11 +10,6 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Items under way for each worker, by default. One item may take as long as many others (an image
-#: near its test's radius, one that a search cannot decide), and results come in order: with fewer,
-#: the other workers would soon have nothing to do but wait for it.
-PER_WORKER = 64
-
 
 def ordered_map(
     executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, window: int
@@ -25,7 +20,7 @@ def ordered_map(
         executor: any ``concurrent.futures`` executor.
         function: what to run there.
         items: drawn from only as results are taken.
-        window: items in the executor's hands at a time, `PER_WORKER` for each of its workers.
+        window: items in the executor's hands at a time; what is done but not yet taken counts.
     """
     waiting: deque[Future[Result]] = deque()
     rest = iter(items)

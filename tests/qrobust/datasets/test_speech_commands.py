@@ -1,4 +1,5 @@
 import wave
+from itertools import product
 
 import numpy as np
 import pytest
@@ -172,6 +173,7 @@ def test_noise_on_the_sound_of_training_clips_alone(folder):
         {"copies": 2},
         {"noise": 1, "features": "waveform"},
         {"copies": 0},
+        {"noise": np.nan, "copies": 0},
         {"clean_copies": 1},
         {"noise": 1, "clean_copies": -1},
     ],
@@ -192,28 +194,33 @@ def test_copies_without_noise_beside_the_noisy_ones(folder):
     np.testing.assert_array_equal(both.test.x, noisy.test.x)
 
 
-def test_groups_of_speakers_share_nobody(folder):
+def test_groups_are_of_whole_speakers_and_share_nobody(folder):
     """Five training speakers of two clips a word: groups of ten clips are of two of them each."""
     for path in folder.glob(f"*/{SPEAKERS['validation']}*"):
         path.unlink()
-    trained = [name for name in map("{:08x}".format, range(200)) if is_trained(name)][:4]
-    for seed, speaker in enumerate(trained):
-        for word in ("yes", "no", "bird"):
-            for take in range(2):
-                write(folder / word / f"{speaker}_nohash_{take}.wav", sound(600 + 9 * seed + take))
-    folds = [
-        speech_commands(folder, features="waveform", held_out=10, held_out_fold=fold)
-        for fold in (0, 1)
-    ]
-    held = [{clip.tobytes() for clip in data.validation.x} for data in folds]
-    assert not held[0] & held[1]
-    assert [len(data.validation) + len(data.train) for data in folds] == [30, 30]
-    default = speech_commands(folder, features="waveform", held_out=10)
-    np.testing.assert_array_equal(default.validation.x, folds[0].validation.x)
+    names = [SPEAKERS["train"], *[n for n in map("{:08x}".format, range(200)) if is_trained(n)][:4]]
+    said = {}
+    for number, (speaker, word, take) in enumerate(product(names, ("yes", "no", "bird"), (0, 1))):
+        clip = sound(1000 + number)
+        write(folder / word / f"{speaker}_nohash_{take}.wav", clip)
+        said[clip.tobytes()] = speaker
+    held = []
+    for fold in (0, 1):
+        data = speech_commands(folder, features="waveform", held_out=10, held_out_fold=fold)
+        assert (len(data.validation), len(data.train)) == (12, 18)
+        held.append({said[clip.tobytes()] for clip in data.validation.x})
+        assert held[fold].isdisjoint(said[clip.tobytes()] for clip in data.train.x)
+    assert list(map(len, held)) == [2, 2] and not held[0] & held[1]
+    default = speech_commands(folder, features="waveform", held_out=10).validation
+    assert {said[clip.tobytes()] for clip in default.x} == held[0]
     with pytest.raises(ValueError, match="2 groups of 10 clips"):
         speech_commands(folder, held_out=10, held_out_fold=2)
-    with pytest.raises(ValueError, match="0 where nobody is held out"):
-        speech_commands(folder, held_out_fold=1)
+
+
+@pytest.mark.parametrize("options", [(0, 1), (-1, 0), (-5, 3), (10, -1)])
+def test_groups_that_cannot_be(folder, options):
+    with pytest.raises(ValueError, match="a fold needs somebody held out"):
+        speech_commands(folder, held_out=options[0], held_out_fold=options[1])
 
 
 def is_trained(speaker):

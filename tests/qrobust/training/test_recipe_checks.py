@@ -29,6 +29,8 @@ BASE = {
     "attack.epsilon": "8",
 }
 
+KEYWORDS = {"data__name": '"speech_commands"'}
+
 
 def written(tmp_path, **changes):
     values = BASE | {name.replace("__", "."): value for name, value in changes.items()}
@@ -55,6 +57,11 @@ def test_the_base_is_fine(tmp_path):
         ({"training__learning_rate": "0"}, "learning_rate lies in"),
         ({"defence__mixed": "1.0"}, "mixed lies in"),
         ({"defence__mixed": "0.5", "defence__sigma": "0"}, "it needs a sigma"),
+        ({"data__clean_copies": "1"}, "are of speech_commands, not of digits"),
+        ({"data__held_out_fold": "1"}, "are of speech_commands, not of digits"),
+        ({**KEYWORDS, "data__clean_copies": "1"}, "need a sound_noise"),
+        ({**KEYWORDS, "data__copies": "2"}, "need a sound_noise"),
+        ({**KEYWORDS, "data__held_out_fold": "1"}, "held_out is missing"),
         ({"corruption__images": "-1"}, "images"),
         ({"corruption__images": "5", "quantization__weight_bits": '"float"'}, "has no file"),
         ({"training__batch_size": "0"}, "batch_size"),
