@@ -11,7 +11,7 @@ another question, since it is more of a quiet clip than of a loud one ("the medi
 much). Both are distances on the 8-bit grid; "white noise" is added to the 16-bit clip, 51 dB below
 it, and says how far apart the two are once they are rounded to 8 bits.
 "Most frequent answer" shows a network that says one class to whatever it hears under noise.
-`kws_sound_w4a8` was trained with such noise and kept whole speakers apart, of whom nobody chose
+`kws_sound_w4a8` was trained with such noise and kept whole speakers apart, by whom nobody chose
 anything: it is also judged on them (other clips than the test part's, so unpaired: Newcombe's
 interval, in which clips count as independent). Beside it, CPU time of a vote, with the noise on
 features and on sound. Journals are kept under ``--keep``; an interrupted run goes on.

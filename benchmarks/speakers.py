@@ -9,7 +9,8 @@ the test part. Rows: right in the file's integers (LiteRT), without noise, of th
 network never heard and of the test part, and their difference in points. The clips differ, so the
 interval is of unpaired shares (Newcombe's), in which clips count as independent. "Together" counts
 every held-out clip once and every test clip as often as there are networks; its interval counts
-the test clips once. What is trained is kept under `--state`.
+the test clips once. The last column takes the groups' differences for the sample: speakers of a
+group are more alike than clips that are drawn alone. What is trained is kept under `--state`.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import results
 from grid.unpaired import unpaired_points
+from scipy import stats
 from tabulate import tabulate
 from trained_network import trained_network
 
@@ -32,6 +34,7 @@ from qrobust.training.train import load_data
 
 RECIPE = results.PROJECT / "models" / "kws_sound_w4a8" / "recipe.toml"
 GROUP, TEST, POINTS = "held out", "test part", "held out minus test, points"
+OVER = "over groups (Student's t)"
 
 
 def main() -> int:
@@ -44,7 +47,7 @@ def main() -> int:
         recipe = replace(recipe, training=training, data=data)
     load_data(held_apart(recipe, args.folds - 1), args.data)  # before hours are spent
     rows = [judged(held_apart(recipe, fold), fold, args) for fold in range(args.folds)]
-    rows.append(together(rows))
+    rows = [*({**row, OVER: ""} for row in rows), together(rows)]
     print(tabulate([shown(row) for row in rows], headers="keys", tablefmt="github"))
     results.record(
         args.record,
@@ -88,7 +91,19 @@ def together(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for key in (GROUP, TEST)
     )
     once = {"count": round(test["count"] / len(rows)), "of": test["of"] // len(rows)}
-    return {"group": "together", GROUP: group, TEST: test, POINTS: unpaired_points(group, once)}
+    row = {"group": "together", GROUP: group, TEST: test, POINTS: unpaired_points(group, once)}
+    return row | {OVER: over_groups(rows)}
+
+
+def over_groups(rows: Sequence[dict[str, Any]]) -> str:
+    """Mean of the groups' differences in points, and its 95 % interval over groups."""
+    shares = [[row[key]["count"] / row[key]["of"] for key in (GROUP, TEST)] for row in rows]
+    points = [100 * (held - test) for held, test in shares]
+    mean = float(np.mean(points))
+    if len(points) < 2:
+        return f"{mean:+.1f}"
+    low, high = stats.t.interval(0.95, len(points) - 1, mean, stats.sem(points))
+    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:

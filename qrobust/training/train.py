@@ -146,12 +146,14 @@ def _start(recipe: Recipe, dataset: datasets.Dataset, *, allow_code: bool) -> An
         )
     new = build(recipe, dataset, allow_code=allow_code)
     bits = recipe.quantization
-    same = current_bits(model)[0] == current_bits(quantize(new, bits.weight_bits))[0]
+    wanted = quantize(new, bits.weight_bits, bits.activation_bits)
+    same = current_bits(model) == current_bits(wanted)
     shapes = [(m.input_shape, m.output_shape) for m in (new, model)]
     if not same or shapes[0] != shapes[1]:
         raise ValueError(
             f"[network] start: '{path}' is no {recipe.network.name} from {shapes[0][0]} to "
-            f"{shapes[0][1]} with weight_bits = {bits.weight_bits}."
+            f"{shapes[0][1]} with weight_bits = {bits.weight_bits} and activation_bits = "
+            f"{bits.activation_bits}: [quantization] says what it has."
         )
     penalized = any(isinstance(x, JacobianRegularized) for x in layers_inside(model))
     if bool(recipe.defence.jacobian) != penalized:

@@ -26,6 +26,8 @@ def test_held_out_clips_count_once_and_test_clips_once_in_the_interval():
     assert found["test part"] == {"count": 130, "of": 160}
     wanted = unpaired_points({"count": 17, "of": 22}, {"count": 65, "of": 80})
     assert found["held out minus test, points"] == wanted
+    # Differences of -7.5 and 0 points: t of one degree of freedom is 12.706.
+    assert found[speakers.OVER] == "-3.7 (-51.4 to +43.9)"
 
 
 @pytest.mark.thorough

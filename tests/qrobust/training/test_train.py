@@ -162,6 +162,10 @@ def quantized_start(tmp_path_factory):
     ("changes", "says"),
     [
         ({"defence": Defence(sigma=31)}, "has noise of sigma 30 .* Received: sigma=31"),
+        (
+            {"defence": Defence(sigma=30), "quantization": Quantization(4, 8)},
+            "weight_bits = 4 and activation_bits = 8",
+        ),
         ({"training": Training(epochs=1, float_epochs=1)}, "float_epochs=1"),
         ({"network": Network("digits_cnn", start="nowhere.keras")}, "cannot go on with"),
         ({"quantization": Quantization(3, 4)}, "is no digits_cnn .* with weight_bits = 3"),
