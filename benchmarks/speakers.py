@@ -102,8 +102,8 @@ def over_groups(rows: Sequence[dict[str, Any]]) -> str:
     mean = float(np.mean(points))
     if len(points) < 2:
         return f"{mean:+.1f}"
-    low, high = stats.t.interval(0.95, len(points) - 1, mean, stats.sem(points))
-    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
+    half = float(stats.t.ppf(0.975, len(points) - 1) * stats.sem(points))
+    return f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})"
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:
