@@ -1,24 +1,29 @@
 """Certain accuracy of the shipped networks under families of changes, by exhaustion.
 
     python benchmarks/families.py [--images 300] [--networks digits ...] [--data DIR]
-        [--out docs/results/families.json]
+        [--record families] [--tiny]
 
 Every member of every family is run through the file itself (LiteRT, XNNPACK), so each figure is
 certain: no sampling, no error probability. Images are the first of each test set. Contrast is
-exact: all tables between the factors .8 and 1.25. Results are written after every family, and
-families that are there already, of the same file and as many images, are not run again; nor are
-those that the card of that very file holds (`qrobust train` ran them the same way).
+exact: all tables between the factors .8 and 1.25. Results are written after every family; families
+that are recorded already, of the same file and the same images, are not run again and say where
+they are from; nor are those that the card of that very file holds (`qrobust train` ran them the
+same way). ``NAME_pictures`` and ``NAME_sounds`` hold the same shares, one row a network.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import results
+from results import STALE, share
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -31,7 +36,7 @@ from qrobust.verify import Problem
 from qrobust.verify.batch import Image, ProofJob, job_header, prove_image
 from qrobust.verify.figures import figures
 
-ROOT = Path(__file__).resolve().parents[1]
+MODELS = results.PROJECT / "models"
 PICTURES = ("light:16", "light:32", "shift:1", "shift:2", "contrast:.8..1.25")
 SOUNDS = ("time:1", "time:2", "gain:4", "gain:8", "light:2")
 KEYWORDS = ["down", "off", "on", "stop", "up", "yes"]
@@ -57,65 +62,118 @@ NETWORKS = {
     "kws_sound_w4a8": ("speech_commands", SOUNDS),
 }
 
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded: rows, where each comes from, and what they are of."""
+
+    rows: tuple[Row, ...]
+    origins: dict[tuple[str, str], str]
+    models: dict[str, str]
+    data: dict[str, str]
+
+    def row(self, name: str, family: str, images: Any) -> tuple[Row, str] | None:
+        """The row of a family, if it is of the file and the images that are there now."""
+        path = file_of(name)
+        known = self.models.get(path.relative_to(results.PROJECT).as_posix())
+        if known != results.file_sha256(path) or self.data.get(of_data(name, images)) != digest(
+            images
+        ):
+            return None
+        found = (r for r in self.rows if (r["network"], r["family"]) == (name, family))
+        row = next((r for r in found if r["clean"]["of"] == len(images)), None)
+        return (row, self.origins[name, family]) if row and not row.get(STALE) else None
+
 
 def main() -> int:
     args = arguments()
-    out = Path(args.out)
-    rows = json.loads(out.read_text()) if out.exists() else []
-    cases = [(name, family) for name in args.networks for family in NETWORKS[name][1]]
-    cases.sort(key=lambda case: case[1].startswith("contrast"))  # the long ones last
-    for name, family in cases:
-        row = certain(name, family, args, rows)
-        if row is not None:
-            rows = [r for r in rows if (r["network"], r["family"]) != (name, family)] + [row]
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(json.dumps(rows, indent=1) + "\n")
-    order = list(NETWORKS)
-    rows.sort(key=lambda row: order.index(row["network"]))
-    out.write_text(json.dumps(rows, indent=1) + "\n")
-    print(tabulate(table(rows), headers="keys", tablefmt="github"))
+    if args.tiny:
+        args.networks, args.images = ["digits"], 2
+    before = recorded(args.record)
+    cases = [(name, family) for name, (_, families) in NETWORKS.items() for family in families]
+    found: dict[tuple[str, str], tuple[Row, str]] = {}
+    for case in cases:
+        kept = before.row(*case, images_of(case[0], args)) if before else None
+        found |= {case: kept} if kept else {}
+    todo = [case for case in cases if case[0] in args.networks and case not in found]
+    for case in sorted(todo, key=lambda case: case[1].startswith("contrast")):  # the long ones last
+        found[case] = (certain(*case, images_of(case[0], args)), "")
+        write(args, [(case, *found[case]) for case in cases if case in found])
+    rows = [(case, *found[case]) for case in cases if case in found]
+    write(args, rows)
     for families in (PICTURES, SOUNDS):
-        print(tabulate(side_by_side(rows, families), headers="keys", tablefmt="github"))
+        print(tabulate(printed(side_by_side(rows, families)[0]), headers="keys", tablefmt="github"))
     return 0
 
 
-def certain(name: str, family: str, args: argparse.Namespace, rows: list) -> dict | None:
-    """Prove the images of one network under one family; None where that is there already."""
-    data_name = NETWORKS[name][0]
-    data = images_of(data_name, args)
-    content = (ROOT / "models" / name / "model.tflite").read_bytes()
-    there = {(r["network"], r["family"], r["images"], r["model_sha256"]) for r in rows}
-    if (name, family, len(data), hashlib.sha256(content).hexdigest()) in there:
+def recorded(name: str | None) -> Recorded | None:
+    """What is recorded under a name."""
+    if name is None or name not in results.names(results.FOLDER):
         return None
-    problem, job = Problem(content), ProofJob(content, family)
+    found = results.read(name, results.FOLDER)
+    if found.stale:
+        return None
+    keys = [(row["network"], row["family"]) for row in found.counts]
+    return Recorded(
+        tuple(dict(row) for row in found.counts),
+        {key: found.origin(" ".join(key)) for key in keys},
+        dict(found.models),
+        dict(found.data),
+    )
+
+
+def write(args: argparse.Namespace, rows: list[tuple[tuple[str, str], Row, str]]) -> None:
+    """The three files of results, each with where its rows come from."""
+    earlier = {" ".join(case): origin for case, _, origin in rows if origin}
+    names = dict.fromkeys(name for (name, _), *_ in rows)
+    about = measured(names, args)
+    results.record(args.record, counts=[row for _, row, _ in rows], earlier=earlier, **about)
+    for kind, families in (("pictures", PICTURES), ("sounds", SOUNDS)):
+        counts, earlier = side_by_side(rows, families)
+        if counts and args.record:
+            about = measured([row["network"] for row in counts], args)
+            results.record(f"{args.record}_{kind}", counts=counts, earlier=earlier, **about)
+
+
+def measured(names: Iterable[str], args: argparse.Namespace) -> dict[str, Any]:
+    """What rows of some networks are of: files and data, for `results.record`."""
+    inputs = [(name, images_of(name, args)) for name in names]
+    return {
+        "models": [file_of(name) for name, _ in inputs],
+        "data": {of_data(name, data): content(data) for name, data in inputs},
+    }
+
+
+def certain(name: str, family: str, data: Any) -> Row:
+    """Prove the images of one network under one family."""
+    file = file_of(name).read_bytes()
+    problem, job = Problem(file), ProofJob(file, family)
     header = job_header(problem, job, data)
     shown = from_card(name, job.chosen(problem)[0].text, header, len(data))
     if shown is None:
         bar = tqdm(range(len(data)), desc=f"{name} {family}", file=sys.stderr, mininterval=5)
         lines = [prove_image(problem, job, Image(data.x[i], i, data.label(i))) for i in bar]
         shown = figures(lines).to_json()
-        del shown["seconds"]
     return {
         "network": name,
         "family": family,
-        "data": data_name,
-        "claim": header["claim"],
-        "about": header["about"],
-        "model_sha256": header["model_sha256"],
-        **shown,
+        "clean": share(shown["clean"], len(data)),
+        "certain": share(shown["certain"], len(data)),
+        **{key: shown[key] for key in ("proven", "refuted", "unknown", "inferences")},
     }
 
 
 def from_card(name: str, region: str, header: dict, images: int) -> dict | None:
     """What the card of a file says of a family, where it is of these images and this file."""
-    summary = read_summary(ROOT / "models" / name / FILE)
+    summary = read_summary(MODELS / name / FILE)
     if summary.file is None or summary.file.sha256 != header["model_sha256"]:
         return None
     tables = [table for table in summary.tables if table.name == "families"]
     for family, clean, certain, refuted, unknown, inferences in (r for t in tables for r in t.rows):
         if family == region and clean["of"] == images:
             return {
-                "images": images,
                 "clean": clean["count"],
                 "certain": certain["count"],
                 "proven": images - refuted - unknown,
@@ -133,56 +191,74 @@ def loaded(name: str, folder: str | None):
     if name == "speech_commands":
         return datasets.speech_commands(folder, words=KEYWORDS).test
     if name == "caltech101":  # in the size that its network takes
-        recipe = read_recipe(ROOT / "models" / "caltech101_resnet8_w4a4" / "recipe.toml")
+        recipe = read_recipe(MODELS / "caltech101_resnet8_w4a4" / "recipe.toml")
         return load_data(recipe, folder).test
     return getattr(datasets, name)(folder).test
 
 
-def images_of(name: str, args: argparse.Namespace):
-    test = loaded(name, args.data)
+def images_of(name: str, args: argparse.Namespace) -> Any:
+    """The first test inputs of a network."""
+    test = loaded(NETWORKS[name][0], args.data)
     return make_data(test.x[: args.images], test.y[: args.images])
 
 
-def table(rows: list) -> list[dict]:
-    return [
-        {
-            "network": row["network"],
-            "family": row["family"],
-            "images": row["images"],
-            "clean": f"{row['clean'] / row['images']:.1%}",
-            "certain": f"{row['certain'] / row['images']:.1%}",
-            "inferences an image": row["inferences"] // row["images"],
-        }
-        for row in rows
-    ]
+def file_of(name: str) -> Path:
+    """The network as it ships."""
+    return MODELS / name / "model.tflite"
 
 
-def side_by_side(rows: list, families: tuple[str, ...]) -> list[dict]:
-    """One row a network, percent of all images; for the document."""
-    made = []
-    for name in dict.fromkeys(row["network"] for row in rows):
-        own = {row["family"]: row for row in rows if row["network"] == name}
+def of_data(name: str, data: Any) -> str:
+    """How the results name the images of a network."""
+    return f"the first {len(data)} test inputs of {NETWORKS[name][0]}"
+
+
+def content(data: Any) -> bytes:
+    """Inputs and labels, byte for byte."""
+    return data.x.tobytes() + str([data.label(i) for i in range(len(data))]).encode()
+
+
+def digest(data: Any) -> str:
+    """SHA-256 of inputs and labels."""
+    return sha256(content(data)).hexdigest()
+
+
+def side_by_side(
+    rows: list[tuple[tuple[str, str], Row, str]], families: tuple[str, ...]
+) -> tuple[list[Row], dict[str, str]]:
+    """One row a network with the shares of its families, and where the rows come from."""
+    made, origins = [], {}
+    for name in dict.fromkeys(name for (name, _), *_ in rows):
+        own = {family: (row, origin) for (n, family), row, origin in rows if n == name}
         if not set(own) <= set(families):
             continue
-        clean = next(iter(own.values()))
-        made.append(
-            {"network": f"`{name}`", "clean": f"{100 * clean['clean'] / clean['images']:.1f}"}
-        )
-        made[-1] |= {
-            family: f"{100 * own[family]['certain'] / own[family]['images']:.1f}"
-            if family in own
-            else ""
-            for family in families
-        }
-    return made
+        clean = next(row["clean"] for row, _ in own.values())
+        shares = {f: own[f][0]["certain"] if f in own else None for f in families}
+        made.append({"network": name, "clean": clean, **shares})
+        kinds = {origin for _, origin in own.values()}
+        if len(kinds) > 1:
+            origins |= {f"{name} {family}": origin for family, (_, origin) in own.items() if origin}
+        elif kinds != {""}:
+            origins[name] = kinds.pop()
+    return made, origins
+
+
+def printed(rows: list[Row]) -> list[Row]:
+    """Shares as percent."""
+
+    def cell(value: Any) -> Any:
+        return f"{value['count'] / value['of']:.1%}" if isinstance(value, dict) else value
+
+    return [{key: cell(value) for key, value in row.items()} for row in rows]
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--data", help="folder of the data sets (default: $QROBUST_DATA or ./data)")
-    parser.add_argument("--out", default=str(ROOT / "docs" / "results" / "families.json"))
+    results.add_arguments(parser)
     return parser.parse_args()
 
 

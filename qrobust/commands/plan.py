@@ -195,7 +195,9 @@ def _of_speeds(plan: "Plan", speeds: "Speeds") -> Iterator[str]:
     for bench in speeds.benches.values():
         kind = ", emulated" if bench.machine.emulated else ""
         threads = max((row.threads for row in bench.votes), default=0)
-        kind += f", {threads} threads, kernels {printable(bench.kernels)}" if threads else ""
+        several = "" if threads == 1 else "s"
+        kernels = f", {threads} thread{several}, kernels {printable(bench.kernels)}"
+        kind += kernels if threads else ""
         busy = f"; it was busy: {bench.load.busy}" if bench.load.busy else ""
         yield (
             f"s: {printable(bench.machine.cpu)}, {bench.machine.cores} cores{kind}, "

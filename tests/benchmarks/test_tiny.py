@@ -24,6 +24,7 @@ QUICK = {
     "parity": [],
     "pixels": [],
     "counting": ["digits"],
+    "families": [],
     "coverage": [],
     "first_moments": [],
     "foreign": [],
