@@ -5,38 +5,38 @@
 
 Every member of every family is run through the file itself (LiteRT, XNNPACK), so each figure is
 certain: no sampling, no error probability. Images are the first of each test set. Contrast is
-exact: all tables between the factors .8 and 1.25. Results are written after every family; families
-that are recorded already, of the same file and the same images, are not run again and say where
-they are from; nor are those that the card of that very file holds (`qrobust train` ran them the
-same way). ``NAME_pictures`` and ``NAME_sounds`` hold the same shares, one row a network.
+exact: all tables between the factors .8 and 1.25. Results are written after every family. With
+``--record`` what is recorded already of the same file, images and claim is not run again and says
+where it is from; rows of networks that were not asked for stay, marked where their file is another
+one now. ``NAME_pictures`` and ``NAME_sounds`` hold the same shares, one row a network.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import results
-from results import STALE, share
+from results import PROJECT, STALE, Results, share
 from tabulate import tabulate
 from tqdm import tqdm
 
 from qrobust import datasets
 from qrobust.certify import make_data
-from qrobust.training.publish.summary import FILE, read_summary
 from qrobust.training.recipe import read_recipe
 from qrobust.training.train import load_data
 from qrobust.verify import Problem
 from qrobust.verify.batch import Image, ProofJob, job_header, prove_image
 from qrobust.verify.figures import figures
 
-MODELS = results.PROJECT / "models"
+MODELS = PROJECT / "models"
 PICTURES = ("light:16", "light:32", "shift:1", "shift:2", "contrast:.8..1.25")
 SOUNDS = ("time:1", "time:2", "gain:4", "gain:8", "light:2")
 KEYWORDS = ["down", "off", "on", "stop", "up", "yes"]
@@ -63,99 +63,109 @@ NETWORKS = {
 }
 
 Row = dict[str, Any]
+#: Network and family.
+Case = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """What was recorded: rows, where each comes from, and what they are of."""
+class Found:
+    """A row, and where it is from if it was not measured now."""
 
-    rows: tuple[Row, ...]
-    origins: dict[tuple[str, str], str]
-    models: dict[str, str]
-    data: dict[str, str]
-
-    def row(self, name: str, family: str, images: Any) -> tuple[Row, str] | None:
-        """The row of a family, if it is of the file and the images that are there now."""
-        path = file_of(name)
-        known = self.models.get(path.relative_to(results.PROJECT).as_posix())
-        if known != results.file_sha256(path) or self.data.get(of_data(name, images)) != digest(
-            images
-        ):
-            return None
-        found = (r for r in self.rows if (r["network"], r["family"]) == (name, family))
-        row = next((r for r in found if r["clean"]["of"] == len(images)), None)
-        return (row, self.origins[name, family]) if row and not row.get(STALE) else None
+    row: Row
+    origin: str = ""
 
 
 def main() -> int:
     args = arguments()
     if args.tiny:
         args.networks, args.images = ["digits"], 2
-    before = recorded(args.record)
+    before = recorded(args.record, args.images)
     cases = [(name, family) for name, (_, families) in NETWORKS.items() for family in families]
-    found: dict[tuple[str, str], tuple[Row, str]] = {}
+    found: dict[Case, Found] = {}
     for case in cases:
-        kept = before.row(*case, images_of(case[0], args)) if before else None
+        kept = before and kept_row(before, case, asked=case[0] in args.networks, args=args)
         found |= {case: kept} if kept else {}
     todo = [case for case in cases if case[0] in args.networks and case not in found]
     for case in sorted(todo, key=lambda case: case[1].startswith("contrast")):  # the long ones last
-        found[case] = (certain(*case, images_of(case[0], args)), "")
-        write(args, [(case, *found[case]) for case in cases if case in found])
-    rows = [(case, *found[case]) for case in cases if case in found]
-    write(args, rows)
+        found[case] = Found(certain(*case, images_of(case[0], args)))
+        write(args, {case: found[case] for case in cases if case in found})
+    found = {case: found[case] for case in cases if case in found}
+    if todo:  # what was recorded stays as it was where nothing was missing
+        write(args, found)
     for families in (PICTURES, SOUNDS):
-        print(tabulate(printed(side_by_side(rows, families)[0]), headers="keys", tablefmt="github"))
+        if rows := side_by_side(found, families)[0]:
+            print(tabulate(printed(rows), headers="keys", tablefmt="github"))
     return 0
 
 
-def recorded(name: str | None) -> Recorded | None:
-    """What is recorded under a name."""
+def recorded(name: str | None, images: int) -> Results | None:
+    """What is recorded under a name.
+
+    Raises:
+        SystemExit: it is of something else, or of as many images as are not asked for.
+    """
     if name is None or name not in results.names(results.FOLDER):
         return None
     found = results.read(name, results.FOLDER)
-    if found.stale:
+    if any("family" not in row for row in found.counts):
+        raise SystemExit(f"{name}.json holds no families; choose another --record")
+    of = {row["clean"]["of"] for row in found.counts}
+    if of - {images}:
+        raise SystemExit(
+            f"{name}.json is of {max(of)} images, not {images}, and would be lost; choose another "
+            "--record"
+        )
+    return found
+
+
+def kept_row(before: Results, case: Case, *, asked: bool, args: argparse.Namespace) -> Found | None:
+    """A recorded row that need not be proven now; see the top of the file."""
+    row = next((dict(r) for r in before.counts if (r["network"], r["family"]) == case), None)
+    if row is None:
         return None
-    keys = [(row["network"], row["family"]) for row in found.counts]
-    return Recorded(
-        tuple(dict(row) for row in found.counts),
-        {key: found.origin(" ".join(key)) for key in keys},
-        dict(found.models),
-        dict(found.data),
-    )
+    data, path = images_of(case[0], args), file_of(case[0])
+    about = {of_data(case[0], data): content(data), of_claim(case): claim_of(case)}
+    stale = before.stale or row.get(STALE, "")
+    if before.models.get(path.relative_to(PROJECT).as_posix()) != results.file_sha256(path):
+        stale = stale or "the file is another one now"
+    if any(before.data.get(key) != sha256(value).hexdigest() for key, value in about.items()):
+        stale = stale or "the images or the claim are others now"
+    if stale and asked:
+        return None
+    return Found(row | ({STALE: stale} if stale else {}), before.origin(" ".join(case)))
 
 
-def write(args: argparse.Namespace, rows: list[tuple[tuple[str, str], Row, str]]) -> None:
+def write(args: argparse.Namespace, found: Mapping[Case, Found]) -> None:
     """The three files of results, each with where its rows come from."""
-    earlier = {" ".join(case): origin for case, _, origin in rows if origin}
-    names = dict.fromkeys(name for (name, _), *_ in rows)
-    about = measured(names, args)
-    results.record(args.record, counts=[row for _, row, _ in rows], earlier=earlier, **about)
+    earlier = {" ".join(case): one.origin for case, one in found.items() if one.origin}
+    rows = [one.row for one in found.values()]
+    results.record(args.record, counts=rows, earlier=earlier, **measured(found, args))
     for kind, families in (("pictures", PICTURES), ("sounds", SOUNDS)):
-        counts, earlier = side_by_side(rows, families)
+        counts, earlier = side_by_side(found, families)
+        shown = {
+            case: one for case, one in found.items() if set(NETWORKS[case[0]][1]) <= set(families)
+        }
         if counts and args.record:
-            about = measured([row["network"] for row in counts], args)
+            about = measured(shown, args)
             results.record(f"{args.record}_{kind}", counts=counts, earlier=earlier, **about)
 
 
-def measured(names: Iterable[str], args: argparse.Namespace) -> dict[str, Any]:
-    """What rows of some networks are of: files and data, for `results.record`."""
-    inputs = [(name, images_of(name, args)) for name in names]
-    return {
-        "models": [file_of(name) for name, _ in inputs],
-        "data": {of_data(name, data): content(data) for name, data in inputs},
-    }
+def measured(cases: Iterable[Case], args: argparse.Namespace) -> dict[str, Any]:
+    """What rows are of: files, data and claims, for `results.record`."""
+    of = [(case, images_of(case[0], args)) for case in cases]
+    data = {of_data(case[0], data): content(data) for case, data in of}
+    claims = {of_claim(case): claim_of(case) for case, _ in of}
+    models = dict.fromkeys(file_of(case[0]) for case, _ in of)
+    return {"models": list(models), "data": data | claims}
 
 
 def certain(name: str, family: str, data: Any) -> Row:
     """Prove the images of one network under one family."""
     file = file_of(name).read_bytes()
     problem, job = Problem(file), ProofJob(file, family)
-    header = job_header(problem, job, data)
-    shown = from_card(name, job.chosen(problem)[0].text, header, len(data))
-    if shown is None:
-        bar = tqdm(range(len(data)), desc=f"{name} {family}", file=sys.stderr, mininterval=5)
-        lines = [prove_image(problem, job, Image(data.x[i], i, data.label(i))) for i in bar]
-        shown = figures(lines).to_json()
+    bar = tqdm(range(len(data)), desc=f"{name} {family}", file=sys.stderr, mininterval=5)
+    lines = [prove_image(problem, job, Image(data.x[i], i, data.label(i))) for i in bar]
+    shown = figures(lines).to_json()
     return {
         "network": name,
         "family": family,
@@ -163,25 +173,6 @@ def certain(name: str, family: str, data: Any) -> Row:
         "certain": share(shown["certain"], len(data)),
         **{key: shown[key] for key in ("proven", "refuted", "unknown", "inferences")},
     }
-
-
-def from_card(name: str, region: str, header: dict, images: int) -> dict | None:
-    """What the card of a file says of a family, where it is of these images and this file."""
-    summary = read_summary(MODELS / name / FILE)
-    if summary.file is None or summary.file.sha256 != header["model_sha256"]:
-        return None
-    tables = [table for table in summary.tables if table.name == "families"]
-    for family, clean, certain, refuted, unknown, inferences in (r for t in tables for r in t.rows):
-        if family == region and clean["of"] == images:
-            return {
-                "clean": clean["count"],
-                "certain": certain["count"],
-                "proven": images - refuted - unknown,
-                "refuted": refuted,
-                "unknown": unknown,
-                "inferences": inferences,
-            }
-    return None
 
 
 @cache
@@ -217,26 +208,38 @@ def content(data: Any) -> bytes:
     return data.x.tobytes() + str([data.label(i) for i in range(len(data))]).encode()
 
 
-def digest(data: Any) -> str:
-    """SHA-256 of inputs and labels."""
-    return sha256(content(data)).hexdigest()
+def of_claim(case: Case) -> str:
+    """How the results name what is claimed."""
+    return f"claim of {' '.join(case)}"
+
+
+@cache
+def claim_of(case: Case) -> bytes:
+    """What is claimed of every image, and about what, word for word."""
+    file = file_of(case[0]).read_bytes()
+    problem = Problem(file)
+    some = make_data(np.zeros((1, *problem.file.shape), np.uint8), None)
+    header = job_header(problem, ProofJob(file, case[1]), some)
+    return f"{header['claim']}, about {header['about']}".encode()
 
 
 def side_by_side(
-    rows: list[tuple[tuple[str, str], Row, str]], families: tuple[str, ...]
+    found: Mapping[Case, Found], families: tuple[str, ...]
 ) -> tuple[list[Row], dict[str, str]]:
     """One row a network with the shares of its families, and where the rows come from."""
     made, origins = [], {}
-    for name in dict.fromkeys(name for (name, _), *_ in rows):
-        own = {family: (row, origin) for (n, family), row, origin in rows if n == name}
+    for name in dict.fromkeys(name for name, _ in found):
+        own = {family: one for (n, family), one in found.items() if n == name}
         if not set(own) <= set(families):
             continue
-        clean = next(row["clean"] for row, _ in own.values())
-        shares = {f: own[f][0]["certain"] if f in own else None for f in families}
-        made.append({"network": name, "clean": clean, **shares})
-        kinds = {origin for _, origin in own.values()}
+        clean = next(one.row["clean"] for one in own.values())
+        shares = {f: own[f].row["certain"] if f in own else None for f in families}
+        stale = next((one.row[STALE] for one in own.values() if STALE in one.row), "")
+        about = {"network": name, "clean": clean}
+        made.append(about | shares | ({STALE: stale} if stale else {}))
+        kinds = {one.origin for one in own.values()}
         if len(kinds) > 1:
-            origins |= {f"{name} {family}": origin for family, (_, origin) in own.items() if origin}
+            origins |= {f"{name} {f}": one.origin for f, one in own.items() if one.origin}
         elif kinds != {""}:
             origins[name] = kinds.pop()
     return made, origins

@@ -1,8 +1,6 @@
-"""Families that are recorded stay, while they are of this very file and these very images."""
+"""Families that are recorded stay while they are of this very file, these images, this claim."""
 
-import argparse
 import json
-import shutil
 import sys
 
 import families
@@ -10,76 +8,142 @@ import pytest
 import results
 from results import share
 
-CASE = ("digits", "light:16")
+SMALL = {"digits": ("digits", ("light:16", "light:32")), "digits_proof": ("digits", ("light:16",))}
+ALL = [(name, family) for name, (_, of) in SMALL.items() for family in of]
+OLD = "commit 0123, 2026-11-27, a processor"
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
+    """Two networks of the digits, recorded with twelve images; each row has its own number."""
     monkeypatch.setattr(results, "FOLDER", tmp_path)
-    for part in ("", "_pictures", "_sounds"):
-        shutil.copy(results.PROJECT / f"docs/results/families{part}.json", tmp_path)
+    monkeypatch.setattr(families, "NETWORKS", SMALL)
+    proven = []
+
+    def certain(name, family, data):
+        proven.append((name, family))
+        number = len(proven)
+        row = {"network": name, "family": family, "clean": share(12, 12)}
+        return row | {"certain": share(number, 12), "proven": number}
+
+    monkeypatch.setattr(families, "certain", certain)
+    assert run(monkeypatch) == ALL and proven == ALL
+    path = tmp_path / "families.json"
+    there = json.loads(path.read_text())
+    assert "earlier" not in there
+    path.write_text(json.dumps(there | {"earlier": {"digits light:16": OLD}}))
+    proven.clear()
+    families.proven = proven
     return tmp_path
 
 
-def images(count=300, shift=0):
-    test = families.datasets.digits().test
-    return families.make_data(test.x[shift : count + shift], test.y[shift : count + shift])
-
-
-def test_what_is_recorded_is_of_the_shipped_file_and_says_where_it_is_from():
-    row, origin = families.recorded("families").row(*CASE, images())
-    assert row["certain"] == share(291, 300) and origin.startswith("commit ")
-
-
-@pytest.mark.parametrize("other", [images(200), images(300, shift=1)])
-def test_other_images_are_proven_anew(other):
-    assert families.recorded("families").row(*CASE, other) is None
-
-
-@pytest.mark.parametrize("fault", ["models", "data", "row", "stale"])
-def test_another_file_other_data_and_stale_rows_are_proven_anew(folder, fault):
-    path = folder / "families.json"
-    there = json.loads(path.read_text())
-    row = next(r for r in there["counts"] if (r["network"], r["family"]) == CASE)
-    if fault == "stale":
-        there["stale"] = "the digits were drawn again"
-    elif fault == "row":
-        row["stale"] = "other tables of contrast"
-    else:
-        there[fault] = dict.fromkeys(there[fault], "0" * 64)
-    path.write_text(json.dumps(there))
-    before = families.recorded("families")
-    assert before is None or before.row(*CASE, images()) is None
-
-
-def test_a_run_proves_what_is_missing_and_keeps_the_rest(folder, monkeypatch):
-    small = {
-        "digits": ("digits", ("light:16", "light:32")),
-        "digits_proof": ("digits", ("light:16",)),
-    }
-    monkeypatch.setattr(families, "NETWORKS", small)
-    monkeypatch.setattr(families, "from_card", lambda *_: None)
-    path = folder / "families.json"
-    there = json.loads(path.read_text())
-    there["counts"] = [row for row in there["counts"] if (row["network"], row["family"]) != CASE]
-    path.write_text(json.dumps(there))
-    monkeypatch.setattr(sys, "argv", ["benchmarks/families.py", "--record", "families"])
+def run(monkeypatch, *words, images=12):
+    arguments = ["--images", str(images), "--record", "families", *words]
+    monkeypatch.setattr(sys, "argv", ["benchmarks/families.py", *arguments])
     assert families.main() == 0
-    found = results.read("families", folder)
-    assert [(row["network"], row["family"], row["certain"]["count"]) for row in found.counts] == [
-        ("digits", "light:16", 291),
-        ("digits", "light:32", 289),
-        ("digits_proof", "light:16", 291),
-    ]
-    assert sorted(found.earlier) == ["digits light:32", "digits_proof light:16"]
-    side = results.read("families_pictures", folder)
-    assert side.earlier.keys() == {"digits light:32", "digits_proof"}
-    assert side.counts[0]["light:16"] == share(291, 300) and side.counts[0]["shift:1"] is None
+    found = results.read("families", results.FOLDER)
+    return [(row["network"], row["family"]) for row in found.counts]
 
 
-def test_without_a_name_nothing_is_kept_or_written(folder):
-    assert families.recorded(None) is None and families.recorded("other") is None
-    before = sorted(folder.iterdir())
-    args = argparse.Namespace(images=300, data=None, record=None)
-    families.write(args, [(CASE, {"network": "digits", "clean": 1, "certain": 1}, "")])
-    assert sorted(folder.iterdir()) == before
+def edit(folder, change):
+    path = folder / "families.json"
+    there = json.loads(path.read_text())
+    change(there)
+    path.write_text(json.dumps(there))
+
+
+def test_the_shipped_results_are_of_what_ships():
+    """Every row is of the file, the images and the claim that are there; a run would prove none."""
+    found = results.read("families", results.PROJECT / "docs" / "results")
+    claims = {name for name in found.data if name.startswith("claim of ")}
+    assert claims == {f"claim of {row['network']} {row['family']}" for row in found.counts}
+    row = next(r for r in found.counts if (r["network"], r["family"]) == ALL[0])
+    assert row["certain"] == share(291, 300) and row["inferences"] == 9900
+
+
+def test_where_nothing_is_missing_nothing_is_written(folder, monkeypatch):
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert run(monkeypatch) == ALL and families.proven == []
+    assert before == {path: path.read_bytes() for path in folder.iterdir()}
+
+
+FAULTS = {
+    "file": lambda there: there.update(models=dict.fromkeys(there["models"], "0" * 64)),
+    "images": lambda there: there["data"].update(
+        {name: "0" * 64 for name in there["data"] if name.startswith("the first")}
+    ),
+    "claim": lambda there: there["data"].update({"claim of digits light:16": "0" * 64}),
+    "stale": lambda there: there.update(stale="the digits were drawn again"),
+    "row": lambda there: there["counts"][0].update(stale="other tables"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_of_something_else_is_proven_anew(folder, monkeypatch, fault):
+    edit(folder, FAULTS[fault])
+    assert run(monkeypatch) == ALL
+    assert families.proven == (ALL[:1] if fault in ("claim", "row") else ALL)
+    found = results.read("families", results.FOLDER)
+    assert "stale" not in found.counts[0] and found.counts[0]["certain"] == share(1, 12)
+    assert OLD not in found.earlier.values()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_networks_that_were_not_asked_for_stay_and_say_what_is_wrong(folder, monkeypatch, fault):
+    edit(folder, FAULTS[fault])
+    edit(folder, lambda there: there["counts"].pop())  # the other network has something to prove
+    assert run(monkeypatch, "--networks", "digits_proof") == ALL
+    assert families.proven == ALL[2:]
+    found = results.read("families", results.FOLDER)
+    assert found.counts[0]["stale"] and found.counts[0]["certain"] == share(1, 12)
+    assert found.earlier["digits light:16"] == OLD and "digits_proof light:16" not in found.earlier
+    side = results.read("families_pictures", results.FOLDER)
+    assert [bool(row.get("stale")) for row in side.counts] == [True, False]
+
+
+def test_a_missing_row_is_proven_and_the_rest_says_where_it_is_from(folder, monkeypatch):
+    edit(folder, lambda there: there["counts"].pop(1))
+    assert run(monkeypatch) == ALL and families.proven == ALL[1:2]
+    found = results.read("families", results.FOLDER)
+    assert found.earlier["digits light:16"] == OLD
+    assert found.earlier.keys() == {"digits light:16", "digits_proof light:16"}
+    side = results.read("families_pictures", results.FOLDER)
+    assert side.earlier.keys() == {"digits light:16", "digits_proof"}
+    assert side.counts[1] == {
+        "network": "digits_proof",
+        "clean": share(12, 12),
+        **dict.fromkeys(families.PICTURES),
+        "light:16": share(3, 12),
+    }
+
+
+def test_what_was_proven_before_an_interruption_is_there(folder, monkeypatch):
+    edit(folder, lambda there: there["counts"].clear())
+    whole = families.certain
+
+    def interrupted(name, family, data):
+        if family == "light:32":
+            raise KeyboardInterrupt
+        return whole(name, family, data)
+
+    monkeypatch.setattr(families, "certain", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(monkeypatch)
+    assert len(results.read("families", results.FOLDER).counts) == 1
+
+
+@pytest.mark.parametrize("words", [["--images", "13"], ["--tiny"]])
+def test_rows_of_another_number_of_images_are_not_lost(folder, monkeypatch, words):
+    before = (folder / "families.json").read_bytes()
+    with pytest.raises(SystemExit, match="12 images"):
+        run(monkeypatch, *words)
+    assert (folder / "families.json").read_bytes() == before
+    with pytest.raises(SystemExit, match="no families"):
+        run(monkeypatch, "--record", "families_pictures")
+
+
+def test_without_a_name_nothing_is_kept_or_written(folder, monkeypatch):
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(sys, "argv", ["benchmarks/families.py", "--images", "12"])
+    assert families.main() == 0 and families.proven == ALL
+    assert before == {path: path.read_bytes() for path in folder.iterdir()}

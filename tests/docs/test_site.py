@@ -31,6 +31,7 @@ def test_every_document_is_in_the_menu():
 def test_nothing_of_the_site_is_loaded_from_elsewhere():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert "font: false" in text and "http" not in text
+    assert "- offline" not in text  # its script comes from a host
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,21 @@ def test_nothing_of_the_site_is_loaded_from_elsewhere():
         ('<a href="https://host/">read</a>', False),
         ('<script src="assets/x.js"></script>', False),
         ('<link rel="canonical" href="https://host/page.html">', False),
+        ('<link rel="next" href="https://host/2.html">', False),
+        ('<img alt="src=https://host/p.png" src="p.png">', False),
+        ("<!-- <img src='https://host/p.png'> -->", False),
+        ("<SCRIPT SRC=HTTPS://host/x.js></SCRIPT>", True),
+        ('<img src="p.png" srcset="p.png 1x, https://host/p.png 2x">', True),
+        ('<img alt="a > b, the canonical picture" src="https://host/p.png">', True),
+        ('<video poster="https://host/p.png"></video>', True),
+        ('<object data="//host/x"></object>', True),
+        ('<p style="background: url(https://host/p.png)">x</p>', True),
+        ("<style>@import 'https://host/s.css';</style>", True),
+        ('<svg><image xlink:href="https://host/p.png"/></svg>', True),
+        ('<meta http-equiv="refresh" content="0; url=https://host/">', True),
+        ('<meta http-equiv="refresh" content="0; url=other.html">', False),
+        ('<link rel="preconnect" href="https://host">', True),
+        ("<code>&lt;img src=https://host/p.png&gt;</code>", False),
     ],
 )
 def test_what_a_browser_would_fetch_elsewhere_is_found(tag, loads):
