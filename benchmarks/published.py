@@ -1,7 +1,7 @@
 """Our certificates beside published ones, image by image: float ResNet-110s and our integers.
 
-    python benchmarks/published.py --tables DIR [--sigma 0.25] [--ours NAME=JOURNAL.jsonl ...]
-        [--images 1000] [--record published_cifar10]
+    python benchmarks/published.py --tables DIR [--sigma 0.25] [--network FOLDER]
+        [--ours NAME=JOURNAL.jsonl ...] [--images 1000] [--record published_cifar10]
 
 ``DIR`` holds METHOD/noise_SIGMA.tsv, the tables of Cohen et al.'s tools over the official test
 images of CIFAR-10 (eth-sri/acr-weakness publishes them in ``data/certify/cifar10``; ResNet-110 in
@@ -13,7 +13,8 @@ others after the official ones.
 Certified accuracy at .25, .5 and .75 of the [0, 1] scale, each published row with the paired
 difference "ours minus theirs" in points and its exact 95 % interval over the images; then the
 curves, recorded as NAME_curves. Classes of images have to agree, or the tables are about other
-images. Without ``--ours``, the journals that the ResNet-20 of that sigma in models/ ships.
+images. Without ``--ours``, the journals that a network in models/ ships: ``--network``, or the
+ResNet-20 of that sigma.
 """
 
 import argparse
@@ -55,7 +56,11 @@ OURS = {
 def main() -> int:
     args = arguments()
     folder, called = OURS[args.sigma]
+    if args.network or args.ours:
+        folder, called = args.network, f"this package, {args.network or 'journals given'}"
     journals = named(args.ours) or {path.name: path for path in shipped(folder)}
+    if not journals:
+        raise SystemExit(f"models/{folder} has no certificates*.jsonl")
     ours = {name: read_summary(path) for name, path in journals.items()}
     check_sigma(ours, Fraction(args.sigma) * SPAN)
     tables = {
@@ -160,10 +165,14 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--tables", type=Path, required=True, metavar="DIR")
     parser.add_argument("--sigma", choices=sorted(OURS), default="0.25", help="of the noise")
+    parser.add_argument("--network", metavar="FOLDER", help="of models/, whose journals ship")
     parser.add_argument("--ours", nargs="+", default=[], metavar="NAME=JOURNAL.jsonl")
     parser.add_argument("--images", type=int, default=1000)
     results.add_arguments(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.network and args.ours:
+        parser.error("--network and --ours both say whose journals; give one")
+    return args
 
 
 if __name__ == "__main__":

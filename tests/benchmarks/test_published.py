@@ -83,3 +83,20 @@ def test_journals_of_other_noise_are_refused(tables, monkeypatch, tmp_path):
     ours = ["--sigma", "0.5", "--ours", f"mine={SHIPPED[0]}"]
     with pytest.raises(SystemExit, match="of sigma 63.75 LSB, and the tables of 127.5"):
         run(tables, monkeypatch, tmp_path, *ours)
+
+
+def test_another_network_goes_by_its_own_name(tables, ours, monkeypatch, tmp_path):
+    other = "cifar10_resnet20_w4a4"
+    rows, _ = run(tables, monkeypatch, tmp_path, "--network", other)
+    theirs = read_summary(published.shipped(other)[0]).certificates[:IMAGES]
+    assert rows[0]["network"] == f"this package, {other}"
+    assert rows[0]["certified at 0.5"] == {"count": right(theirs), "of": IMAGES}
+    given, _ = run(tables, monkeypatch, tmp_path, "--ours", f"mine={SHIPPED[0]}")
+    assert given[0]["network"] == "this package, journals given"
+
+
+def test_a_network_without_journals_and_two_sources_are_refused(tables, monkeypatch, tmp_path):
+    with pytest.raises(SystemExit, match="models/nobody has no certificates"):
+        run(tables, monkeypatch, tmp_path, "--network", "nobody")
+    with pytest.raises(SystemExit, match="2"):
+        run(tables, monkeypatch, tmp_path, "--network", FOLDER, "--ours", f"mine={SHIPPED[0]}")
