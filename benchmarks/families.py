@@ -90,8 +90,6 @@ def main() -> int:
         found[case] = Found(certain(*case, images_of(case[0], args)))
         write(args, {case: found[case] for case in cases if case in found})
     found = {case: found[case] for case in cases if case in found}
-    if todo:  # what was recorded stays as it was where nothing was missing
-        write(args, found)
     for families in (PICTURES, SOUNDS):
         if rows := side_by_side(found, families)[0]:
             print(tabulate(printed(rows), headers="keys", tablefmt="github"))
