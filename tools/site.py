@@ -35,15 +35,23 @@ def main() -> int:
     words += ["serve"] if args.serve else build
     status = subprocess.run(words, cwd=ROOT, check=False).returncode
     if status == 0 and not args.serve:
-        pages = sorted(args.out.rglob("*.html"))
-        for page in pages:
-            for found in loaded_from_elsewhere(page.read_text(encoding="utf-8")):
-                print(
-                    f"{page.relative_to(args.out)} loads from elsewhere: {found}", file=sys.stderr
-                )
-                status = 1
-        print(f"{len(pages)} pages: {args.out / 'index.html'}")
+        for line in found_in(args.out):
+            print(line, file=sys.stderr)
+            status = 1
+        if status == 0:
+            pages = sum(1 for _ in args.out.rglob("*.html"))
+            print(f"{pages} pages: {args.out / 'index.html'}")
     return status
+
+
+def found_in(site: Path) -> list[str]:
+    """What the pages and style sheets of a site load from elsewhere, a line each."""
+    found = []
+    for path in sorted([*site.rglob("*.html"), *site.rglob("*.css")]):
+        text = path.read_text(encoding="utf-8")
+        loaded = _IN_STYLE.findall(text) if path.suffix == ".css" else loaded_from_elsewhere(text)
+        found += [f"{path.relative_to(site)} loads from elsewhere: {item}" for item in loaded]
+    return found
 
 
 def loaded_from_elsewhere(html: str) -> list[str]:

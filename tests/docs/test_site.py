@@ -61,11 +61,17 @@ def test_nothing_of_the_site_is_loaded_from_elsewhere():
         ("<code>&lt;img src=https://host/p.png&gt;</code>", False),
     ],
 )
-def test_what_a_browser_would_fetch_elsewhere_is_found(tag, loads):
+def test_what_a_browser_would_fetch_elsewhere_is_found(tag, loads, tmp_path):
     spec = importlib.util.spec_from_file_location("tool_site", ROOT / "tools/site.py")
     site = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(site)
     assert bool(site.loaded_from_elsewhere(tag)) == loads
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/page.html").write_text(tag, encoding="utf-8")
+    (tmp_path / "own.css").write_text("a{background:url(own.png)}", encoding="utf-8")
+    assert len(site.found_in(tmp_path)) == loads
+    (tmp_path / "own.css").write_text("@import url(https://host/s.css)", encoding="utf-8")
+    assert len(site.found_in(tmp_path)) == loads + 1
 
 
 @pytest.fixture
